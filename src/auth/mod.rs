@@ -1,0 +1,1 @@
+//! Floor 2: users, roles, tokens, S3 access keys, sessions.

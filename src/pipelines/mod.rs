@@ -1,0 +1,1 @@
+//! Floor 7: DAGs, schedules, task supervisors.

@@ -1,0 +1,1 @@
+//! Floor 5: registered models, versions, aliases: the registry, as MLflow speaks it.

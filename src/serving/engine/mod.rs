@@ -1,0 +1,1 @@
+//! The ONNX engine: the only place that names tract.

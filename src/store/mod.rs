@@ -1,0 +1,1 @@
+//! Floor 1: the data directory, SQLite with group commit, migrations, blobs.

@@ -1,0 +1,1 @@
+//! Floor 8: the embedded web UI and offline documentation.
