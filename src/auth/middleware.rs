@@ -31,7 +31,9 @@ pub async fn guard(State(service): State<Service>, mut request: Request, next: N
             next.run(request).await
         }
         Ok(None) => anonymous(&request),
-        Err(error) if error.kind == Kind::Unauthenticated => unauthenticated(&error.message, request.headers()),
+        Err(error) if error.kind == Kind::Unauthenticated => {
+            unauthenticated(&error.message, request.headers())
+        }
         Err(error) => Problem(error).into_response(),
     }
 }
@@ -56,8 +58,10 @@ async fn by_header(service: &Service, value: &HeaderValue) -> Result<Principal> 
         return known.ok_or_else(|| refused("The bearer token is unknown, revoked or expired."));
     }
     if scheme.eq_ignore_ascii_case("basic") {
-        let decoded = BASE64_STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let decoded = decoded.ok_or_else(|| refused("The Authorization header is not valid Basic authentication."))?;
+        let decoded =
+            BASE64_STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let decoded =
+            decoded.ok_or_else(|| refused("The Authorization header is not valid Basic authentication."))?;
         let (user, password) =
             decoded.split_once(':').ok_or_else(|| refused("Basic authentication needs user:password."))?;
         return service.password_check(user, password).await;
@@ -86,7 +90,8 @@ pub fn same_origin(headers: &HeaderMap) -> Result<()> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let site_fits = text("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
     let host = text("host");
-    let origin_fits = text("origin").is_none_or(|origin| origin.split_once("://").map(|(_, rest)| rest) == host);
+    let origin_fits =
+        text("origin").is_none_or(|origin| origin.split_once("://").map(|(_, rest)| rest) == host);
     if site_fits && origin_fits {
         return Ok(());
     }
@@ -95,14 +100,19 @@ pub fn same_origin(headers: &HeaderMap) -> Result<()> {
 
 /// A browser asking for a page goes to the login page, everything else hears 401.
 fn anonymous(request: &Request<Body>) -> Response {
-    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let api = ["/api/", "/ajax-api/", "/v2", "/endpoints/"].iter().any(|p| request.uri().path().starts_with(p));
+    let accepts =
+        request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let api =
+        ["/api/", "/ajax-api/", "/v2", "/endpoints/"].iter().any(|p| request.uri().path().starts_with(p));
     let page = request.method() == Method::GET && accepts.contains("text/html");
     if page && (!api || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")) {
         let wanted = request.uri().path_and_query().map_or("/", |target| target.as_str());
         return Redirect::to(&pages::login_address(wanted)).into_response();
     }
-    unauthenticated("This needs a user and password (Basic) or a bearer token. `crannog env` prints them.", request.headers())
+    unauthenticated(
+        "This needs a user and password (Basic) or a bearer token. `crannog env` prints them.",
+        request.headers(),
+    )
 }
 
 /// One body that every client finds its own field in: RFC 9457, MLflow and Open Inference.
@@ -114,9 +124,10 @@ fn unauthenticated(message: &str, headers: &HeaderMap) -> Response {
     let mut response = (http::StatusCode::UNAUTHORIZED, axum::Json(body)).into_response();
     // A page's own fetch must not make the browser open its password dialog.
     if !headers.contains_key("sec-fetch-mode") {
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"crannog\", charset=\"UTF-8\""));
+        response.headers_mut().insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"crannog\", charset=\"UTF-8\""),
+        );
     }
     response
 }

@@ -98,7 +98,9 @@ pub fn check_user_name(name: &str) -> Result<()> {
     if (1..=64).contains(&name.len()) && name.chars().all(fits) {
         return Ok(());
     }
-    Err(Error::invalid(format!("{name:?} is not a user name. Use 1 to 64 letters, digits, '.', '_', '@' or '-'.")))
+    Err(Error::invalid(format!(
+        "{name:?} is not a user name. Use 1 to 64 letters, digits, '.', '_', '@' or '-'."
+    )))
 }
 
 /// A password: 12 to 256 bytes.

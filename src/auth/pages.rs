@@ -43,10 +43,15 @@ pub async fn show(Query(wanted): Query<Wanted>) -> Response {
 }
 
 pub async fn style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], STYLE).into_response()
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], STYLE)
+        .into_response()
 }
 
-pub async fn sign_in(State(service): State<Service>, headers: HeaderMap, Form(form): Form<Credentials>) -> Response {
+pub async fn sign_in(
+    State(service): State<Service>,
+    headers: HeaderMap,
+    Form(form): Form<Credentials>,
+) -> Response {
     if let Err(error) = middleware::same_origin(&headers) {
         return page(StatusCode::FORBIDDEN, &form.next, &form.user, &error.message);
     }
@@ -71,7 +76,10 @@ pub fn session_header(session: &str) -> [(HeaderName, String); 1] {
     let seconds = super::service::SESSION_MS / 1000;
     [(
         header::SET_COOKIE,
-        format!("{}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}", middleware::SESSION_COOKIE),
+        format!(
+            "{}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}",
+            middleware::SESSION_COOKIE
+        ),
     )]
 }
 
@@ -105,5 +113,9 @@ fn page(status: StatusCode, next: &str, user: &str, message: &str) -> Response {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('{', "&#123;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('{', "&#123;")
 }

@@ -113,7 +113,11 @@ async fn user_update(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn user_delete(State(service): State<Service>, _: Admin, Path(name): Path<String>) -> Answer<StatusCode> {
+async fn user_delete(
+    State(service): State<Service>,
+    _: Admin,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
     service.user_delete(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,8 +9,9 @@ use chacha20poly1305::{
     Key, XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
+use fs_err::os::unix::fs::OpenOptionsExt;
 use sha2::{Digest, Sha256};
-use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{io::Write, path::Path};
 
 const NONCE: usize = 24;
 
@@ -25,7 +26,9 @@ impl Sealer {
         }
         let bytes = fs_err::read(path)?;
         let key = Key::try_from(bytes.as_slice()).map_err(|_| {
-            Error::invalid("secrets/master.key does not hold 32 bytes. Restore it from a backup of the data directory.")
+            Error::invalid(
+                "secrets/master.key does not hold 32 bytes. Restore it from a backup of the data directory.",
+            )
         })?;
         Ok(Self(XChaCha20Poly1305::new(&key)))
     }
@@ -34,7 +37,8 @@ impl Sealer {
     pub fn seal(&self, name: &str, clear: &str) -> Result<Vec<u8>> {
         let nonce = id::random_bytes(NONCE);
         let payload = Payload { msg: clear.as_bytes(), aad: name.as_bytes() };
-        let sealed = self.0.encrypt(&nonce_of(&nonce)?, payload).map_err(|_| Error::internal("sealing failed"))?;
+        let sealed =
+            self.0.encrypt(&nonce_of(&nonce)?, payload).map_err(|_| Error::internal("sealing failed"))?;
         Ok([nonce, sealed].concat())
     }
 

@@ -130,7 +130,13 @@ impl Service {
         self.0.db.write(move |db| store::token_delete_digest(db, &digest)).await
     }
 
-    async fn issue(&self, user: &str, kind: &'static str, label: &str, ttl_ms: Option<i64>) -> Result<String> {
+    async fn issue(
+        &self,
+        user: &str,
+        kind: &'static str,
+        label: &str,
+        ttl_ms: Option<i64>,
+    ) -> Result<String> {
         let secret = format!("crn_{}", id::secret(40));
         let (digest, user, label) = (seal::digest(&secret), user.to_owned(), label.to_owned());
         let store_it = move |db: &Connection| {

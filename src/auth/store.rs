@@ -31,11 +31,11 @@ pub fn user_list(db: &Connection) -> Result<Vec<UserInfo>> {
     .collect()
 }
 
-pub fn user_count(db: &Connection) -> Result<u64> {
+pub fn user_count(db: &Connection) -> Result<i64> {
     Ok(db.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?)
 }
 
-pub fn admin_count(db: &Connection) -> Result<u64> {
+pub fn admin_count(db: &Connection) -> Result<i64> {
     Ok(db.query_row("SELECT count(*) FROM users WHERE role = 'admin'", [], |row| row.get(0))?)
 }
 
@@ -125,7 +125,14 @@ pub fn user_sign_out(db: &Connection, user: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn key_put(db: &Connection, access: &str, sealed: &[u8], user: &str, label: &str, now: i64) -> Result<()> {
+pub fn key_put(
+    db: &Connection,
+    access: &str,
+    sealed: &[u8],
+    user: &str,
+    label: &str,
+    now: i64,
+) -> Result<()> {
     db.execute(
         "INSERT INTO s3_keys (access_key, sealed, user, label, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![access, sealed, user, label, now],
@@ -140,7 +147,9 @@ pub fn key_get(db: &Connection, access: &str) -> Result<Option<(Vec<u8>, Princip
         )?
         .query_row([access], |row| Ok((principal(row)?, row.get(2)?)))
         .optional()?;
-    found.map(|((user, role), sealed)| Ok((sealed, Principal { user, role: Role::parse(&role)? }))).transpose()
+    found
+        .map(|((user, role), sealed)| Ok((sealed, Principal { user, role: Role::parse(&role)? })))
+        .transpose()
 }
 
 pub fn key_list(db: &Connection, user: Option<&str>) -> Result<Vec<KeyInfo>> {
@@ -160,7 +169,10 @@ pub fn key_list(db: &Connection, user: Option<&str>) -> Result<Vec<KeyInfo>> {
 }
 
 pub fn key_delete(db: &Connection, access: &str, user: Option<&str>) -> Result<usize> {
-    Ok(db.execute("DELETE FROM s3_keys WHERE access_key = ?1 AND (?2 IS NULL OR user = ?2)", params![access, user])?)
+    Ok(db.execute(
+        "DELETE FROM s3_keys WHERE access_key = ?1 AND (?2 IS NULL OR user = ?2)",
+        params![access, user],
+    )?)
 }
 
 fn principal(row: &Row<'_>) -> rusqlite::Result<(String, String)> {

@@ -61,7 +61,9 @@ impl Db {
         }
         let (jobs, queue) = mpsc::channel(QUEUE);
         let name = path.file_stem().map_or_else(|| "db".into(), |stem| stem.to_string_lossy().into_owned());
-        std::thread::Builder::new().name(format!("write-{name}")).spawn(move || write_loop(&writer, queue))?;
+        std::thread::Builder::new()
+            .name(format!("write-{name}"))
+            .spawn(move || write_loop(&writer, queue))?;
         Ok(Self(Arc::new(Inner { jobs, readers: Mutex::new(readers), free: Semaphore::new(READERS) })))
     }
 
@@ -77,7 +79,9 @@ impl Db {
             Err(error) => Err(answer(sender, Err(error))),
         });
         self.0.jobs.try_send(job).map_err(|_| {
-            Error::busy("The server has more writes waiting than it accepts. Send the request again in a second.")
+            Error::busy(
+                "The server has more writes waiting than it accepts. Send the request again in a second.",
+            )
         })?;
         receiver.await.map_err(|_| Error::internal("a write was dropped before it was committed"))?
     }
@@ -139,7 +143,8 @@ fn answer<T: Send + 'static>(sender: oneshot::Sender<Result<T>>, outcome: Result
 fn commit_failed(error: &rusqlite::Error) -> Error {
     let mut answer = Error::internal(format!("commit failed: {error}"));
     if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
-        answer.message = "The disk is full: nothing was changed. Free some space and send the request again.".into();
+        answer.message =
+            "The disk is full: nothing was changed. Free some space and send the request again.".into();
     }
     answer
 }

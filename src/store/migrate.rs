@@ -24,9 +24,13 @@ macro_rules! migrations {
 /// What control.db is made of; each room adds its file at the end.
 pub const CONTROL: &[Migration] = migrations!("control": "0001_auth");
 
+/// What objects.db is made of.
+pub const OBJECTS: &[Migration] = &[];
+
 /// Applies what is missing, each step in a transaction of its own.
 pub fn apply(db: &mut Connection, migrations: &[Migration]) -> Result<()> {
-    let done: usize = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let done: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let done = done as usize;
     if done > migrations.len() {
         return Err(Error::invalid(format!(
             "The database was written by a newer Crannog (schema {done}, this build knows {}). \
@@ -37,7 +41,7 @@ pub fn apply(db: &mut Connection, migrations: &[Migration]) -> Result<()> {
     for (index, migration) in migrations.iter().enumerate().skip(done) {
         let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         step.execute_batch(migration.sql)?;
-        step.pragma_update(None, "user_version", index + 1)?;
+        step.pragma_update(None, "user_version", index as u32 + 1)?;
         step.commit()?;
         tracing::info!(migration = migration.name, "applied a migration");
     }

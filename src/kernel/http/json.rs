@@ -16,12 +16,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| Problem(unreadable(&rejection)))?;
+        let body =
+            Bytes::from_request(request, state).await.map_err(|rejection| Problem(unreadable(&rejection)))?;
         // An absent body is an empty object, so that calls whose fields are all optional need none.
         let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        serde_json::from_slice(text)
-            .map(Json)
-            .map_err(|error| Problem(Error::invalid(format!("The body is not the JSON this call takes: {error}"))))
+        serde_json::from_slice(text).map(Json).map_err(|error| {
+            Problem(Error::invalid(format!("The body is not the JSON this call takes: {error}")))
+        })
     }
 }
 

@@ -37,7 +37,11 @@ where
     S::Future: Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(128 << 10);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(128 << 10);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256).max_header_list_size(64 << 10);
     let builder = Arc::new(builder);
     let slots = Arc::new(Semaphore::new(limits.connections));
@@ -58,11 +62,13 @@ where
         };
         // Without this a small answer waits 40 ms for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(service.clone().map_request(|r: Request<Incoming>| r.map(Body::new)));
+        let service =
+            TowerToHyperService::new(service.clone().map_request(|r: Request<Incoming>| r.map(Body::new)));
         let builder = Arc::clone(&builder);
         let watcher = open.watcher();
         tokio::spawn(async move {
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+            let connection =
+                builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%error, "a connection ended early");
             }
@@ -70,6 +76,9 @@ where
         });
     }
     if tokio::time::timeout(limits.drain, open.shutdown()).await.is_err() {
-        tracing::warn!(seconds = limits.drain.as_secs(), "some requests were still open at the end of the drain time");
+        tracing::warn!(
+            seconds = limits.drain.as_secs(),
+            "some requests were still open at the end of the drain time"
+        );
     }
 }
