@@ -7,7 +7,7 @@ use tract_onnx::tract_hir::internal::*;
 use super::attrs::{Attrs, Labels, expect_numbers, floats, rows, tensor};
 use super::kernel::{Built, Fact, Kernel, wrap};
 use super::scale::only;
-use super::scores::{PostTransform, SecondClass, probit};
+use super::scores::{PostTransform, Single, probit};
 
 /// One row of weights per score.
 #[derive(Debug)]
@@ -73,7 +73,12 @@ pub fn linear_classifier(_: &ParsingContext, node: &NodeProto) -> Built {
     let binary = weights.scores == 1;
     let named = if binary { labels.len() == 2 } else { labels.len() >= weights.scores };
     ensure!(named, "LinearClassifier has {} labels for {} scores", labels.len(), weights.scores);
-    wrap(node, Classifier { weights, labels, post: PostTransform::read(&attrs)? })
+    let post = PostTransform::read(&attrs)?;
+    ensure!(
+        !(binary && post == PostTransform::Probit),
+        "PROBIT of a single score has no defined second score"
+    );
+    wrap(node, Classifier { weights, labels, post })
 }
 
 #[derive(Debug)]
@@ -98,8 +103,7 @@ impl Classifier {
 
     fn finish(&self, scores: &[f32]) -> Vec<f32> {
         match scores {
-            [score] if self.post == PostTransform::Probit => vec![1.0 - probit(*score), probit(*score)],
-            [score] => self.post.split(*score, SecondClass::Complement).to_vec(),
+            [score] => self.post.split(*score, Single::Probability).to_vec(),
             _ => {
                 let mut scores = scores.to_vec();
                 self.post.apply(&mut scores);

@@ -16,15 +16,11 @@ pub enum PostTransform {
 
 /// How a single score becomes the scores of two classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecondClass {
-    /// It stays alone.
-    Absent,
-    /// The score is a probability: the other class has the rest.
-    Complement,
-    /// The score is signed and the positive class won.
-    Positive,
-    /// The score is signed and the negative class won.
-    Negative,
+pub enum Single {
+    /// A probability: the other class has the rest.
+    Probability,
+    /// A margin: the other class has its opposite.
+    Margin,
 }
 
 impl PostTransform {
@@ -50,16 +46,13 @@ impl PostTransform {
         }
     }
 
-    /// The two scores a single one becomes.
-    pub fn split(self, score: f32, second: SecondClass) -> [f32; 2] {
-        let logistic_asked = self == Self::Logistic;
-        match second {
-            SecondClass::Absent | SecondClass::Complement => [1.0 - score, score],
-            SecondClass::Positive | SecondClass::Negative if logistic_asked => {
-                [logistic(-score), logistic(score)]
-            }
-            SecondClass::Positive => [-score, score],
-            SecondClass::Negative => [score, -score],
+    /// The two scores a single one becomes. Softmax makes no difference to one score, and is not asked.
+    pub fn split(self, score: f32, single: Single) -> [f32; 2] {
+        match (self, single) {
+            (Self::Logistic, Single::Probability) => [1.0 - logistic(score), logistic(score)],
+            (Self::Logistic, Single::Margin) => [logistic(-score), logistic(score)],
+            (_, Single::Probability) => [1.0 - score, score],
+            (_, Single::Margin) => [-score, score],
         }
     }
 }

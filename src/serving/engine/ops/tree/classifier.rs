@@ -12,31 +12,55 @@ use super::forest::Forest;
 use super::{Real, RowWork, Score, check_input, for_rows};
 use crate::serving::engine::ops::attrs::{Attrs, Labels, tensor};
 use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, wrap};
-use crate::serving::engine::ops::scores::{PostTransform, SecondClass, probit};
+use crate::serving::engine::ops::scores::{PostTransform, Single};
 
 pub fn tree_ensemble_classifier(ctx: &ParsingContext, node: &NodeProto) -> Built {
     let attrs = Attrs(node);
-    let labels = Labels::read(&attrs, "classlabels_int64s", "classlabels_strings")?;
+    let mut labels = Labels::read(&attrs, "classlabels_int64s", "classlabels_strings")?;
     ensure!(labels.len() > 1, "the ensemble has {} class labels; two are the least", labels.len());
     let forest = Forest::read(ctx, &attrs, "class", labels.len())?;
     let base = attrs.reals(ctx, "base_values")?;
     ensure!(base.len() <= labels.len(), "{} base values for {} classes", base.len(), labels.len());
-    let first = forest.weights().first().map(|weight| weight.target);
-    let one_id = forest.weights().iter().all(|weight| Some(weight.target) == first);
-    let votes = forest.weights().iter().all(|weight| weight.value >= 0.0);
-    let binary = (labels.len() == 2 && one_id && first.is_some()).then_some(if votes {
-        Binary::Votes
-    } else {
-        Binary::Margin
-    });
-    wrap(node, Classifier { forest, labels, base, binary, post: PostTransform::read(&attrs)? })
+    let post = PostTransform::read(&attrs)?;
+    let kind = Kind::of(&forest);
+    if labels.len() == 2 {
+        // In both cases onnxruntime leaves the second score unwritten, to be whatever memory held.
+        ensure!(
+            post != PostTransform::Probit || base.len() == 2,
+            "PROBIT of a single score has no defined second score"
+        );
+        ensure!(
+            kind != Kind::Split || base.len() != 1,
+            "one base value for two classes that both have weights"
+        );
+        if kind == Kind::Split && matches!(labels, Labels::Ints(_)) {
+            // onnxruntime answers with the position, not with the label at it.
+            labels = Labels::Ints(vec![0, 1]);
+        }
+    }
+    wrap(node, Classifier { forest, labels, base, kind, post })
 }
 
-/// Two classes, one of which has all the weights.
-#[derive(Clone, Copy, Debug)]
-enum Binary {
+/// What the weights of two classes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// One class has all the weights, none negative: a probability.
     Votes,
+    /// One class has all the weights: a margin.
     Margin,
+    /// Both classes have weights.
+    Split,
+}
+
+impl Kind {
+    fn of(forest: &Forest) -> Self {
+        let weights = forest.weights();
+        let first = weights.first().map(|weight| weight.target);
+        if first.is_none() || weights.iter().any(|weight| Some(weight.target) != first) {
+            return Self::Split;
+        }
+        if weights.iter().any(|weight| weight.value < 0.0) { Self::Margin } else { Self::Votes }
+    }
 }
 
 #[derive(Debug)]
@@ -44,7 +68,7 @@ struct Classifier {
     forest: Forest,
     labels: Labels,
     base: Vec<f64>,
-    binary: Option<Binary>,
+    kind: Kind,
     post: PostTransform,
 }
 
@@ -92,64 +116,53 @@ impl Classifier {
         for (score, &base) in scores.iter_mut().zip(&self.base) {
             score.add(A::of(base));
         }
-        let given = || scores.iter().enumerate().filter(|(_, score)| score.given);
         // Of equal scores the first wins.
-        let best = given().fold(None, |best: Option<(usize, A)>, (at, score)| match best {
-            Some((_, top)) if score.value <= top => best,
-            Some((_, top)) if score.value.is_nan() || top.is_nan() => best,
-            _ => Some((at, score.value)),
-        });
+        let mut best: Option<(usize, A)> = None;
+        for (at, score) in scores.iter().enumerate().filter(|(_, score)| score.given) {
+            if best.is_none_or(|(_, top)| score.value > top) {
+                best = Some((at, score.value));
+            }
+        }
         let start = out.len();
-        out.extend(scores.iter().map(|score| score.value.narrow()));
+        out.extend(scores.iter().map(Score::written));
         self.post.apply(&mut out[start..]);
         best.map_or(0, |(at, _)| at)
     }
 
     fn two<A: Real>(&self, negative: &mut Score<A>, positive: &mut Score<A>, out: &mut Vec<f32>) -> usize {
         let alone = self.add_base(negative, positive);
-        let decisive = if positive.given { positive.value } else { negative.value };
-        let (winner, second) = self.decide(decisive);
-        let pair = if !alone {
-            let mut pair = [negative.value.narrow(), positive.value.narrow()];
-            self.post.apply(&mut pair);
-            pair
-        } else if self.post == PostTransform::Probit {
-            [1.0 - probit(negative.value.narrow()), probit(negative.value.narrow())]
+        let decisive = if positive.given { *positive } else { *negative };
+        let decisive = if decisive.given { decisive.value } else { A::zero() };
+        let threshold = if self.kind == Kind::Votes { A::of(0.5) } else { A::zero() };
+        let mut pair = [negative.written(), positive.written()];
+        if alone {
+            let single = if self.kind == Kind::Votes { Single::Probability } else { Single::Margin };
+            pair = self.post.split(negative.written(), single);
         } else {
-            self.post.split(negative.value.narrow(), second)
-        };
+            self.post.apply(&mut pair);
+        }
         out.extend(pair);
-        winner
+        usize::from(decisive > threshold)
     }
 
     /// Adds the base values, and says whether the first class's score stands for both.
     fn add_base<A: Real>(&self, negative: &mut Score<A>, positive: &mut Score<A>) -> bool {
         match self.base[..] {
             [_, base] if positive.given => {
-                *positive = Score { value: A::of(base) + negative.value, given: true };
+                positive.value = A::of(base) + negative.value;
                 negative.value = -positive.value;
                 false
             }
             [first, second] => {
                 positive.value = positive.value + A::of(second);
-                negative.add(A::of(first));
+                negative.value = negative.value + A::of(first);
                 false
             }
             [base, ..] => {
-                negative.add(A::of(base));
+                negative.value = negative.value + A::of(base);
                 !positive.given
             }
             [] => !positive.given,
-        }
-    }
-
-    fn decide<A: Real>(&self, score: A) -> (usize, SecondClass) {
-        let half = A::of(0.5);
-        match self.binary {
-            Some(Binary::Votes) => (usize::from(score > half), SecondClass::Complement),
-            Some(Binary::Margin) if score > A::zero() => (1, SecondClass::Positive),
-            Some(Binary::Margin) => (0, SecondClass::Negative),
-            None => (usize::from(score > A::zero()), SecondClass::Negative),
         }
     }
 }

@@ -61,6 +61,11 @@ impl<A: Real> Score<A> {
         self.value = self.value + value;
         self.given = true;
     }
+
+    /// As written out: what no leaf added to is zero, whatever the base value.
+    fn written(&self) -> f32 {
+        if self.given { self.value.narrow() } else { 0.0 }
+    }
 }
 
 /// The number of rows, once the input is known to fit the forest.

@@ -100,10 +100,12 @@ impl RowWork for Work<'_> {
             aggregate.merge(&mut scores[weight.target], A::of(weight.value));
         }
         let start = self.out.len();
-        for (index, score) in scores.into_iter().enumerate() {
-            let average = *aggregate == Aggregate::Average;
-            let value = if average { score.value / A::of(forest.trees() as f64) } else { score.value };
-            self.out.push((value + A::of(base.get(index).copied().unwrap_or(0.0))).narrow());
+        for (index, score) in scores.iter_mut().enumerate() {
+            if *aggregate == Aggregate::Average {
+                score.value = score.value / A::of(forest.trees() as f64);
+            }
+            score.value = score.value + A::of(base.get(index).copied().unwrap_or(0.0));
+            self.out.push(if *targets == 1 { score.value.narrow() } else { score.written() });
         }
         match &mut self.out[start..] {
             // Of the transforms, onnxruntime applies only this one to a single target.
