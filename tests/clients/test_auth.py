@@ -80,6 +80,7 @@ def test_roles_hold(server, users):
     make = {"name": "auth-role-check"}
     viewer = raw(server, "POST", "/api/2.0/mlflow/experiments/create", json=make, auth=users["viewer"])
     assert viewer.status_code == 403
+    assert viewer.json()["error_code"] == "PERMISSION_DENIED"
     assert raw(server, "GET", "/api/crannog/v1/me", auth=users["viewer"]).json()["role"] == "viewer"
     search = raw(server, "POST", "/api/2.0/mlflow/experiments/search", json={"max_results": 5}, auth=users["viewer"])
     assert search.status_code == 200
