@@ -128,7 +128,10 @@ impl Hashes {
 
     /// The MD5, and each checksum in base64.
     pub fn finish(self) -> ([u8; 16], Vec<(Algorithm, String)>) {
-        let sums = self.sums.into_iter().map(|(algorithm, running)| (algorithm, BASE64.encode(end(algorithm, running))));
+        let sums = self
+            .sums
+            .into_iter()
+            .map(|(algorithm, running)| (algorithm, BASE64.encode(end(algorithm, running))));
         (self.md5.finalize().into(), sums.collect())
     }
 }
@@ -174,7 +177,11 @@ pub fn etag_of_parts<'a>(etags: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// The checksum of an object from those of its parts, as `kind` asks; none when a part has none.
-pub fn checksum_of_parts(algorithm: Algorithm, kind: ChecksumKind, parts: &[(u64, Option<&str>)]) -> Option<String> {
+pub fn checksum_of_parts(
+    algorithm: Algorithm,
+    kind: ChecksumKind,
+    parts: &[(u64, Option<&str>)],
+) -> Option<String> {
     let decoded: Option<Vec<(u64, Vec<u8>)>> =
         parts.iter().map(|(size, text)| Some((*size, algorithm.decode((*text)?)?))).collect();
     let decoded = decoded?;
@@ -187,9 +194,10 @@ pub fn checksum_of_parts(algorithm: Algorithm, kind: ChecksumKind, parts: &[(u64
         }
         ChecksumKind::Full => {
             let crc = algorithm.crc()?;
-            let joined = decoded.iter().map(|(size, sum)| (*size, big_endian(sum))).reduce(|left, right| {
-                (left.0 + right.0, crc_fast::checksum_combine(crc, left.1, right.1, right.0))
-            })?;
+            let joined =
+                decoded.iter().map(|(size, sum)| (*size, big_endian(sum))).reduce(|left, right| {
+                    (left.0 + right.0, crc_fast::checksum_combine(crc, left.1, right.1, right.0))
+                })?;
             Some(BASE64.encode(&joined.1.to_be_bytes()[8 - algorithm.length()..]))
         }
     }
@@ -220,7 +228,10 @@ mod tests {
         assert_eq!(sum(Algorithm::Crc32, check), BASE64.encode(0xCBF4_3926_u32.to_be_bytes()));
         assert_eq!(sum(Algorithm::Crc32c, check), BASE64.encode(0xE306_9283_u32.to_be_bytes()));
         assert_eq!(sum(Algorithm::Crc64Nvme, check), BASE64.encode(0xAE8B_1486_0A79_9888_u64.to_be_bytes()));
-        assert_eq!(sum(Algorithm::Sha1, b"abc"), BASE64.encode(hex::decode("a9993e364706816aba3e25717850c26c9cd0d89d").unwrap()));
+        assert_eq!(
+            sum(Algorithm::Sha1, b"abc"),
+            BASE64.encode(hex::decode("a9993e364706816aba3e25717850c26c9cd0d89d").unwrap())
+        );
     }
 
     #[test]
@@ -228,7 +239,10 @@ mod tests {
         for algorithm in [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme] {
             let (a, b) = (sum(algorithm, b"12345"), sum(algorithm, b"6789"));
             let parts = [(5, Some(a.as_str())), (4, Some(b.as_str()))];
-            assert_eq!(checksum_of_parts(algorithm, ChecksumKind::Full, &parts), Some(sum(algorithm, b"123456789")));
+            assert_eq!(
+                checksum_of_parts(algorithm, ChecksumKind::Full, &parts),
+                Some(sum(algorithm, b"123456789"))
+            );
         }
         let parts = [(5, None)];
         assert_eq!(checksum_of_parts(Algorithm::Crc32, ChecksumKind::Full, &parts), None);

@@ -8,7 +8,9 @@ use crate::kernel::error::{Error, Kind};
 pub enum Fault {
     #[error("The bucket {0:?} does not exist.")]
     NoSuchBucket(String),
-    #[error("{0:?} is not a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit.")]
+    #[error(
+        "{0:?} is not a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit."
+    )]
     InvalidBucketName(String),
     #[error("The bucket {0:?} exists already and is yours.")]
     BucketExists(String),

@@ -73,7 +73,8 @@ where
         return Err(Fault::EntityTooLarge(PUT_MAX).into());
     }
     let given = promise.checksums.iter().map(|(algorithm, _)| *algorithm);
-    let hashes = Hashes::new(given.chain(promise.compute.iter().copied()).chain(promise.trailing.iter().copied()));
+    let hashes =
+        Hashes::new(given.chain(promise.compute.iter().copied()).chain(promise.trailing.iter().copied()));
     let limit = promise.length.unwrap_or(PUT_MAX);
     let (blob, hashes) = receive(blobs, body, hashes, limit, promise.length.is_some()).await?;
     let (md5, checksums) = hashes.finish();
@@ -86,7 +87,13 @@ where
     }
 }
 
-async fn receive<S>(blobs: &Blobs, body: S, mut hashes: Hashes, limit: u64, exact: bool) -> Result<(NewBlob, Hashes)>
+async fn receive<S>(
+    blobs: &Blobs,
+    body: S,
+    mut hashes: Hashes,
+    limit: u64,
+    exact: bool,
+) -> Result<(NewBlob, Hashes)>
 where
     S: Stream<Item = io::Result<Bytes>> + Send,
 {
@@ -98,7 +105,9 @@ where
         size += chunk.len() as u64;
         match (size > limit, exact) {
             (false, _) => Ok(Some(chunk)),
-            (true, true) => Err(Fault::InvalidRequest("The body is longer than was announced.".into()).into()),
+            (true, true) => {
+                Err(Fault::InvalidRequest("The body is longer than was announced.".into()).into())
+            }
             (true, false) => Err(Fault::EntityTooLarge(limit).into()),
         }
     };
@@ -126,7 +135,12 @@ fn broken(error: io::Error) -> Fault {
     error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()).cloned().unwrap_or(Fault::IncompleteBody)
 }
 
-fn verify(promise: &mut Promise, size: u64, md5: [u8; 16], sums: &[(Algorithm, String)]) -> Result<(), Fault> {
+fn verify(
+    promise: &mut Promise,
+    size: u64,
+    md5: [u8; 16],
+    sums: &[(Algorithm, String)],
+) -> Result<(), Fault> {
     if promise.length.is_some_and(|length| size < length) {
         return Err(Fault::IncompleteBody);
     }
@@ -137,13 +151,18 @@ fn verify(promise: &mut Promise, size: u64, md5: [u8; 16], sums: &[(Algorithm, S
     if let Some(trailer) = promise.trailer.take() {
         let came = trailer();
         if promise.trailing.iter().any(|wanted| came.iter().all(|(algorithm, _)| algorithm != wanted)) {
-            return Err(Fault::InvalidRequest("The trailing checksum that was announced did not come.".into()));
+            return Err(Fault::InvalidRequest(
+                "The trailing checksum that was announced did not come.".into(),
+            ));
         }
         promised.extend(came.into_iter().filter(|(algorithm, _)| promise.trailing.contains(algorithm)));
     }
     for (algorithm, value) in &promised {
         if algorithm.decode(value).is_none() {
-            return Err(Fault::InvalidRequest(format!("Value for {} header is invalid.", algorithm.header())));
+            return Err(Fault::InvalidRequest(format!(
+                "Value for {} header is invalid.",
+                algorithm.header()
+            )));
         }
         if sums.iter().all(|sum| (&sum.0, &sum.1) != (algorithm, value)) {
             return Err(Fault::BadDigest(algorithm.name()));

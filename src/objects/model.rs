@@ -183,7 +183,10 @@ mod tests {
     fn a_slice_covers_exactly_the_range() {
         let extents = vec![Extent("a".into(), 5, 10, false), Extent("b".into(), 0, 4, true)];
         assert_eq!(slice(&extents, 0..14), extents);
-        assert_eq!(slice(&extents, 8..11), vec![Extent("a".into(), 13, 2, false), Extent("b".into(), 0, 1, true)]);
+        assert_eq!(
+            slice(&extents, 8..11),
+            vec![Extent("a".into(), 13, 2, false), Extent("b".into(), 0, 1, true)]
+        );
         assert_eq!(slice(&extents, 10..12), vec![Extent("b".into(), 0, 2, true)]);
         assert!(slice(&extents, 14..20).is_empty());
     }

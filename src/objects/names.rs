@@ -61,7 +61,9 @@ mod tests {
         for name in ["abc", "my.bucket-1", "0a0", &"a".repeat(63)] {
             assert!(check_bucket(name).is_ok(), "{name}");
         }
-        for name in ["ab", "Abc", "a_b", "a..b", "-ab", "ab-", "10.0.0.1", "xn--abc", "../etc", &"a".repeat(64)] {
+        for name in
+            ["ab", "Abc", "a_b", "a..b", "-ab", "ab-", "10.0.0.1", "xn--abc", "../etc", &"a".repeat(64)]
+        {
             assert!(check_bucket(name).is_err(), "{name}");
         }
     }

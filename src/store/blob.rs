@@ -8,7 +8,9 @@
 use crate::kernel::{error::Result, id};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as BlobPath};
+use object_store::{
+    GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as BlobPath,
+};
 use std::{
     collections::HashSet,
     fs::File,
@@ -74,7 +76,11 @@ impl Blobs {
     }
 
     /// The bytes of `range` of a blob, in large chunks.
-    pub async fn read(&self, id: &str, range: Range<u64>) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
+    pub async fn read(
+        &self,
+        id: &str,
+        range: Range<u64>,
+    ) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
         let found = self.0.store.get_opts(&BlobPath::from(id), GetOptions::default()).await?;
         match found.payload {
             GetResultPayload::File(file, _) => Ok(read_file(file, range).boxed()),

@@ -49,7 +49,10 @@ fn distinct(extents: &[Extent]) -> BTreeSet<&str> {
 
 /// The bytes of an inline blob, if it is still there.
 pub fn data(c: &Connection, id: &str) -> Result<Option<Vec<u8>>> {
-    Ok(c.prepare_cached("SELECT data FROM blob WHERE id = ?1")?.query_row([id], |row| row.get(0)).optional()?.flatten())
+    Ok(c.prepare_cached("SELECT data FROM blob WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?
+        .flatten())
 }
 
 /// Files nobody has owned since before `before_ms`.

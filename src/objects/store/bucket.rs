@@ -29,7 +29,8 @@ pub fn bucket_require(c: &Connection, name: &str) -> Result<()> {
 }
 
 pub fn bucket_list(c: &Connection) -> Result<Vec<BucketInfo>> {
-    let mut statement = c.prepare_cached("SELECT name, created_ms, objects, bytes FROM bucket ORDER BY name")?;
+    let mut statement =
+        c.prepare_cached("SELECT name, created_ms, objects, bytes FROM bucket ORDER BY name")?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -69,13 +69,20 @@ pub fn object_put(c: &Connection, bucket: &str, record: &Record, condition: &Con
 }
 
 /// Deletes the object if the condition holds; false when there was none.
-pub fn object_delete(c: &Connection, bucket: &str, key: &str, condition: &Condition, now_ms: i64) -> Result<bool> {
+pub fn object_delete(
+    c: &Connection,
+    bucket: &str,
+    key: &str,
+    condition: &Condition,
+    now_ms: i64,
+) -> Result<bool> {
     bucket::bucket_require(c, bucket)?;
     let old = object_find(c, bucket, key)?;
     // Deleting what is not there is no failure, whatever the condition: the wish is fulfilled.
     let Some(old) = old else { return Ok(false) };
     check(condition, Some(&old.info), key)?;
-    c.prepare_cached("DELETE FROM object WHERE bucket = ?1 AND key = ?2 AND version = ''")?.execute([bucket, key])?;
+    c.prepare_cached("DELETE FROM object WHERE bucket = ?1 AND key = ?2 AND version = ''")?
+        .execute([bucket, key])?;
     blob::release(c, &old.extents, now_ms)?;
     bucket::bucket_count(c, bucket, Some(old.info.size), None)?;
     Ok(true)

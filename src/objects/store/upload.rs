@@ -9,12 +9,12 @@ use super::{blob, bucket, from_json, signed, to_json, unsigned};
 use crate::kernel::error::Result;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str =
-    "id, key, created_ms, content_type, headers, metadata, tags, algorithm, checksum_kind";
+const COLUMNS: &str = "id, key, created_ms, content_type, headers, metadata, tags, algorithm, checksum_kind";
 
 pub fn upload_create(c: &Connection, bucket: &str, upload: &Upload) -> Result<()> {
     bucket::bucket_require(c, bucket)?;
-    let sql = format!("INSERT INTO upload (bucket, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+    let sql =
+        format!("INSERT INTO upload (bucket, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
     c.prepare_cached(&sql)?.execute(params![
         bucket,
         upload.id,
@@ -41,7 +41,13 @@ pub fn upload_get(c: &Connection, bucket: &str, key: &str, id: &str) -> Result<U
 }
 
 /// Uploads of a bucket by key and id, behind the pair `after`, those with the prefix only.
-pub fn upload_list(c: &Connection, bucket: &str, prefix: &str, after: (&str, &str), limit: usize) -> Result<Vec<Upload>> {
+pub fn upload_list(
+    c: &Connection,
+    bucket: &str,
+    prefix: &str,
+    after: (&str, &str),
+    limit: usize,
+) -> Result<Vec<Upload>> {
     bucket::bucket_require(c, bucket)?;
     let sql = format!(
         "SELECT {COLUMNS} FROM upload WHERE bucket = ?1 AND (key, id) > (?2, ?3)
@@ -49,7 +55,8 @@ pub fn upload_list(c: &Connection, bucket: &str, prefix: &str, after: (&str, &st
     );
     let mut statement = c.prepare_cached(&sql)?;
     let limit = signed(limit as u64);
-    let mut rows = statement.query(params![bucket, after.0, after.1, prefix, super::list::beyond(prefix), limit])?;
+    let mut rows =
+        statement.query(params![bucket, after.0, after.1, prefix, super::list::beyond(prefix), limit])?;
     let mut uploads = Vec::new();
     while let Some(row) = rows.next()? {
         uploads.push(read(row)?);
