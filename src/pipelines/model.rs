@@ -1,6 +1,6 @@
 //! The words of this domain: states of runs, tasks and attempts, and what is stored of each.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Pipeline names and task ids: they stand in URLs and folder names.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
@@ -113,6 +113,8 @@ pub struct Pipeline {
     pub name: String,
     /// `api`, or `file:` and the path below the pipelines folder.
     pub source: String,
+    /// Where its tasks start: the folder of its file; `None`: in their attempt's own.
+    pub folder: Option<String>,
     /// The last good text; empty while there never was one.
     pub definition: String,
     /// What is wrong with the newest text, when it is not the one in `definition`.
@@ -132,9 +134,8 @@ pub struct Run {
     pub logical_at: i64,
     /// The text this run was made from, whatever the pipeline says now.
     pub definition: String,
-    /// Where `run` starts: the folder of the definition's file, or none.
     pub folder: Option<String>,
-    pub params: Vec<(String, String)>,
+    pub params: BTreeMap<String, String>,
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub ended_at: Option<i64>,
@@ -145,17 +146,38 @@ pub struct Run {
 #[derive(Clone, Debug)]
 pub struct TaskInstance {
     pub id: String,
-    pub needs: Vec<String>,
+    /// Places in the run's list of tasks.
+    pub needs: Vec<usize>,
     pub state: TaskState,
     /// Attempts begun so far.
     pub attempt: u32,
     pub max_attempts: u32,
+    pub retry_delay_ms: i64,
     pub started_at: Option<i64>,
     pub ended_at: Option<i64>,
     pub exit_code: Option<i32>,
     pub reason: Option<String>,
     /// While `up_for_retry`: not before this instant.
     pub not_before: Option<i64>,
+}
+
+impl TaskInstance {
+    /// A task of a run that has just been made.
+    pub fn new(task: &super::definition::Task) -> Self {
+        Self {
+            id: task.id.clone(),
+            needs: task.needs.clone(),
+            state: TaskState::Waiting,
+            attempt: 0,
+            max_attempts: task.retries + 1,
+            retry_delay_ms: i64::try_from(task.retry_delay.as_millis()).unwrap_or(i64::MAX),
+            started_at: None,
+            ended_at: None,
+            exit_code: None,
+            reason: None,
+            not_before: None,
+        }
+    }
 }
 
 /// The name of one attempt of one task.

@@ -19,6 +19,10 @@ pub(super) fn check(file: yaml::File) -> Result<Definition, Vec<Problem>> {
     let schedule = schedule(&file, &mut problems);
     let params = params(&file.params, &mut problems);
     let tasks = tasks(&file.tasks, &params, &mut problems);
+    if let (Some(_), Some((name, _))) = (&schedule, file.params.0.iter().find(|(_, default)| default.is_none())) {
+        let message = format!("parameter {:?} needs a default: the schedule has nobody to ask for it", name.value);
+        problems.push(yaml::problem(message, name.referenced));
+    }
     if !problems.is_empty() {
         problems.sort_by_key(|problem| problem.line);
         return Err(problems);

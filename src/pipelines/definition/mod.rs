@@ -67,6 +67,13 @@ impl Definition {
         check::check(yaml::read(text).map_err(|problem| vec![problem])?)
     }
 
+    /// When the schedule fires next after `now`, both in ms since the epoch.
+    pub fn next_at(&self, now: i64) -> Option<i64> {
+        let schedule = self.schedule.as_ref()?;
+        let now = chrono::DateTime::from_timestamp_millis(now)?;
+        Some(schedule.cron.next_after(now, schedule.zone)?.timestamp_millis())
+    }
+
     /// The ids of the tasks that `task` needs.
     pub fn needs_of<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = &'a str> {
         task.needs.iter().map(|at| self.tasks[*at].id.as_str())

@@ -12,7 +12,7 @@ params:
   epochs: 5
   rate: 0.01
   full: true
-  table:
+  table: ''
 tasks:
   - id: load
     run: python load.py --table {{ params.table }}
@@ -48,7 +48,7 @@ fn a_full_definition_is_read() {
     let param = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     assert_eq!(
         flights.params,
-        [param("epochs", Some("5")), param("rate", Some("0.01")), param("full", Some("true")), param("table", None)]
+        [param("epochs", Some("5")), param("rate", Some("0.01")), param("full", Some("true")), param("table", Some(""))]
     );
     let [load, train] = &flights.tasks[..] else { panic!("two tasks") };
     assert_eq!((load.retries, load.retry_delay), (2, Duration::from_secs(1)));
@@ -75,6 +75,7 @@ fn structural_mistakes_carry_line_and_column() {
     refused("name: [1\n", "line");
     refused("name: p\ntasks:\n  - {id: a, run: x, retries: many}\n", "line 3");
     refused("name: p\nname: q\ntasks: []\n", "line 2");
+    refused("name: p\nschedule: '@daily'\nparams: {x: }\ntasks: [{id: a, run: x}]\n", "\"x\" needs a default");
     refused("", "");
 }
 
