@@ -278,7 +278,9 @@ pub fn group_exists(group: Pid) -> bool {
 }
 
 fn boot_id() -> String {
-    fs_err::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    fs_err::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// When a process started, in clock ticks since boot.

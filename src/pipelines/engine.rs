@@ -44,14 +44,18 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
         step.changed.extend(fire(db, &pipeline, now)?);
     }
     claim(db, now, slots, &mut step)?;
-    step.wake_at = [store::pipeline_next_at(db)?, store::task_next_retry(db)?].into_iter().flatten().min();
+    step.wake_at = outlook(db, now, slots)?.1;
     Ok(step)
 }
 
-/// Whether `advance` would find something to do without new outcomes.
-pub fn has_work(db: &Connection, now: i64, slots: usize) -> Result<bool> {
+/// Whether `advance` would find something to do without new outcomes, and when it next will.
+pub fn outlook(db: &Connection, now: i64, slots: usize) -> Result<(bool, Option<i64>)> {
     let free = slots.saturating_sub(store::attempt_running_count(db)?);
-    Ok(!store::pipeline_due(db, now)?.is_empty() || !store::task_startable(db, now, free.min(1))?.is_empty())
+    let startable = !store::task_startable(db, now, free.min(1))?.is_empty();
+    let due_at = store::pipeline_next_at(db)?;
+    // A retry that is due but finds no free slot waits for a task to end, not for a time.
+    let retry_at = store::task_next_retry(db)?.filter(|at| *at > now);
+    Ok((startable || due_at.is_some_and(|at| at <= now), [due_at, retry_at].into_iter().flatten().min()))
 }
 
 /// Re-examines every run that is not over: after a start, nothing may be stuck on a step that a
@@ -112,7 +116,8 @@ fn write_back(
     if let Some(state) = verdict {
         store::run_set_state(db, &run.id, state, now)?;
     }
-    let change = RunChange { pipeline: run.pipeline.clone(), run_id: run.id.clone(), over: verdict.is_some() };
+    let change =
+        RunChange { pipeline: run.pipeline.clone(), run_id: run.id.clone(), over: verdict.is_some() };
     Ok((verdict.is_some() || !moved.is_empty()).then_some(change))
 }
 
@@ -124,9 +129,10 @@ fn fire(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<Option<RunChan
     };
     store::pipeline_set_schedule(db, &pipeline.name, pipeline.paused, definition.next_at(now))?;
     let instant = |ms| DateTime::from_timestamp_millis(ms).unwrap_or_default();
-    let latest = definition.schedule.as_ref().and_then(|schedule| {
-        schedule.cron.latest_between(instant(due), instant(now), schedule.zone)
-    });
+    let latest = definition
+        .schedule
+        .as_ref()
+        .and_then(|schedule| schedule.cron.latest_between(instant(due), instant(now), schedule.zone));
     let logical_at = latest.map_or(due, |at| at.timestamp_millis());
     let run = create_run(db, pipeline, &definition, Trigger::Schedule, logical_at, BTreeMap::new(), now)?;
     Ok(run.map(|run| RunChange { pipeline: run.pipeline, run_id: run.id, over: false }))
@@ -166,14 +172,22 @@ pub fn create_run(
 }
 
 /// Defaults overlaid by what was given; a name the definition does not know is refused.
-fn merge_params(definition: &Definition, mut given: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+fn merge_params(
+    definition: &Definition,
+    mut given: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
     let mut params = BTreeMap::new();
     for (name, default) in &definition.params {
         let value = given.remove(name).or_else(|| default.clone()).ok_or_else(|| {
-            Error::invalid(format!("Parameter {name:?} of pipeline {:?} has no default: give a value.", definition.name))
+            Error::invalid(format!(
+                "Parameter {name:?} of pipeline {:?} has no default: give a value.",
+                definition.name
+            ))
         })?;
         if value.contains('\0') || value.len() > 64 << 10 {
-            return Err(Error::invalid(format!("Parameter {name:?} holds a zero byte or is longer than 64 KiB.")));
+            return Err(Error::invalid(format!(
+                "Parameter {name:?} holds a zero byte or is longer than 64 KiB."
+            )));
         }
         params.insert(name.clone(), value);
     }

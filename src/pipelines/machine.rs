@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn failure_spreads_to_all_that_need_it_and_to_no_other() {
-        let mut tasks = vec![task(0, vec![], 1), task(1, vec![0], 1), task(2, vec![1], 1), task(3, vec![], 1)];
+        let mut tasks =
+            vec![task(0, vec![], 1), task(1, vec![0], 1), task(2, vec![1], 1), task(3, vec![], 1)];
         settle(&mut tasks);
         assert_eq!(states(&tasks), ["queued", "waiting", "waiting", "queued"]);
         start(&mut tasks[0], 1);
@@ -145,7 +146,10 @@ mod tests {
         for (proven_dead, expected) in [(true, TaskState::UpForRetry), (false, TaskState::Lost)] {
             let mut one = task(0, vec![], 2);
             start(&mut one, 1);
-            assert_eq!(finish(&mut one, &outcome(OutcomeKind::Lost { proven_dead }, 5), false), TaskState::Lost);
+            assert_eq!(
+                finish(&mut one, &outcome(OutcomeKind::Lost { proven_dead }, 5), false),
+                TaskState::Lost
+            );
             assert_eq!(one.state, expected);
             assert_eq!(one.not_before, proven_dead.then_some(15));
         }
@@ -196,7 +200,9 @@ mod tests {
             let at = dice.roll(tasks.len() as u64) as usize;
             match tasks[at].state {
                 TaskState::Queued => start(&mut tasks[at], now),
-                TaskState::UpForRetry if tasks[at].not_before.is_some_and(|t| t <= now) => start(&mut tasks[at], now),
+                TaskState::UpForRetry if tasks[at].not_before.is_some_and(|t| t <= now) => {
+                    start(&mut tasks[at], now)
+                }
                 TaskState::Running => {
                     let kind = match dice.roll(5) {
                         0 => OutcomeKind::Failed,
@@ -222,7 +228,11 @@ mod tests {
 
     fn check(tasks: &[TaskInstance], over: &[Option<TaskState>], seed: u64) {
         for (task, before) in tasks.iter().zip(over) {
-            assert!(before.is_none_or(|state| state == task.state), "seed {seed}: {} changed after its end", task.id);
+            assert!(
+                before.is_none_or(|state| state == task.state),
+                "seed {seed}: {} changed after its end",
+                task.id
+            );
             assert!(task.attempt <= task.max_attempts, "seed {seed}: {} has too many attempts", task.id);
             let ready = task.needs.iter().all(|at| tasks[*at].state == TaskState::Success);
             assert!(task.attempt == 0 || ready, "seed {seed}: {} started before what it needs", task.id);

@@ -97,7 +97,12 @@ impl TaskState {
     pub const fn is_over(self) -> bool {
         matches!(
             self,
-            Self::Success | Self::Failed | Self::Skipped | Self::UpstreamFailed | Self::Cancelled | Self::Lost
+            Self::Success
+                | Self::Failed
+                | Self::Skipped
+                | Self::UpstreamFailed
+                | Self::Cancelled
+                | Self::Lost
         )
     }
 
@@ -205,5 +210,7 @@ pub enum OutcomeKind {
     Failed,
     Cancelled,
     /// The supervisor is gone without a record. Retried only where every process is proven dead.
-    Lost { proven_dead: bool },
+    Lost {
+        proven_dead: bool,
+    },
 }

@@ -89,7 +89,9 @@ impl Field {
         let digits = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
         match text.parse::<u32>() {
             Ok(value) if digits && (self.min..=self.max).contains(&value) => Ok(value),
-            Ok(value) if digits => Err(format!("{} {value} is out of range {}-{}", self.name, self.min, self.max)),
+            Ok(value) if digits => {
+                Err(format!("{} {value} is out of range {}-{}", self.name, self.min, self.max))
+            }
             _ if lower.starts_with('h') => {
                 Err(format!("{} {part:?}: H (a hashed time) is not supported; write the time", self.name))
             }

@@ -77,5 +77,7 @@ fn expand(text: &str) -> Result<&str, String> {
 
 fn wrong_count(text: &str, found: usize) -> String {
     let hint = if found > 5 { "; seconds and years are not supported" } else { "" };
-    format!("schedule {text:?} has {found} fields; it needs 5: minute, hour, day of month, month, weekday{hint}")
+    format!(
+        "schedule {text:?} has {found} fields; it needs 5: minute, hour, day of month, month, weekday{hint}"
+    )
 }

@@ -27,7 +27,12 @@ impl Cron {
 
     /// The last instant in `from..=until`, or none. Used after a pause in service: of the runs that
     /// were missed, only the latest is made up for.
-    pub fn latest_between(&self, from: DateTime<Utc>, until: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+    pub fn latest_between(
+        &self,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        zone: Tz,
+    ) -> Option<DateTime<Utc>> {
         let before_from = from - Duration::milliseconds(1);
         // Widening windows: a frequent schedule is found in the first, so years of downtime cost nothing.
         let windows = [1, 24, 24 * 32, 24 * 366].map(Duration::hours).map(|width| until - width);
@@ -47,7 +52,10 @@ impl Cron {
     /// Whether any date matches at all: `0 0 30 2 *` does not.
     pub(super) fn ever_fires(&self) -> bool {
         // A leap year is in reach of this start.
-        NaiveDate::from_ymd_opt(2023, 1, 1).and_then(|d| d.and_hms_opt(0, 0, 0)).and_then(|t| self.next_wall(t)).is_some()
+        NaiveDate::from_ymd_opt(2023, 1, 1)
+            .and_then(|d| d.and_hms_opt(0, 0, 0))
+            .and_then(|t| self.next_wall(t))
+            .is_some()
     }
 
     fn next_real_hour(&self, after: DateTime<Utc>, wall: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 /// Expression, zone, start, and the next local times that Airflow gives.
+#[rustfmt::skip]
 const AIRFLOW: &[(&str, &str, &str, &[&str])] = &[
     ("30 2 * * *", "America/New_York", "2026-03-07T12:00:00Z", &["03-08 03:30:00-0400", "03-09 02:30:00-0400", "03-10 02:30:00-0400", "03-11 02:30:00-0400"]),
     ("0 2 * * *", "America/New_York", "2026-03-07T12:00:00Z", &["03-08 03:00:00-0400", "03-09 02:00:00-0400", "03-10 02:00:00-0400", "03-11 02:00:00-0400"]),
@@ -76,7 +77,11 @@ fn firings(expression: &str, zone: &str, start: &str, count: usize) -> Vec<Strin
 #[test]
 fn answers_equal_airflow() {
     for (expression, zone, start, expected) in AIRFLOW {
-        assert_eq!(firings(expression, zone, start, expected.len()), *expected, "{expression} in {zone} from {start}");
+        assert_eq!(
+            firings(expression, zone, start, expected.len()),
+            *expected,
+            "{expression} in {zone} from {start}"
+        );
     }
 }
 
@@ -109,7 +114,9 @@ fn an_hourly_schedule_fires_once_each_real_hour_of_a_year_with_both_clock_change
 
 #[test]
 fn a_daily_schedule_fires_once_each_local_day_in_every_zone() {
-    for zone in [chrono_tz::America::New_York, chrono_tz::Australia::Lord_Howe, chrono_tz::Africa::Cairo, Tz::UTC] {
+    for zone in
+        [chrono_tz::America::New_York, chrono_tz::Australia::Lord_Howe, chrono_tz::Africa::Cairo, Tz::UTC]
+    {
         for expression in ["30 2 * * *", "30 1 * * *", "0 0 * * *", "45 23 * * *"] {
             let cron = parse(expression);
             let step = |at: &DateTime<Utc>| cron.next_after(*at, zone);
@@ -131,10 +138,22 @@ fn of_missed_firings_the_latest_is_found_whatever_the_distance() {
         parse(expression).latest_between(utc(from), utc(until), Tz::UTC).map(|at| at.to_rfc3339())
     };
     let until = "2026-06-10T10:00:30Z";
-    assert_eq!(latest("* * * * *", "2016-01-01T00:00:00Z", until).as_deref(), Some("2026-06-10T10:00:00+00:00"));
-    assert_eq!(latest("0 3 * * 1", "2016-01-01T00:00:00Z", until).as_deref(), Some("2026-06-08T03:00:00+00:00"));
-    assert_eq!(latest("0 0 29 2 *", "2016-01-01T00:00:00Z", until).as_deref(), Some("2024-02-29T00:00:00+00:00"));
-    assert_eq!(latest("0 10 * * *", "2026-06-10T10:00:00Z", "2026-06-10T10:00:00Z").as_deref(), Some("2026-06-10T10:00:00+00:00"));
+    assert_eq!(
+        latest("* * * * *", "2016-01-01T00:00:00Z", until).as_deref(),
+        Some("2026-06-10T10:00:00+00:00")
+    );
+    assert_eq!(
+        latest("0 3 * * 1", "2016-01-01T00:00:00Z", until).as_deref(),
+        Some("2026-06-08T03:00:00+00:00")
+    );
+    assert_eq!(
+        latest("0 0 29 2 *", "2016-01-01T00:00:00Z", until).as_deref(),
+        Some("2024-02-29T00:00:00+00:00")
+    );
+    assert_eq!(
+        latest("0 10 * * *", "2026-06-10T10:00:00Z", "2026-06-10T10:00:00Z").as_deref(),
+        Some("2026-06-10T10:00:00+00:00")
+    );
     assert_eq!(latest("0 11 * * *", "2026-06-10T10:00:00Z", until), None);
 }
 

@@ -4,7 +4,17 @@ use super::Cron;
 
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -61,7 +71,9 @@ impl Cron {
     fn day_of_month_words(&self) -> String {
         let mut words: Vec<String> =
             bits(self.days.mask.into(), 32).iter().map(|day| format!("the {}", ordinal(*day))).collect();
-        words.extend(self.days.nearest.iter().map(|day| format!("the working day nearest the {}", ordinal(*day))));
+        words.extend(
+            self.days.nearest.iter().map(|day| format!("the working day nearest the {}", ordinal(*day))),
+        );
         if self.days.last {
             words.push("the last day".into());
         }
@@ -78,7 +90,11 @@ impl Cron {
                 Some(format!("every {}", join(days.collect(), "and")))
             }
         };
-        let nth = self.weekdays.nth.iter().map(|(day, which)| format!("every {} {} of the month", ordinal(*which), name(*day)));
+        let nth = self
+            .weekdays
+            .nth
+            .iter()
+            .map(|(day, which)| format!("every {} {} of the month", ordinal(*which), name(*day)));
         let last = self.weekdays.last.iter().map(|day| format!("every last {} of the month", name(*day)));
         join(plain.into_iter().chain(nth).chain(last).collect(), "and")
     }

@@ -19,8 +19,11 @@ pub(super) fn check(file: yaml::File) -> Result<Definition, Vec<Problem>> {
     let schedule = schedule(&file, &mut problems);
     let params = params(&file.params, &mut problems);
     let tasks = tasks(&file.tasks, &params, &mut problems);
-    if let (Some(_), Some((name, _))) = (&schedule, file.params.0.iter().find(|(_, default)| default.is_none())) {
-        let message = format!("parameter {:?} needs a default: the schedule has nobody to ask for it", name.value);
+    if let (Some(_), Some((name, _))) =
+        (&schedule, file.params.0.iter().find(|(_, default)| default.is_none()))
+    {
+        let message =
+            format!("parameter {:?} needs a default: the schedule has nobody to ask for it", name.value);
         problems.push(yaml::problem(message, name.referenced));
     }
     if !problems.is_empty() {
@@ -42,7 +45,8 @@ fn schedule(file: &yaml::File, problems: &mut Vec<Problem>) -> Option<Schedule> 
     let zone = match &file.timezone {
         None => Some(Tz::UTC),
         Some(zone) => zone.value.parse::<Tz>().ok().or_else(|| {
-            let message = format!("timezone {:?} is not a known zone; write one like Europe/Berlin or UTC", zone.value);
+            let message =
+                format!("timezone {:?} is not a known zone; write one like Europe/Berlin or UTC", zone.value);
             problems.push(yaml::problem(message, zone.referenced));
             None
         }),
@@ -91,7 +95,10 @@ fn tasks(
     for (at, task) in tasks.iter().enumerate() {
         name("task id", &task.id, problems);
         if index.insert(task.id.value.as_str(), at).is_some() {
-            problems.push(yaml::problem(format!("task id {:?} is used twice", task.id.value), task.id.referenced));
+            problems.push(yaml::problem(
+                format!("task id {:?} is used twice", task.id.value),
+                task.id.referenced,
+            ));
         }
     }
     let values = template::Values {
@@ -102,7 +109,8 @@ fn tasks(
     if let Some(cycle) = cycle(&checked) {
         let at = tasks[cycle[0]].id.referenced;
         let ids: Vec<&str> = cycle.iter().map(|at| checked[*at].id.as_str()).collect();
-        problems.push(yaml::problem(format!("the tasks need each other in a circle: {}", ids.join(" -> ")), at));
+        problems
+            .push(yaml::problem(format!("the tasks need each other in a circle: {}", ids.join(" -> ")), at));
     }
     checked
 }
@@ -129,7 +137,8 @@ fn one_task(
         run: task.run.value.clone(),
         env: env(task, values, problems),
         retries,
-        retry_delay: duration_of(id, "retry_delay", task.retry_delay.as_ref(), problems).unwrap_or(DEFAULT_RETRY_DELAY),
+        retry_delay: duration_of(id, "retry_delay", task.retry_delay.as_ref(), problems)
+            .unwrap_or(DEFAULT_RETRY_DELAY),
         timeout: timeout(id, task, problems),
     }
 }
@@ -141,7 +150,12 @@ fn needs(task: &yaml::FileTask, index: &HashMap<&str, usize>, problems: &mut Vec
             Some(at) if found.contains(at) => {}
             Some(at) => found.push(*at),
             None => {
-                let message = format!("task {:?} needs {:?}, which is not a task{}", task.id.value, need.value, nearest(&need.value, index));
+                let message = format!(
+                    "task {:?} needs {:?}, which is not a task{}",
+                    task.id.value,
+                    need.value,
+                    nearest(&need.value, index)
+                );
                 problems.push(yaml::problem(message, need.referenced));
             }
         }
@@ -157,7 +171,11 @@ fn nearest(word: &str, index: &HashMap<&str, usize>) -> String {
     }
 }
 
-fn env(task: &yaml::FileTask, values: &template::Values, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+fn env(
+    task: &yaml::FileTask,
+    values: &template::Values,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     for (name, value) in &task.env {
         let text = value.value.0.clone().unwrap_or_default();
@@ -180,7 +198,10 @@ fn template_ok(id: &str, text: &str, at: Location, values: &template::Values, pr
 fn timeout(id: &str, task: &yaml::FileTask, problems: &mut Vec<Problem>) -> Option<Duration> {
     let timeout = duration_of(id, "timeout", task.timeout.as_ref(), problems);
     if let (Some(Duration::ZERO), Some(given)) = (timeout, &task.timeout) {
-        problems.push(yaml::problem(format!("task {id:?}: a timeout of 0 would end it at once"), given.referenced));
+        problems.push(yaml::problem(
+            format!("task {id:?}: a timeout of 0 would end it at once"),
+            given.referenced,
+        ));
     }
     timeout
 }

@@ -45,7 +45,9 @@ mod tests {
 
     #[test]
     fn durations_read_as_written() {
-        for (text, ms) in [("30", 30_000), ("90s", 90_000), ("1h30m", 5_400_000), ("500ms", 500), ("2d", 172_800_000)] {
+        for (text, ms) in
+            [("30", 30_000), ("90s", 90_000), ("1h30m", 5_400_000), ("500ms", 500), ("2d", 172_800_000)]
+        {
             assert_eq!(parse(text).map(|d| d.as_millis()), Ok(ms), "{text}");
         }
         for text in ["", "5 minutes", "m", "-1", "1.5h", "99999999999d", "400d", "5x", "٣s"] {

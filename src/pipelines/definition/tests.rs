@@ -48,7 +48,12 @@ fn a_full_definition_is_read() {
     let param = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     assert_eq!(
         flights.params,
-        [param("epochs", Some("5")), param("rate", Some("0.01")), param("full", Some("true")), param("table", Some(""))]
+        [
+            param("epochs", Some("5")),
+            param("rate", Some("0.01")),
+            param("full", Some("true")),
+            param("table", Some(""))
+        ]
     );
     let [load, train] = &flights.tasks[..] else { panic!("two tasks") };
     assert_eq!((load.retries, load.retry_delay), (2, Duration::from_secs(1)));
@@ -75,7 +80,10 @@ fn structural_mistakes_carry_line_and_column() {
     refused("name: [1\n", "line");
     refused("name: p\ntasks:\n  - {id: a, run: x, retries: many}\n", "line 3");
     refused("name: p\nname: q\ntasks: []\n", "line 2");
-    refused("name: p\nschedule: '@daily'\nparams: {x: }\ntasks: [{id: a, run: x}]\n", "\"x\" needs a default");
+    refused(
+        "name: p\nschedule: '@daily'\nparams: {x: }\ntasks: [{id: a, run: x}]\n",
+        "\"x\" needs a default",
+    );
     refused("", "");
 }
 
@@ -95,7 +103,10 @@ fn broken_rules_are_reported_together() {
         "params.nope",
         "environment variable",
     ] {
-        assert!(found.iter().any(|message| message.contains(expected)), "expected {expected:?} in {found:#?}");
+        assert!(
+            found.iter().any(|message| message.contains(expected)),
+            "expected {expected:?} in {found:#?}"
+        );
     }
 }
 
@@ -109,13 +120,22 @@ fn names_that_could_leave_a_folder_are_refused() {
 #[test]
 fn size_is_bounded_and_deep_chains_are_fine() {
     let chain = |n: usize| {
-        let task = |i: usize| format!("  - {{id: t{i}, run: x, needs: [{}]}}\n", if i == 0 { String::new() } else { format!("t{}", i - 1) });
+        let task = |i: usize| {
+            format!(
+                "  - {{id: t{i}, run: x, needs: [{}]}}\n",
+                if i == 0 { String::new() } else { format!("t{}", i - 1) }
+            )
+        };
         format!("name: p\ntasks:\n{}", (0..n).map(task).collect::<String>())
     };
-    assert_eq!(Definition::parse(&chain(super::MAX_TASKS)).map(|d| d.tasks.len()), Ok(super::MAX_TASKS).map_err(|()| vec![]));
+    assert_eq!(
+        Definition::parse(&chain(super::MAX_TASKS)).map(|d| d.tasks.len()),
+        Ok(super::MAX_TASKS).map_err(|()| vec![])
+    );
     refused(&chain(10_000), "10000 tasks; the most is 2000");
     refused(&"x".repeat(super::MAX_BYTES + 1), "larger than");
     // An alias bomb is stopped by the parser's budget.
-    let bomb: String = (1..30).map(|i| format!("a{i}: &a{i} [*a{0}, *a{0}, *a{0}, *a{0}]\n", i - 1)).collect();
+    let bomb: String =
+        (1..30).map(|i| format!("a{i}: &a{i} [*a{0}, *a{0}, *a{0}, *a{0}]\n", i - 1)).collect();
     assert!(Definition::parse(&format!("a0: &a0 [x, x]\n{bomb}")).is_err());
 }

@@ -47,15 +47,17 @@ pub(super) struct Scalar(pub Option<String>);
 
 /// Reads the file's shape; rules that span several values are `check`'s.
 pub(super) fn read(text: &str) -> Result<File, Problem> {
-    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false }).map_err(|error| {
-        let place = error.location();
-        let message = plain(&error.without_snippet().to_string());
-        Problem {
-            message,
-            line: place.map(|at| at.line()).filter(|line| *line > 0),
-            column: place.map(|at| at.column()).filter(|column| *column > 0),
-        }
-    })
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false }).map_err(
+        |error| {
+            let place = error.location();
+            let message = plain(&error.without_snippet().to_string());
+            Problem {
+                message,
+                line: place.map(|at| at.line()).filter(|line| *line > 0),
+                column: place.map(|at| at.column()).filter(|column| *column > 0),
+            }
+        },
+    )
 }
 
 /// The parser's message without the position it may append: ours is given apart.

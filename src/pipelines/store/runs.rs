@@ -81,7 +81,8 @@ pub fn run_request_cancel(db: &Connection, id: &str) -> Result<()> {
 
 /// Notes that tasks of the run hold credentials, which must be revoked when it is over.
 pub fn run_set_credentials(db: &Connection, id: &str, held: bool) -> Result<()> {
-    db.prepare_cached("UPDATE pipeline_runs SET credentials = ?2 WHERE id = ?1")?.execute(params![id, held])?;
+    db.prepare_cached("UPDATE pipeline_runs SET credentials = ?2 WHERE id = ?1")?
+        .execute(params![id, held])?;
     Ok(())
 }
 
@@ -95,8 +96,10 @@ pub fn run_to_revoke(db: &Connection) -> Result<Vec<String>> {
 
 /// Whether a run exists, without reading its definition.
 pub fn run_exists(db: &Connection, id: &str) -> Result<bool> {
-    let found =
-        db.prepare_cached("SELECT 1 FROM pipeline_runs WHERE id = ?1")?.query_row([id], |_| Ok(())).optional()?;
+    let found = db
+        .prepare_cached("SELECT 1 FROM pipeline_runs WHERE id = ?1")?
+        .query_row([id], |_| Ok(()))
+        .optional()?;
     Ok(found.is_some())
 }
 

@@ -19,7 +19,15 @@ pub fn task_create_all(db: &Connection, run_id: &str, tasks: &[TaskInstance]) ->
     for (idx, task) in tasks.iter().enumerate() {
         let needs = serde_json::to_string(&task.needs).map_err(Error::internal)?;
         let state = task.state.as_str();
-        insert.execute(params![run_id, idx as i64, task.id, needs, state, task.max_attempts, task.retry_delay_ms])?;
+        insert.execute(params![
+            run_id,
+            idx as i64,
+            task.id,
+            needs,
+            state,
+            task.max_attempts,
+            task.retry_delay_ms
+        ])?;
     }
     Ok(())
 }
@@ -65,7 +73,9 @@ pub fn task_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(St
 /// When the next task that waits for its retry may start.
 pub fn task_next_retry(db: &Connection) -> Result<Option<i64>> {
     Ok(db
-        .prepare_cached("SELECT min(not_before) FROM pipeline_tasks WHERE state IN ('queued', 'up_for_retry')")?
+        .prepare_cached(
+            "SELECT min(not_before) FROM pipeline_tasks WHERE state IN ('queued', 'up_for_retry')",
+        )?
         .query_row([], |row| row.get(0))?)
 }
 
@@ -79,7 +89,12 @@ pub fn attempt_create(db: &Connection, key: &AttemptKey, now: i64) -> Result<()>
 }
 
 /// Records an attempt's end. False if that was known already, or there is no such attempt.
-pub fn attempt_finish(db: &Connection, key: &AttemptKey, state: TaskState, outcome: &Outcome) -> Result<bool> {
+pub fn attempt_finish(
+    db: &Connection,
+    key: &AttemptKey,
+    state: TaskState,
+    outcome: &Outcome,
+) -> Result<bool> {
     let changed = db
         .prepare_cached(
             "UPDATE pipeline_attempts SET state = ?4, ended_at = ?5, exit_code = ?6, reason = ?7
@@ -102,9 +117,16 @@ pub fn attempt_running(db: &Connection) -> Result<Vec<AttemptKey>> {
     let mut query = db.prepare_cached(
         "SELECT run_id, task_id, attempt FROM pipeline_attempts WHERE state = 'running' ORDER BY run_id",
     )?;
-    collect(query.query([])?, |row| {
-        Ok(AttemptKey { run_id: row.get(0)?, task_id: row.get(1)?, attempt: row.get(2)? })
-    })
+    collect(query.query([])?, key)
+}
+
+/// Running attempts of runs that were cancelled.
+pub fn attempt_to_cancel(db: &Connection) -> Result<Vec<AttemptKey>> {
+    let mut query = db.prepare_cached(
+        "SELECT a.run_id, a.task_id, a.attempt FROM pipeline_attempts a JOIN pipeline_runs r ON r.id = a.run_id
+         WHERE a.state = 'running' AND r.cancel_requested = 1",
+    )?;
+    collect(query.query([])?, key)
 }
 
 pub fn attempt_running_count(db: &Connection) -> Result<usize> {
@@ -123,12 +145,21 @@ pub fn attempt_state(db: &Connection, key: &AttemptKey) -> Result<Option<TaskSta
     Ok(collect(found, |row| word(row, "state"))?.pop())
 }
 
+pub fn task_state(db: &Connection, run_id: &str, task_id: &str) -> Result<Option<TaskState>> {
+    let mut query = db.prepare_cached("SELECT state FROM pipeline_tasks WHERE run_id = ?1 AND id = ?2")?;
+    Ok(collect(query.query([run_id, task_id])?, |row| word(row, "state"))?.pop())
+}
+
 /// The number of a task's last attempt; none if the run has no such task.
 pub fn task_attempts(db: &Connection, run_id: &str, task_id: &str) -> Result<Option<u32>> {
     Ok(db
         .prepare_cached("SELECT attempt FROM pipeline_tasks WHERE run_id = ?1 AND id = ?2")?
         .query_row([run_id, task_id], |row| row.get(0))
         .optional()?)
+}
+
+fn key(row: &Row<'_>) -> Result<AttemptKey> {
+    Ok(AttemptKey { run_id: row.get(0)?, task_id: row.get(1)?, attempt: row.get(2)? })
 }
 
 fn read(row: &Row<'_>) -> Result<TaskInstance> {

@@ -99,7 +99,10 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     let mut child = match started {
         Ok(child) => child,
         Err(error) => {
-            return Ok(Ended::not_started(format!("/bin/sh could not start in {}: {error}", spec.folder.display())));
+            return Ok(Ended::not_started(format!(
+                "/bin/sh could not start in {}: {error}",
+                spec.folder.display()
+            )));
         }
     };
     let group = child.id().and_then(|pid| Pid::from_raw(pid as i32));
@@ -114,7 +117,8 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     let kept = tokio::time::timeout(DRAIN, output).await;
     let mut ended = describe(status, ending, spec);
     if kept.is_err() {
-        ended.reason = ended.reason.or(Some("a process that left the task's group still holds its output open".into()));
+        ended.reason =
+            ended.reason.or(Some("a process that left the task's group still holds its output open".into()));
     }
     Ok(ended)
 }
@@ -188,7 +192,9 @@ fn describe(status: ExitStatus, ending: Ending, spec: &Spec) -> Ended {
             Some(format!("timed out after {seconds} s"))
         }
         Ending::Cancelled => Some("cancelled".into()),
-        Ending::Stopped => Some("the machine or its service manager told the task's supervisor to stop".into()),
+        Ending::Stopped => {
+            Some("the machine or its service manager told the task's supervisor to stop".into())
+        }
         Ending::Exited | Ending::NotStarted => signal.map(|signal| format!("killed by signal {signal}")),
     };
     Ended { ending, code, signal, reason }

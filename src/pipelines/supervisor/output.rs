@@ -1,11 +1,7 @@
 //! A command's output into its log, up to a limit; what is over it is read and thrown away, so
 //! that the command never blocks on a full pipe.
 
-use std::{
-    io::PipeReader,
-    os::fd::OwnedFd,
-    path::PathBuf,
-};
+use std::{io::PipeReader, os::fd::OwnedFd, path::PathBuf};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::unix::pipe::Receiver,
@@ -34,7 +30,8 @@ async fn copy(reader: PipeReader, path: PathBuf, limit: u64) -> std::io::Result<
         let mut written = file.write_all(&buffer[..keep]).await;
         left -= keep as u64;
         if keep < read {
-            let note = format!("\n[crannog] the log reached its limit of {limit} bytes; the rest was not kept\n");
+            let note =
+                format!("\n[crannog] the log reached its limit of {limit} bytes; the rest was not kept\n");
             written = written.and(file.write_all(note.as_bytes()).await);
         }
         // tokio's file works in the background: without this a reader would lag behind by a buffer.
