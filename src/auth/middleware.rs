@@ -34,6 +34,7 @@ pub async fn guard(State(service): State<Service>, mut request: Request, next: N
         Err(error) if error.kind == Kind::Unauthenticated => {
             unauthenticated(&error.message, request.headers())
         }
+        Err(error) if error.kind == Kind::Forbidden => Refusal(error).into_response(),
         Err(error) => Problem(error).into_response(),
     }
 }
@@ -115,14 +116,9 @@ fn anonymous(request: &Request<Body>) -> Response {
     )
 }
 
-/// One body that every client finds its own field in: RFC 9457, MLflow and Open Inference.
+/// Asks for a credential. A page's own fetch must not make the browser open its password dialog.
 fn unauthenticated(message: &str, headers: &HeaderMap) -> Response {
-    let body = serde_json::json!({
-        "type": "about:blank", "title": "Unauthorized", "status": 401, "detail": message,
-        "error_code": "UNAUTHENTICATED", "message": message, "error": message,
-    });
-    let mut response = (http::StatusCode::UNAUTHORIZED, axum::Json(body)).into_response();
-    // A page's own fetch must not make the browser open its password dialog.
+    let mut response = Refusal(refused(message)).into_response();
     if !headers.contains_key("sec-fetch-mode") {
         response.headers_mut().insert(
             header::WWW_AUTHENTICATE,
@@ -130,6 +126,23 @@ fn unauthenticated(message: &str, headers: &HeaderMap) -> Response {
         );
     }
     response
+}
+
+/// A refusal on any plane: one body in which every client finds its own field, be it RFC 9457,
+/// MLflow or Open Inference, for the guard stands in front of them all.
+pub struct Refusal(Error);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let status = error.kind.status();
+        let code = if error.kind == Kind::Forbidden { "PERMISSION_DENIED" } else { "UNAUTHENTICATED" };
+        let body = serde_json::json!({
+            "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(),
+            "detail": error.message, "error_code": code, "message": error.message, "error": error.message,
+        });
+        (status, axum::Json(body)).into_response()
+    }
 }
 
 /// A signed-in user of any role.
@@ -148,10 +161,10 @@ fn principal(parts: &Parts, needed: Role) -> Result<Principal> {
 macro_rules! extracts {
     ($name:ident, $role:expr) => {
         impl<S: Send + Sync> FromRequestParts<S> for $name {
-            type Rejection = Problem;
+            type Rejection = Refusal;
 
-            async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Problem> {
-                Ok(Self(principal(parts, $role)?))
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Refusal> {
+                principal(parts, $role).map(Self).map_err(Refusal)
             }
         }
     };
