@@ -105,8 +105,8 @@ fn check_tensor(tensor: &TensorProto) -> Result<()> {
             "Tensor `{name}` lies in a file of its own. Save the model as one file: onnx.save(model, path, save_as_external_data=False)."
         )));
     }
-    let sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
-    let elements = sizes.fold(Some(1usize), |product, size| product?.checked_mul(size?));
+    let mut sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
+    let elements = sizes.try_fold(1usize, |product, size| product.checked_mul(size?));
     let (Some(elements), Some(held)) = (elements, elements_held(tensor)) else {
         return Err(Error::invalid(format!("Tensor `{name}` has a shape or type that cannot be served.")));
     };
