@@ -45,8 +45,13 @@ impl House {
     fn open(data: &Path, config: Config) -> Self {
         let (tasks, keys) = (Tasks::default(), Arc::new(Keys::default()));
         let stores = Stores::open(data).expect("the stores open");
-        let config = Config { supervisor: env!("CARGO_BIN_EXE_crannog").into(), grace: Duration::from_secs(2), ..config };
-        let service = Service::new(&stores, Bus::new(), Arc::clone(&keys) as _, config).expect("the service opens");
+        let config = Config {
+            supervisor: env!("CARGO_BIN_EXE_crannog").into(),
+            grace: Duration::from_secs(2),
+            ..config
+        };
+        let service =
+            Service::new(&stores, Bus::new(), Arc::clone(&keys) as _, config).expect("the service opens");
         service.start(&tasks);
         Self { service, tasks, keys }
     }
@@ -63,7 +68,12 @@ impl House {
         self.service.trigger(name, BTreeMap::new()).await.expect("the run begins").0
     }
 
-    async fn until(&self, run: &str, what: &str, holds: impl Fn(&Run, &[TaskInstance]) -> bool) -> (Run, Vec<TaskInstance>) {
+    async fn until(
+        &self,
+        run: &str,
+        what: &str,
+        holds: impl Fn(&Run, &[TaskInstance]) -> bool,
+    ) -> (Run, Vec<TaskInstance>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let (found, tasks) = self.service.run(run).await.expect("the run is there");
@@ -178,7 +188,11 @@ async fn a_task_that_ended_while_no_server_ran_is_taken_in() {
     let data = scratch();
     let (go, done) = (data.path().join("go"), data.path().join("done"));
     let house = House::open(data.path(), Config::default());
-    let script = format!("touch {0}.up; while ! test -e {0}; do sleep 0.02; done; touch {1}", go.display(), done.display());
+    let script = format!(
+        "touch {0}.up; while ! test -e {0}; do sleep 0.02; done; touch {1}",
+        go.display(),
+        done.display()
+    );
     let run = house.begin(&format!("name: gone\ntasks:\n  - {{id: a, run: '{script}; exit 4'}}\n")).await;
     house.until(&run.id, "it runs", |_, _| data.path().join("go.up").exists()).await;
     house.close().await;
@@ -206,8 +220,13 @@ async fn a_killed_supervisor_means_lost_and_its_task_is_ended_before_the_retry()
             pids.display()
         ))
         .await;
-    house.until(&run.id, "it runs", |_, _| fs_err::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n'))).await;
-    let begun = fs_err::read(data.path().join("tasks").join(&run.id).join("a/1/begun.json")).expect("it began");
+    house
+        .until(&run.id, "it runs", |_, _| {
+            fs_err::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n'))
+        })
+        .await;
+    let begun =
+        fs_err::read(data.path().join("tasks").join(&run.id).join("a/1/begun.json")).expect("it began");
     let begun: serde_json::Value = serde_json::from_slice(&begun).expect("it is JSON");
     let supervisor = begun["supervisor_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).expect("a pid");
     let supervisor = rustix::process::Pid::from_raw(supervisor).expect("a pid");
@@ -228,7 +247,8 @@ async fn no_more_tasks_run_at_once_than_there_are_slots() {
     let run = house.begin(&format!("name: slots\ntasks:\n{tasks}")).await;
     let (ended, tasks) = house.finished(&run.id).await;
     assert_eq!(ended.state, RunState::Success);
-    let overlap = |at: i64| tasks.iter().filter(|task| task.started_at <= Some(at) && task.ended_at > Some(at)).count();
+    let overlap =
+        |at: i64| tasks.iter().filter(|task| task.started_at <= Some(at) && task.ended_at > Some(at)).count();
     assert!(tasks.iter().filter_map(|task| task.started_at).all(|at| overlap(at) <= 2));
     house.close().await;
 }
@@ -238,7 +258,8 @@ async fn a_saved_file_is_live_a_bad_one_is_its_own_error_and_a_removed_one_is_go
     let (data, dir) = (scratch(), scratch());
     let file = dir.path().join("one.yaml");
     fs_err::write(&file, "name: one\ntasks:\n  - {id: a, run: pwd}\n").expect("writes");
-    fs_err::write(dir.path().join("two.yaml"), "name: two\ntasks:\n  - {id: a, run: x, need: []}\n").expect("writes");
+    fs_err::write(dir.path().join("two.yaml"), "name: two\ntasks:\n  - {id: a, run: x, need: []}\n")
+        .expect("writes");
     let house = House::open(data.path(), Config { dir: Some(dir.path().to_owned()), ..Config::default() });
     let listed = async |holds: &dyn Fn(&BTreeMap<String, Option<String>>) -> bool| {
         let deadline = Instant::now() + PATIENCE;

@@ -23,7 +23,8 @@ fn folder(spec: &Value) -> tempfile::TempDir {
 }
 
 fn start(dir: &Path) -> Child {
-    let log = fs_err::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("opens the log");
+    let log =
+        fs_err::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("opens the log");
     let mut command = Command::new(env!("CARGO_BIN_EXE_crannog"));
     command.arg("task-supervisor").arg(dir).stdin(Stdio::null()).stderr(log.into_file());
     command.spawn().expect("the supervisor starts")
@@ -35,7 +36,8 @@ fn run(dir: &Path) -> Value {
 }
 
 fn record(dir: &Path) -> Value {
-    serde_json::from_slice(&fs_err::read(dir.join("exit.json")).expect("there is a record")).expect("it is JSON")
+    serde_json::from_slice(&fs_err::read(dir.join("exit.json")).expect("there is a record"))
+        .expect("it is JSON")
 }
 
 fn log(dir: &Path) -> String {
