@@ -4,4 +4,5 @@ pub mod check;
 pub mod fields;
 pub mod model;
 pub mod search;
+mod store;
 pub mod wire;
