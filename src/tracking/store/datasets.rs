@@ -8,7 +8,7 @@ use crate::{
         search::sql::{Bind, Sql},
     },
 };
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 /// The most datasets one search answers.
 const SUMMARIES: i64 = 1000;
@@ -131,10 +131,4 @@ fn run_models(db: &Connection, rid: i64, way: Direction) -> Result<Vec<(String, 
     )?;
     let found = statement.query_map(params![rid, way.word()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Whether a run exists, whatever its stage.
-pub fn run_exists(db: &Connection, id: &str) -> Result<bool> {
-    let mut statement = db.prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?;
-    Ok(statement.query_row([id], |_| Ok(())).optional()?.is_some())
 }

@@ -5,7 +5,10 @@ use crate::{
     kernel::error::{Error, Result},
     tracking::{
         model::{Experiment, Pair, Stage, View},
-        search::{experiments, sql::{Bind, Sql}},
+        search::{
+            experiments,
+            sql::{Bind, Sql},
+        },
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};

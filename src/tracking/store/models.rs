@@ -88,7 +88,8 @@ pub fn missing(id: &str) -> Error {
 
 /// A model by its id; a deleted one only if `deleted_too`.
 pub fn model_get(db: &Connection, id: &str, deleted_too: bool) -> Result<LoggedModel> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM logged_models l WHERE l.id = ?1"))?;
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM logged_models l WHERE l.id = ?1"))?;
     let found = statement.query_row([id], info).optional()?;
     let found = found.filter(|model| deleted_too || model.lifecycle_stage == Stage::Active.word());
     filled(db, found.ok_or_else(|| missing(id))?)
@@ -201,7 +202,9 @@ pub struct Query {
 /// One more than the limit, so that the caller sees whether another page follows.
 pub fn model_search(db: &Connection, query: &Query) -> Result<Vec<LoggedModel>> {
     let mut sql = Sql::default();
-    sql.push(&format!("SELECT {COLUMNS} FROM logged_models l WHERE l.stage = 'active' AND l.experiment_id IN "));
+    sql.push(&format!(
+        "SELECT {COLUMNS} FROM logged_models l WHERE l.stage = 'active' AND l.experiment_id IN "
+    ));
     sql.list(query.experiments.iter().copied().map(Bind::Int));
     models::compile_filter(&query.filter, &query.datasets, &mut sql)?;
     sql.push(" ORDER BY ").append(models::compile_order(&query.order_by)?);

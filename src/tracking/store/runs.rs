@@ -5,7 +5,10 @@ use crate::{
     kernel::error::{Error, Result},
     tracking::{
         model::{Pair, Run, RunData, RunInfo, RunInputs, RunOutputs, Stage, View},
-        search::{runs, sql::{Bind, Sql}},
+        search::{
+            runs,
+            sql::{Bind, Sql},
+        },
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -46,7 +49,14 @@ pub fn run_create(db: &Connection, run: &NewRun) -> Result<i64> {
         "INSERT INTO runs (id, experiment_id, name, user_id, status, started_at, artifact_uri)
          VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6)",
     )?
-    .execute(params![run.id, run.experiment_id, run.name, run.user_id, run.started_at, run.artifact_uri])?;
+    .execute(params![
+        run.id,
+        run.experiment_id,
+        run.name,
+        run.user_id,
+        run.started_at,
+        run.artifact_uri
+    ])?;
     Ok(db.last_insert_rowid())
 }
 
@@ -127,8 +137,11 @@ pub fn param_get(db: &Connection, rid: i64, key: &str) -> Result<Option<String>>
 }
 
 pub fn param_create(db: &Connection, rid: i64, param: &Pair) -> Result<()> {
-    db.prepare_cached("INSERT INTO params (run, key, value) VALUES (?1, ?2, ?3)")?
-        .execute(params![rid, param.key, param.value])?;
+    db.prepare_cached("INSERT INTO params (run, key, value) VALUES (?1, ?2, ?3)")?.execute(params![
+        rid,
+        param.key,
+        param.value
+    ])?;
     Ok(())
 }
 
