@@ -208,7 +208,8 @@ fn host_name(host: &str) -> Option<&str> {
 
 /// Memory this process holds, or 0 where the kernel does not say.
 fn resident_bytes() -> u64 {
-    let statm = fs_err::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = statm.split(' ').nth(1).and_then(|field| field.parse().ok()).unwrap_or_default();
-    pages * rustix::param::page_size() as u64
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();
+    kib << 10
 }

@@ -3,7 +3,7 @@
 
 use super::{
     ARTIFACT_BUCKET,
-    door::Service,
+    door::{Gate, Service},
     health::{self, Health},
     layers,
 };
@@ -15,42 +15,47 @@ use crate::{
         event::Bus,
         tasks::Tasks,
     },
+    objects,
     store::Stores,
     ui,
 };
 use axum::{Router, middleware};
-use tower::{ServiceExt, util::BoxCloneSyncService};
+use tower::util::BoxCloneSyncService;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// Every service of the running server.
 pub struct House {
     pub auth: auth::Service,
+    objects: objects::Service,
     health: Health,
 }
 
 impl House {
     /// Builds the services on opened stores; nothing runs yet.
-    pub async fn furnish(_config: &Config, stores: &Stores, health: Health, _events: &Bus) -> Result<Self> {
+    pub async fn furnish(_config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
         let auth = auth::Service::open(stores.control.clone(), &stores.secrets())?;
+        let objects = objects::Service::new(stores, events.clone());
         watch_stores(&health, stores);
-        let _ = ARTIFACT_BUCKET;
-        Ok(Self { auth, health })
+        Ok(Self { auth, objects, health })
     }
 
     /// Brings what a crash left half-done into order, before anybody may ask.
     pub async fn recover(&self) -> Result<()> {
-        Ok(())
+        self.objects.bucket_ensure(ARTIFACT_BUCKET).await
     }
 
     /// Starts the background work.
-    pub fn start(&self, _tasks: &Tasks) {}
+    pub fn start(&self, tasks: &Tasks) {
+        self.objects.start_collector(tasks);
+    }
 
-    /// What answers on the main door.
-    pub fn main_door(&self) -> Service {
+    /// What answers on the main door; requests with an AWS signature go on to `s3`.
+    pub fn main_door(&self, s3: Gate) -> Service {
         let routes = self
             .routes()
             .fallback(layers::nowhere)
             .layer(middleware::from_fn_with_state(self.auth.clone(), auth::guard))
+            .layer(middleware::from_fn_with_state(s3, layers::signed_to_s3))
             .layer(CatchPanicLayer::custom(layers::panicked))
             .layer(middleware::from_fn(layers::identify));
         BoxCloneSyncService::new(routes.into_service::<axum::body::Body>())

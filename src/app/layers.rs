@@ -1,15 +1,14 @@
 //! What every request passes on its way in, whatever room answers it: an id, a log line, a net under
 //! panics, and the choice between the S3 service and everything else.
 
-use super::door::Service;
+use super::door::Gate;
 use crate::kernel::{
     error::{Error, Kind},
     http::{Problem, REQUEST_ID},
     id,
 };
 use axum::{
-    body::Body,
-    extract::Request,
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -59,14 +58,17 @@ pub async fn nowhere(request: Request) -> Problem {
     Problem(Error::new(Kind::NotFound, format!("Nothing answers {} {}.", request.method(), request.uri().path())))
 }
 
-/// Sends requests that carry an AWS signature to `s3`, all others to `rest`.
-pub async fn choose(s3: Service, rest: axum::Router, request: Request<Body>) -> Response {
-    let Ok(response) = if is_signed(&request) { s3.oneshot(request).await } else { rest.oneshot(request).await };
+/// Sends requests that carry an AWS signature to the S3 service, so that one open port is enough.
+pub async fn signed_to_s3(State(s3): State<Gate>, request: Request, next: Next) -> Response {
+    if !is_signed(&request) {
+        return next.run(request).await;
+    }
+    let Ok(response) = s3.oneshot(request).await;
     response
 }
 
 /// Whether a request carries an AWS signature of any version, in its header or in its query.
-fn is_signed(request: &Request<Body>) -> bool {
+fn is_signed(request: &Request) -> bool {
     let header = request.headers().get(http::header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
     let query = request.uri().query().unwrap_or_default();
     header.starts_with(b"AWS4-") || header.starts_with(b"AWS ") || query.contains("X-Amz-Signature=")

@@ -4,12 +4,11 @@
 //! whoever asks where the server is, and is trusted only while the lock is held.
 
 use crate::kernel::error::{Error, Result};
-use fs_err::{File, OpenOptions};
+use fs_err::{File, OpenOptions, os::unix::fs::OpenOptionsExt};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{Duration, Instant},
 };
