@@ -15,11 +15,12 @@ use crate::{
         event::Bus,
         tasks::Tasks,
     },
-    objects,
+    objects, pipelines,
     store::Stores,
     ui,
 };
 use axum::{Router, middleware};
+use std::sync::Arc;
 use tower::util::BoxCloneSyncService;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -27,16 +28,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub struct House {
     pub auth: auth::Service,
     objects: objects::Service,
+    pipelines: pipelines::Service,
     health: Health,
 }
 
 impl House {
     /// Builds the services on opened stores; nothing runs yet.
-    pub async fn furnish(_config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
+    pub async fn furnish(config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
         let auth = auth::Service::open(stores.control.clone(), &stores.secrets())?;
         let objects = objects::Service::new(stores, events.clone());
+        let pipelines = pipelines(config, stores, &health, events, &auth)?;
         watch_stores(&health, stores);
-        Ok(Self { auth, objects, health })
+        Ok(Self { auth, objects, pipelines, health })
     }
 
     /// Brings what a crash left half-done into order, before anybody may ask.
@@ -47,6 +50,7 @@ impl House {
     /// Starts the background work.
     pub fn start(&self, tasks: &Tasks) {
         self.objects.start_collector(tasks);
+        self.pipelines.start(tasks);
     }
 
     /// What answers on the main door; requests with an AWS signature go on to `s3`.
@@ -65,8 +69,27 @@ impl House {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
+            .merge(pipelines::router(self.pipelines.clone()))
             .merge(ui::router())
     }
+}
+
+/// Tasks run on this machine, so they are given the addresses that need no proxy and no Service.
+fn pipelines(
+    config: &Config,
+    stores: &Stores,
+    health: &Health,
+    events: &Bus,
+    auth: &auth::Service,
+) -> Result<pipelines::Service> {
+    let (http_url, s3_url) = (health.local_http_url(), health.local_s3_url());
+    let environment = pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, config.s3.region.clone());
+    let own = pipelines::Config {
+        dir: config.pipelines.dir.clone(),
+        parallelism: config.pipelines.max_tasks,
+        ..pipelines::Config::default()
+    };
+    pipelines::Service::new(stores, events.clone(), Arc::new(environment), own)
 }
 
 fn watch_stores(health: &Health, stores: &Stores) {

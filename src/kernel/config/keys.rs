@@ -136,7 +136,7 @@ settings! {
         /// A directory of pipeline files (`*.yaml`) that the server follows; empty for none.
         dir: Option<PathBuf> = "";
         /// How many tasks run at the same time.
-        max_tasks: usize = "4";
+        max_tasks: usize = "16";
     }
 
     /// The process.
