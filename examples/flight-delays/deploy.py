@@ -3,9 +3,9 @@
 import sys
 import time
 
-import mlflow
-
 from flights import ENDPOINT, MODEL, crannog, url
+
+import mlflow
 
 session = crannog()
 endpoint = url(f"/api/crannog/v1/endpoints/{ENDPOINT}")

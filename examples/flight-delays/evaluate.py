@@ -2,11 +2,11 @@
 
 import sys
 
+from flights import LABEL, as_onnx, candidate_runs, read_table
+
 import mlflow
 from onnxruntime import InferenceSession
 from sklearn.metrics import log_loss, roc_auc_score
-
-from flights import LABEL, as_onnx, candidate_runs, read_table
 
 heldout = read_table("flights/heldout.parquet")
 client = mlflow.MlflowClient()

@@ -3,6 +3,9 @@
 import io
 import os
 
+# mlflow tries a table of strings on its own ONNX wrapper, which cannot take one, and says so at length.
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+
 import boto3
 import pandas as pd
 import requests

@@ -2,9 +2,9 @@
 
 import sys
 
-import mlflow
-
 from flights import MODEL, candidate_runs
+
+import mlflow
 
 client = mlflow.MlflowClient()
 runs = candidate_runs(client, sys.argv[1])

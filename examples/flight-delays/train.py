@@ -3,6 +3,8 @@
 import sys
 import warnings
 
+from flights import EXPERIMENT, LABEL, NUMBERS, WORDS, as_onnx, read_table
+
 import mlflow
 from mlflow.models import infer_signature
 from onnxruntime import InferenceSession
@@ -17,7 +19,6 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from flights import EXPERIMENT, LABEL, NUMBERS, WORDS, as_onnx, read_table
 
 candidate, pipeline_run = sys.argv[1:]
 words = OneHotEncoder(handle_unknown="ignore", min_frequency=50, dtype="float32")
@@ -62,5 +63,7 @@ with mlflow.start_run(run_name=candidate, tags={"candidate": candidate, "pipelin
         name="model",
         signature=infer_signature(example, answer),
         input_example=example,
+        pip_requirements=["onnxruntime"],
+        onnx_execution_providers=["CPUExecutionProvider"],
     )
     print(f"logged {info.model_uri}")
