@@ -6,7 +6,9 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 /// Starts logging for the process. `level` is a `tracing` filter such as `info` or `crannog=debug`.
 pub fn init(level: &str, json: bool) -> Result<()> {
     let filter = EnvFilter::try_new(level).map_err(|error| {
-        Error::invalid(format!("log.level = {level:?} is not a log filter: {error}. Use error, warn, info, debug or trace."))
+        Error::invalid(format!(
+            "log.level = {level:?} is not a log filter: {error}. Use error, warn, info, debug or trace."
+        ))
     })?;
     let registry = tracing_subscriber::registry().with(filter);
     let out = fmt::layer().with_writer(std::io::stderr).with_target(false);

@@ -1,1 +1,4 @@
-//! Floor 4: experiments, runs, metrics, artifacts, logged models: the tracker, as MLflow speaks it.
+//! Floor 4: experiments, runs, metrics and artifacts, as MLflow's tracking server has them.
+
+pub mod fields;
+pub mod wire;
