@@ -25,7 +25,7 @@ macro_rules! migrations {
 pub const CONTROL: &[Migration] = migrations!("control": "0001_auth");
 
 /// What objects.db is made of.
-pub const OBJECTS: &[Migration] = &[];
+pub const OBJECTS: &[Migration] = migrations!("objects": "0001_objects");
 
 /// Applies what is missing, each step in a transaction of its own.
 pub fn apply(db: &mut Connection, migrations: &[Migration]) -> Result<()> {
