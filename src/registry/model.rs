@@ -12,7 +12,7 @@ pub struct RegisteredModel {
     pub created_ms: i64,
     pub updated_ms: i64,
     pub tags: Pairs,
-    pub aliases: Vec<(String, u64)>,
+    pub aliases: Vec<(String, u32)>,
     /// The newest version in each stage.
     pub latest: Vec<ModelVersion>,
 }
@@ -21,7 +21,7 @@ pub struct RegisteredModel {
 #[derive(Clone, Debug)]
 pub struct ModelVersion {
     pub name: String,
-    pub version: u64,
+    pub version: u32,
     pub stage: Stage,
     pub description: Option<String>,
     pub user_id: Option<String>,

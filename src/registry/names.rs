@@ -18,7 +18,7 @@ pub enum ModelUri {
 /// Which version of a registered model an address means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
-    Version(u64),
+    Version(u32),
     Alias(String),
     Stage(String),
     Latest,
@@ -127,14 +127,14 @@ pub fn check_tag(key: &str, value: &str) -> Result<()> {
 }
 
 /// A version's number, which MLflow writes as text.
-pub fn version(text: &str) -> Result<u64> {
+pub fn version(text: &str) -> Result<u32> {
     let number = text.trim().parse::<i64>().map_err(|_| {
         Error::invalid(format!(
             "Invalid value \"{text}\" for parameter 'version' supplied: The value is not an integer."
         ))
     })?;
     // No version is 0 or less; looking for one then finds nothing, as it should.
-    Ok(u64::try_from(number).unwrap_or(0))
+    Ok(u32::try_from(number).unwrap_or(0))
 }
 
 fn within(what: &str, value: &str, longest: usize) -> Result<()> {

@@ -184,9 +184,9 @@ async fn version_tag_delete(_: auth::Editor, State(registry): Registry, fields: 
 // ---- shapes
 
 /// MLflow writes a version as text, but a number is as clear.
-fn version_of(fields: &Fields) -> crate::kernel::error::Result<u64> {
+fn version_of(fields: &Fields) -> crate::kernel::error::Result<u32> {
     match fields.raw("version") {
-        Some(Value::Number(number)) => Ok(number.as_u64().unwrap_or(0)),
+        Some(Value::Number(number)) => Ok(number.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0)),
         _ => names::version(fields.required("version")?),
     }
 }

@@ -141,7 +141,7 @@ impl Service {
 
     // ---- aliases
 
-    pub async fn alias_set(&self, name: &str, alias: &str, version: u64) -> Result<()> {
+    pub async fn alias_set(&self, name: &str, alias: &str, version: u32) -> Result<()> {
         names::check_alias(alias)?;
         names::check_alias_is_free(alias)?;
         let to = alias.to_owned();
@@ -182,7 +182,8 @@ impl Service {
             .await
     }
 
-    fn alias_moved(&self, name: &str, alias: &str, version: Option<u64>) {
+    fn alias_moved(&self, name: &str, alias: &str, version: Option<u32>) {
+        let version = version.map(u64::from);
         self.tell(Event::AliasMoved { name: name.to_owned(), alias: alias.to_owned(), version });
     }
 
@@ -209,9 +210,9 @@ impl Service {
             })
             .await?;
         if let Some(logged) = logged {
-            self.0.tracking.logged_model_registered(&logged, name, version.version).await?;
+            self.0.tracking.logged_model_registered(&logged, name, version.version.into()).await?;
         }
-        self.tell(Event::ModelVersionCreated { name: name.to_owned(), version: version.version });
+        self.tell(Event::ModelVersionCreated { name: name.to_owned(), version: version.version.into() });
         Ok(version)
     }
 
@@ -246,7 +247,7 @@ impl Service {
         Ok(())
     }
 
-    pub async fn version_get(&self, name: &str, version: u64) -> Result<ModelVersion> {
+    pub async fn version_get(&self, name: &str, version: u32) -> Result<ModelVersion> {
         names::check_model(name)?;
         let name = name.to_owned();
         self.0
@@ -258,7 +259,7 @@ impl Service {
             .await
     }
 
-    pub async fn version_describe(&self, name: &str, version: u64, text: Option<&str>) -> Result<ModelVersion> {
+    pub async fn version_describe(&self, name: &str, version: u32, text: Option<&str>) -> Result<ModelVersion> {
         let text = text.map(ToOwned::to_owned);
         self.change_version(name, version, move |db, id| {
             store::version_describe(db, id, version, text.as_deref(), now_ms())?;
@@ -267,7 +268,7 @@ impl Service {
         .await
     }
 
-    pub async fn version_transition(&self, name: &str, version: u64, stage: &str, archive: bool) -> Result<ModelVersion> {
+    pub async fn version_transition(&self, name: &str, version: u32, stage: &str, archive: bool) -> Result<ModelVersion> {
         let stage = Stage::parse(stage)?;
         if archive && !stage.is_active() {
             return Err(Error::invalid(format!(
@@ -292,7 +293,7 @@ impl Service {
         Ok(moved)
     }
 
-    pub async fn version_delete(&self, name: &str, version: u64) -> Result<()> {
+    pub async fn version_delete(&self, name: &str, version: u32) -> Result<()> {
         let dropped = self
             .change_version(name, version, move |db, id| store::version_delete(db, id, version, now_ms()))
             .await?;
@@ -316,13 +317,13 @@ impl Service {
         Ok(Page { items, next: more.then(|| search::page_token(offset + limit)) })
     }
 
-    pub async fn version_tag_set(&self, name: &str, version: u64, key: &str, value: &str) -> Result<()> {
+    pub async fn version_tag_set(&self, name: &str, version: u32, key: &str, value: &str) -> Result<()> {
         names::check_tag(key, value)?;
         let (key, value) = (key.to_owned(), value.to_owned());
         self.change_version(name, version, move |db, id| store::version_tag_set(db, id, version, &key, &value)).await
     }
 
-    pub async fn version_tag_delete(&self, name: &str, version: u64, key: &str) -> Result<()> {
+    pub async fn version_tag_delete(&self, name: &str, version: u32, key: &str) -> Result<()> {
         names::check_tag_key(key)?;
         let key = key.to_owned();
         self.change_version(name, version, move |db, id| store::version_tag_delete(db, id, version, &key)).await
@@ -381,7 +382,7 @@ impl Service {
     async fn change_version<T: Send + 'static>(
         &self,
         name: &str,
-        version: u64,
+        version: u32,
         work: impl FnOnce(&Connection, i64) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         names::check_model(name)?;
@@ -402,14 +403,14 @@ fn known(db: &Connection, name: &str) -> Result<i64> {
         .ok_or_else(|| Error::not_found(format!("Registered Model with name={name} not found")))
 }
 
-fn known_version(db: &Connection, id: i64, version: u64) -> Result<ModelVersion> {
+fn known_version(db: &Connection, id: i64, version: u32) -> Result<ModelVersion> {
     match store::version_get(db, id, version)? {
         Some(found) => Ok(found),
         None => Err(no_version(&store::model_get(db, id)?.name, version)),
     }
 }
 
-fn no_version(name: &str, version: u64) -> Error {
+fn no_version(name: &str, version: u32) -> Error {
     Error::not_found(format!("Model Version (name={name}, version={version}) not found"))
 }
 

@@ -118,8 +118,8 @@ pub fn models_search(db: &Connection, query: &Query, limit: usize, offset: usize
     Ok((ids.into_iter().map(|id| model_get(db, id)).collect::<Result<_>>()?, more))
 }
 
-pub fn version_create(db: &Connection, id: Id, new: &NewVersion, now: i64) -> Result<u64> {
-    let version: u64 = db
+pub fn version_create(db: &Connection, id: Id, new: &NewVersion, now: i64) -> Result<u32> {
+    let version: u32 = db
         .prepare_cached("SELECT coalesce(max(version), 0) + 1 FROM model_versions WHERE model_id = ?1")?
         .query_row([id], |row| row.get(0))?;
     db.prepare_cached(
@@ -146,7 +146,7 @@ pub fn version_create(db: &Connection, id: Id, new: &NewVersion, now: i64) -> Re
     Ok(version)
 }
 
-pub fn version_get(db: &Connection, id: Id, version: u64) -> Result<Option<ModelVersion>> {
+pub fn version_get(db: &Connection, id: Id, version: u32) -> Result<Option<ModelVersion>> {
     let sql = format!(
         "SELECT {VERSION_COLUMNS} FROM model_versions v JOIN registered_models m ON m.id = v.model_id
          WHERE v.model_id = ?1 AND v.version = ?2 AND v.stage <> '{DELETED}'"
@@ -180,7 +180,7 @@ pub fn versions_search(db: &Connection, query: &Query, limit: usize, offset: usi
     Ok((found, more))
 }
 
-pub fn version_describe(db: &Connection, id: Id, version: u64, text: Option<&str>, now: i64) -> Result<()> {
+pub fn version_describe(db: &Connection, id: Id, version: u32, text: Option<&str>, now: i64) -> Result<()> {
     db.prepare_cached(
         "UPDATE model_versions SET description = ?3, updated_ms = ?4 WHERE model_id = ?1 AND version = ?2",
     )?
@@ -188,7 +188,7 @@ pub fn version_describe(db: &Connection, id: Id, version: u64, text: Option<&str
     Ok(())
 }
 
-pub fn version_stage(db: &Connection, id: Id, version: u64, stage: Stage, now: i64) -> Result<()> {
+pub fn version_stage(db: &Connection, id: Id, version: u32, stage: Stage, now: i64) -> Result<()> {
     db.prepare_cached(
         "UPDATE model_versions SET stage = ?3, updated_ms = ?4 WHERE model_id = ?1 AND version = ?2",
     )?
@@ -197,7 +197,7 @@ pub fn version_stage(db: &Connection, id: Id, version: u64, stage: Stage, now: i
 }
 
 /// Archives every version in `stage` but `version`.
-pub fn versions_archive(db: &Connection, id: Id, version: u64, stage: Stage, now: i64) -> Result<()> {
+pub fn versions_archive(db: &Connection, id: Id, version: u32, stage: Stage, now: i64) -> Result<()> {
     db.prepare_cached(
         "UPDATE model_versions SET stage = 'Archived', updated_ms = ?4
          WHERE model_id = ?1 AND version <> ?2 AND stage = ?3",
@@ -207,7 +207,7 @@ pub fn versions_archive(db: &Connection, id: Id, version: u64, stage: Stage, now
 }
 
 /// Drops the version's aliases and what it said; answers the aliases that pointed at it.
-pub fn version_delete(db: &Connection, id: Id, version: u64, now: i64) -> Result<Vec<String>> {
+pub fn version_delete(db: &Connection, id: Id, version: u32, now: i64) -> Result<Vec<String>> {
     let dropped = rows(
         db,
         "DELETE FROM registered_model_aliases WHERE model_id = ?1 AND version = ?2 RETURNING alias",
@@ -226,7 +226,7 @@ pub fn version_delete(db: &Connection, id: Id, version: u64, now: i64) -> Result
     Ok(dropped)
 }
 
-pub fn version_tag_set(db: &Connection, id: Id, version: u64, key: &str, value: &str) -> Result<()> {
+pub fn version_tag_set(db: &Connection, id: Id, version: u32, key: &str, value: &str) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO model_version_tags (model_id, version, key, value) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -235,13 +235,13 @@ pub fn version_tag_set(db: &Connection, id: Id, version: u64, key: &str, value: 
     Ok(())
 }
 
-pub fn version_tag_delete(db: &Connection, id: Id, version: u64, key: &str) -> Result<()> {
+pub fn version_tag_delete(db: &Connection, id: Id, version: u32, key: &str) -> Result<()> {
     db.prepare_cached("DELETE FROM model_version_tags WHERE model_id = ?1 AND version = ?2 AND key = ?3")?
         .execute(params![id, version, key])?;
     Ok(())
 }
 
-pub fn alias_set(db: &Connection, id: Id, alias: &str, version: u64) -> Result<()> {
+pub fn alias_set(db: &Connection, id: Id, alias: &str, version: u32) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO registered_model_aliases (model_id, alias, version) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET version = excluded.version",
@@ -257,13 +257,13 @@ pub fn alias_delete(db: &Connection, id: Id, alias: &str) -> Result<bool> {
     Ok(delete.execute(params![id, alias])? > 0)
 }
 
-pub fn alias_get(db: &Connection, id: Id, alias: &str) -> Result<Option<u64>> {
+pub fn alias_get(db: &Connection, id: Id, alias: &str) -> Result<Option<u32>> {
     let mut found =
         db.prepare_cached("SELECT version FROM registered_model_aliases WHERE model_id = ?1 AND alias = ?2")?;
     Ok(found.query_row(params![id, alias], |row| row.get(0)).optional()?)
 }
 
-pub fn aliases(db: &Connection, id: Id) -> Result<Vec<(String, u64)>> {
+pub fn aliases(db: &Connection, id: Id) -> Result<Vec<(String, u32)>> {
     rows(
         db,
         "SELECT alias, version FROM registered_model_aliases WHERE model_id = ?1 ORDER BY alias",
