@@ -22,6 +22,8 @@ pub mod model;
 mod multipart;
 mod names;
 mod read;
+mod routes;
+mod s3;
 mod service;
 mod store;
 #[cfg(test)]
@@ -30,4 +32,6 @@ mod tests;
 pub use error::Fault;
 pub use model::{BucketInfo, ListPage, ListQuery, ObjectInfo, PutOptions};
 pub use read::ByteStream;
+pub use routes::router;
+pub use s3::{S3Door, is_s3_request, s3_service};
 pub use service::Service;

@@ -166,9 +166,9 @@ impl Service {
         (bucket, key, upload): (&str, &str, &str),
         number: u32,
         source: PartSource,
-    ) -> Result<Part> {
+    ) -> Result<(Upload, Part)> {
         check_number(number)?;
-        let row = self.upload_get(bucket, key, upload).await?;
+        let known = self.upload_get(bucket, key, upload).await?;
         let opened = self.open(&source.bucket, &source.key).await?;
         if source.condition.judge(&opened.info) != Verdict::Proceed {
             return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
@@ -179,7 +179,7 @@ impl Service {
         }
         let extents = slice(&opened.extents, range);
         let stream = read_extents(self.db().clone(), self.blobs().clone(), extents.clone());
-        let (md5, sums) = digest(stream, row.algorithm).await?;
+        let (md5, sums) = digest(stream, known.algorithm).await?;
         let part = Part {
             number,
             size: extents.iter().map(|extent| extent.length()).sum(),
@@ -201,7 +201,7 @@ impl Service {
             store::upload::part_put(c, &upload, &row)
         };
         self.db().write(write).await?;
-        Ok(part)
+        Ok((known, part))
     }
 
     /// Makes the object of the listed parts, all in one transaction.

@@ -96,14 +96,14 @@ impl Kernel for TextCast {
     }
 }
 
-/// Numbers as onnxruntime writes them: reals with 8 significant digits (doubles 17), without padding.
+/// Numbers as onnxruntime writes them: reals, doubles too, with 8 significant digits.
 fn texts(input: &Tensor) -> TractResult<Vec<String>> {
     Ok(match input.datum_type() {
         DatumType::F16 | DatumType::F32 => slice::<f32>(&*input.cast_to::<f32>()?)?
             .iter()
             .map(|&value| general(f64::from(value), 8))
             .collect(),
-        DatumType::F64 => slice::<f64>(input)?.iter().map(|&value| general(value, 17)).collect(),
+        DatumType::F64 => slice::<f64>(input)?.iter().map(|&value| general(value, 8)).collect(),
         DatumType::Bool => slice::<bool>(input)?.iter().map(|&value| u8::from(value).to_string()).collect(),
         DatumType::U64 => slice::<u64>(input)?.iter().map(u64::to_string).collect(),
         _ => slice::<i64>(&*input.cast_to::<i64>()?)?.iter().map(i64::to_string).collect(),

@@ -185,8 +185,9 @@ impl Kernel for Binarizer {
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
-        let values = slice::<f32>(inputs[0])?.iter();
-        let ones = values.map(|&value| if value > self.threshold { 1.0f32 } else { 0.0 }).collect();
+        let values = slice::<f32>(inputs[0])?;
+        ensure!(!values.iter().any(|value| value.is_nan()), "Binarizer cannot place NaN");
+        let ones = values.iter().map(|&value| if value > self.threshold { 1.0f32 } else { 0.0 }).collect();
         Ok(tvec!(tensor(inputs[0].shape(), ones)?))
     }
 }

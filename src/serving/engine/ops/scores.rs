@@ -65,11 +65,11 @@ pub fn logistic(value: f32) -> f32 {
 /// The inverse of the normal distribution, in Winitzki's approximation.
 pub fn probit(value: f32) -> f32 {
     const A: f32 = 0.147;
-    const PI: f32 = 3.141_59;
     let x = 2.0 * value - 1.0;
+    // The order of the operations is onnxruntime's: near zero the rounding shows.
     let log = ((1.0 - x) * (1.0 + x)).ln();
-    let half = 2.0 / (PI * A) + 0.5 * log;
-    let root = ((half * half - log / A).sqrt() - half).sqrt();
+    let half = 2.0 / (3.141_59 * A) + 0.5 * log;
+    let root = (-half + (half * half - 1.0 / A * log).sqrt()).sqrt();
     std::f32::consts::SQRT_2 * if x < 0.0 { -root } else { root }
 }
 
