@@ -5,7 +5,8 @@ use super::{
     model::{ModelVersion, NewVersion, Page, Pairs, RegisteredModel, Resolved, Stage},
     names::{self, ModelUri, Pick},
     search::{self, Query, Subject},
-    source, store,
+    source::{self, Tracker},
+    store,
 };
 use crate::{
     kernel::{
@@ -14,7 +15,6 @@ use crate::{
         event::{Bus, Event},
     },
     store::{Connection, Db},
-    tracking,
 };
 use std::sync::Arc;
 
@@ -27,13 +27,17 @@ pub struct Service(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    tracking: tracking::Service,
+    tracker: Box<dyn Tracker>,
     bus: Bus,
 }
 
 impl Service {
-    pub fn new(db: Db, tracking: tracking::Service, bus: Bus) -> Self {
-        Self(Arc::new(Inner { db, tracking, bus }))
+    pub fn new(db: Db, tracker: impl Tracker + 'static, bus: Bus) -> Self {
+        Self(Arc::new(Inner { db, tracker: Box::new(tracker), bus }))
+    }
+
+    fn tracker(&self) -> &dyn Tracker {
+        &*self.0.tracker
     }
 
     fn tell(&self, event: Event) {
@@ -210,7 +214,7 @@ impl Service {
             })
             .await?;
         if let Some(logged) = logged {
-            self.0.tracking.logged_model_registered(&logged, name, version.version.into()).await?;
+            self.0.tracker.registered(&logged, name, version.version).await?;
         }
         self.tell(Event::ModelVersionCreated { name: name.to_owned(), version: version.version.into() });
         Ok(version)
@@ -230,14 +234,14 @@ impl Service {
             new.logged_model_id = new.logged_model_id.take().or(found.logged_model_id);
             return Ok(());
         }
-        let tracking = &self.0.tracking;
+        let tracker = self.tracker();
         let model_id = new.logged_model_id.clone().unwrap_or_default();
-        source::check(tracking, &new.source, &new.run_id, &model_id).await?;
+        source::check(tracker, &new.source, &new.run_id, &model_id).await?;
         new.storage.clone_from(&new.source);
         if model_id.is_empty() {
             return Ok(());
         }
-        let logged = source::logged_model(tracking, &model_id).await?;
+        let logged = tracker.logged_model(&model_id).await?;
         if new.run_id.is_empty() {
             new.run_id = logged.run_id;
         }
@@ -335,7 +339,7 @@ impl Service {
     pub async fn resolve(&self, uri: &str) -> Result<Resolved> {
         let (name, version, storage) = match ModelUri::parse(uri)? {
             ModelUri::Logged(id) => {
-                let logged = source::logged_model(&self.0.tracking, &id).await?;
+                let logged = self.tracker().logged_model(&id).await?;
                 (id.clone(), id, logged.artifact_uri)
             }
             ModelUri::Registered { name, pick } => {
@@ -343,7 +347,7 @@ impl Service {
                 (found.name, found.version.to_string(), found.storage)
             }
         };
-        let (bucket, source_prefix) = source::locate(&self.0.tracking, &storage).await?;
+        let (bucket, source_prefix) = source::locate(self.tracker(), &storage).await?;
         Ok(Resolved { name, version, bucket, source_prefix })
     }
 

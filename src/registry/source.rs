@@ -2,34 +2,35 @@
 //! stored address to a place in the object store.
 
 use super::names::ModelUri;
-use crate::{
-    kernel::error::{Error, Kind, Result},
-    tracking,
-};
+use crate::kernel::error::{Error, Kind, Result};
+use futures::future::BoxFuture;
 use percent_encoding::percent_decode_str;
 
 /// The bucket that holds what the tracker logs.
 pub const BUCKET: &str = "mlflow";
 const PROXY: &str = "/api/2.0/mlflow-artifacts/artifacts/";
 
+/// What the registry asks of the tracker.
+pub trait Tracker: Send + Sync {
+    /// Where a run's artifacts are.
+    fn run_root<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<String>>;
+    fn logged_model<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Logged>>;
+    /// The model a run logged under `name`, if it did.
+    fn logged_by_run<'a>(&'a self, run_id: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<Logged>>>;
+    /// Notes on a logged model that it became a version of a registered one.
+    fn registered<'a>(&'a self, id: &'a str, name: &'a str, version: u32) -> BoxFuture<'a, Result<()>>;
+}
+
 /// What the tracker knows of a logged model.
+#[derive(Clone, Debug)]
 pub struct Logged {
     pub artifact_uri: String,
     pub run_id: String,
 }
 
-pub async fn logged_model(tracking: &tracking::Service, id: &str) -> Result<Logged> {
-    let model = tracking.logged_model_get(id).await?;
-    Ok(Logged { artifact_uri: model.artifact_uri, run_id: model.source_run_id.unwrap_or_default() })
-}
-
-async fn run_root(tracking: &tracking::Service, run_id: &str) -> Result<String> {
-    Ok(tracking.run_get(run_id).await?.artifact_uri)
-}
-
 /// Refuses a source that is local to some machine, escapes its folder, or belongs to another run or
 /// model than the request names.
-pub async fn check(tracking: &tracking::Service, source: &str, run_id: &str, model_id: &str) -> Result<()> {
+pub async fn check(tracker: &dyn Tracker, source: &str, run_id: &str, model_id: &str) -> Result<()> {
     let asked = if model_id.is_empty() { "run_id" } else { "model_id" };
     check_place(source, asked)?;
     let mismatch = || mismatch(source, asked);
@@ -43,8 +44,8 @@ pub async fn check(tracking: &tracking::Service, source: &str, run_id: &str, mod
     let Some(path) = artifact_path(source) else { return Ok(()) };
     let root = match (model_id, run_id) {
         ("", "") => return Err(mismatch()),
-        ("", run) => run_root(tracking, run).await,
-        (model, _) => logged_model(tracking, model).await.map(|model| model.artifact_uri),
+        ("", run) => tracker.run_root(run).await,
+        (model, _) => tracker.logged_model(model).await.map(|model| model.artifact_uri),
     };
     let root = root.map_err(|error| if error.kind == Kind::NotFound { mismatch() } else { error })?;
     let root = artifact_path(&root).unwrap_or_default();
@@ -124,7 +125,7 @@ pub fn artifact_path(uri: &str) -> Option<String> {
 }
 
 /// The bucket and key prefix behind a version's address, once `models:/` is followed.
-pub async fn locate(tracking: &tracking::Service, uri: &str) -> Result<(String, String)> {
+pub async fn locate(tracker: &dyn Tracker, uri: &str) -> Result<(String, String)> {
     if let Some(path) = artifact_path(uri) {
         return Ok((BUCKET.into(), path));
     }
@@ -133,10 +134,10 @@ pub async fn locate(tracking: &tracking::Service, uri: &str) -> Result<(String, 
         return Ok((bucket.to_owned(), prefix.trim_end_matches('/').to_owned()));
     }
     if let Some(run) = RunUri::parse(uri) {
-        return locate_in_run(tracking, &run).await;
+        return locate_in_run(tracker, &run).await;
     }
     if let Ok(ModelUri::Logged(id)) = ModelUri::parse(uri) {
-        let root = logged_model(tracking, &id).await?.artifact_uri;
+        let root = tracker.logged_model(&id).await?.artifact_uri;
         return in_bucket(&root);
     }
     Err(Error::invalid(format!(
@@ -146,11 +147,11 @@ pub async fn locate(tracking: &tracking::Service, uri: &str) -> Result<(String, 
 
 /// MLflow 3 logs a model beside its run, under an id of its own; earlier clients put it inside the
 /// run's artifacts. The same `runs:/` address means either.
-async fn locate_in_run(tracking: &tracking::Service, run: &RunUri<'_>) -> Result<(String, String)> {
-    if let Some(model) = tracking.logged_model_of_run(run.id, run.path).await? {
+async fn locate_in_run(tracker: &dyn Tracker, run: &RunUri<'_>) -> Result<(String, String)> {
+    if let Some(model) = tracker.logged_by_run(run.id, run.path).await? {
         return in_bucket(&model.artifact_uri);
     }
-    let (bucket, root) = in_bucket(&run_root(tracking, run.id).await?)?;
+    let (bucket, root) = in_bucket(&tracker.run_root(run.id).await?)?;
     Ok((bucket, format!("{root}/{}", run.path)))
 }
 

@@ -3,11 +3,14 @@
 
 use super::{endpoint::Endpoint, service::Service};
 use crate::{
-    kernel::event::{Bus, Event},
+    kernel::event::Event,
     registry::ModelUri,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::MissedTickBehavior,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How often an endpoint looks by itself, should a change have gone unheard.
@@ -29,10 +32,16 @@ pub async fn endpoint(service: Service, endpoint: Arc<Endpoint>, gone: Cancellat
     }
 }
 
-/// Wakes the endpoints whose address a change in the registry may concern.
-pub async fn registry(service: Service, bus: Bus) {
+/// Takes up the defined endpoints, then wakes those whose address a change in the registry concerns.
+pub async fn registry(service: Service, mut events: Receiver<Event>) {
     let stop = service.stopping();
-    let mut events = bus.subscribe();
+    while let Err(error) = service.take_up().await {
+        tracing::error!(?error, "the endpoints could not be read; trying again");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RECHECK) => {}
+        }
+    }
     loop {
         let event = tokio::select! {
             () = stop.cancelled() => return,

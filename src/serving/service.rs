@@ -21,7 +21,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,8 @@ struct Inner {
     db: Db,
     registry: registry::Service,
     objects: objects::Service,
-    tasks: Tasks,
+    /// Given at start; there is nothing to follow before.
+    tasks: OnceLock<Tasks>,
     endpoints: RwLock<BTreeMap<String, Running>>,
     gate: Gate,
 }
@@ -47,29 +48,33 @@ struct Running {
 }
 
 impl Service {
-    /// Takes up the endpoints that are defined, and begins to load their models.
-    pub async fn open(
-        db: Db,
-        registry: registry::Service,
-        objects: objects::Service,
-        bus: &Bus,
-        tasks: &Tasks,
-    ) -> Result<Self> {
-        let defined = db.read(store::endpoints).await?;
+    pub fn new(db: Db, registry: registry::Service, objects: objects::Service) -> Self {
         let inner = Inner {
             db,
             registry,
             objects,
-            tasks: tasks.clone(),
+            tasks: OnceLock::new(),
             endpoints: RwLock::default(),
             gate: Gate::new(),
         };
-        let service = Self(Arc::new(inner));
-        tasks.spawn("follow the registry", follow::registry(service.clone(), bus.clone()));
-        for (name, uri) in defined {
-            service.run(&name, &uri);
+        Self(Arc::new(inner))
+    }
+
+    /// Takes up the endpoints that are defined, and begins to load their models.
+    pub fn start(&self, bus: &Bus, tasks: &Tasks) {
+        if self.0.tasks.set(tasks.clone()).is_ok() {
+            // Heard from before the definitions are read, so that no change falls between.
+            let events = bus.subscribe();
+            tasks.spawn("endpoints", follow::registry(self.clone(), events));
         }
-        Ok(service)
+    }
+
+    /// Reads the definitions and runs a follower for each.
+    pub(super) async fn take_up(&self) -> Result<()> {
+        for (name, uri) in self.0.db.read(store::endpoints).await? {
+            self.run(&name, &uri);
+        }
+        Ok(())
     }
 
     /// Points an endpoint at an address; a new one gets its follower.
@@ -83,12 +88,14 @@ impl Service {
         let gone = CancellationToken::new();
         let running = Running { endpoint: Arc::clone(&endpoint), gone: gone.clone() };
         endpoints.insert(name.to_owned(), running);
-        self.0.tasks.spawn("endpoint", follow::endpoint(self.clone(), Arc::clone(&endpoint), gone));
+        if let Some(tasks) = self.0.tasks.get() {
+            tasks.spawn("endpoint", follow::endpoint(self.clone(), Arc::clone(&endpoint), gone));
+        }
         endpoint
     }
 
     pub(super) fn stopping(&self) -> CancellationToken {
-        self.0.tasks.stopping()
+        self.0.tasks.get().map(Tasks::stopping).unwrap_or_default()
     }
 
     pub(super) async fn refresh(&self, endpoint: &Endpoint) {

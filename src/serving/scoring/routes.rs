@@ -39,7 +39,7 @@ async fn invocations(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    score(&serving, &serving.endpoint(&name)?, &headers, body).await
+    score(&serving, serving.endpoint(&name)?, &headers, body).await
 }
 
 async fn only_invocations(
@@ -48,15 +48,15 @@ async fn only_invocations(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    score(&serving, &serving.only()?, &headers, body).await
+    score(&serving, serving.only()?, &headers, body).await
 }
 
 async fn ping(_: auth::Viewer, State(serving): State<Service>, Path(name): Path<String>) -> Result<Response, Refusal> {
-    ping_of(&serving.endpoint(&name)?)
+    ping_of(&*serving.endpoint(&name)?)
 }
 
 async fn only_ping(_: auth::Viewer, State(serving): State<Service>) -> Result<Response, Refusal> {
-    ping_of(&serving.only()?)
+    ping_of(&*serving.only()?)
 }
 
 /// MLflow's scoring server answers a bare newline.
@@ -71,12 +71,12 @@ async fn version(_: auth::Viewer) -> &'static str {
 
 async fn score(
     serving: &Service,
-    endpoint: &Endpoint,
+    endpoint: Arc<Endpoint>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let started = Instant::now();
-    let outcome = try_score(serving, endpoint, headers, body).await;
+    let outcome = try_score(serving, &endpoint, headers, body).await;
     endpoint.stats.count(started.elapsed(), outcome.is_ok());
     outcome
 }
