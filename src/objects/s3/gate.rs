@@ -26,7 +26,8 @@ pub fn check(parts: &Parts) -> S3Result<()> {
     if old {
         return Err(refuse(
             S3ErrorCode::InvalidRequest,
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 \
+             (boto3 presigns with it when told so: Config(signature_version='s3v4')).",
         ));
     }
     if parts.method == Method::POST && is_form(&parts.headers) {

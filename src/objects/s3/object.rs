@@ -199,7 +199,9 @@ pub async fn attributes(
 ) -> S3Result<GetObjectAttributesOutput> {
     check_version(input.version_id.as_deref())?;
     let info = service.head(&input.bucket, &input.key).await.map_err(convert::error)?;
-    let asked = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
+    // One header may name several, and s3s leaves it whole.
+    let named = |name: &str, list: &str| list.split(',').any(|one| one.trim() == name);
+    let asked = |name: &str| input.object_attributes.iter().any(|list| named(name, list.as_str()));
     let mut output = GetObjectAttributesOutput {
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         e_tag: asked("ETag").then(|| convert::etag(&info.etag)),
