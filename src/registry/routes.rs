@@ -60,7 +60,8 @@ async fn model_rename(_: auth::Editor, State(registry): Registry, fields: Fields
 }
 
 async fn model_update(_: auth::Editor, State(registry): Registry, fields: Fields) -> Answer {
-    let model = registry.model_describe(fields.required("name")?, fields.text_or_empty("description")?).await?;
+    let model =
+        registry.model_describe(fields.required("name")?, fields.text_or_empty("description")?).await?;
     Ok(Json(json!({ "registered_model": model_json(&model) })))
 }
 
@@ -118,7 +119,11 @@ async fn alias_get(_: auth::Viewer, State(registry): Registry, fields: Fields) -
 
 // ---- versions
 
-async fn version_create(auth::Editor(who): auth::Editor, State(registry): Registry, fields: Fields) -> Answer {
+async fn version_create(
+    auth::Editor(who): auth::Editor,
+    State(registry): Registry,
+    fields: Fields,
+) -> Answer {
     let new = NewVersion {
         source: fields.required("source")?.to_owned(),
         storage: String::new(),
@@ -186,7 +191,9 @@ async fn version_tag_delete(_: auth::Editor, State(registry): Registry, fields: 
 /// MLflow writes a version as text, but a number is as clear.
 fn version_of(fields: &Fields) -> crate::kernel::error::Result<u32> {
     match fields.raw("version") {
-        Some(Value::Number(number)) => Ok(number.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0)),
+        Some(Value::Number(number)) => {
+            Ok(number.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0))
+        }
         _ => names::version(fields.required("version")?),
     }
 }
@@ -235,9 +242,11 @@ fn version_json(version: &ModelVersion) -> Value {
         "status": "READY",
         "run_link": version.run_link,
     });
-    for (name, text) in
-        [("description", &version.description), ("user_id", &version.user_id), ("model_id", &version.logged_model_id)]
-    {
+    for (name, text) in [
+        ("description", &version.description),
+        ("user_id", &version.user_id),
+        ("model_id", &version.logged_model_id),
+    ] {
         if let Some(text) = text {
             out[name] = text.as_str().into();
         }

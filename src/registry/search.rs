@@ -69,7 +69,8 @@ impl Subject {
 
 impl Query {
     pub fn parse(subject: Subject, filter: &str, order_by: &[String]) -> Result<Self> {
-        let mut query = Self { condition: String::new(), order: order(subject, order_by)?, values: Vec::new() };
+        let mut query =
+            Self { condition: String::new(), order: order(subject, order_by)?, values: Vec::new() };
         let comparisons = Comparison::parse_all(filter)?;
         let prompts = comparisons.iter().any(Comparison::asks_for_prompts);
         for comparison in &comparisons {
@@ -140,7 +141,13 @@ impl Query {
         Ok(format!("{column} {operator} {value}"))
     }
 
-    fn test(&mut self, column: &str, comparison: &Comparison, allowed: &[&str], what: &str) -> Result<String> {
+    fn test(
+        &mut self,
+        column: &str,
+        comparison: &Comparison,
+        allowed: &[&str],
+        what: &str,
+    ) -> Result<String> {
         let operator = comparison.allowed(allowed, what)?;
         let quoted = |value: &str| {
             Error::invalid(format!(
@@ -191,13 +198,16 @@ fn order(subject: Subject, order_by: &[String]) -> Result<String> {
     let default = ["last_updated_timestamp DESC".to_owned()];
     let given = if order_by.is_empty() && subject == Subject::Versions { &default } else { order_by };
     for clause in given {
-        let could_not = || Error::invalid(format!("Invalid order_by clause '{clause}'. Could not be parsed."));
+        let could_not =
+            || Error::invalid(format!("Invalid order_by clause '{clause}'. Could not be parsed."));
         let words: Vec<&str> = clause.split_whitespace().collect();
         let (key, direction) = match words.as_slice() {
             [key] => (*key, "ASC"),
             [key, way] if way.eq_ignore_ascii_case("asc") => (*key, "ASC"),
             [key, way] if way.eq_ignore_ascii_case("desc") => (*key, "DESC"),
-            [_, _] => return Err(Error::invalid(format!("Invalid ordering key in order_by clause '{clause}'."))),
+            [_, _] => {
+                return Err(Error::invalid(format!("Invalid ordering key in order_by clause '{clause}'.")));
+            }
             _ => return Err(could_not()),
         };
         let key = key.strip_prefix("attribute.").unwrap_or(key);
@@ -385,8 +395,11 @@ fn quoted<'a>(text: &'a str, quote: char, filter: &str) -> Result<(String, &'a s
 
 /// Reads `('a', 'b')`.
 fn list<'a>(text: &'a str, filter: &str) -> Result<(Token, &'a str)> {
-    let wrong =
-        || Error::invalid(format!("While parsing a list in the filter '{filter}': expected quoted string values."));
+    let wrong = || {
+        Error::invalid(format!(
+            "While parsing a list in the filter '{filter}': expected quoted string values."
+        ))
+    };
     let mut values = Vec::new();
     let mut rest = text[1..].trim_start();
     loop {
@@ -414,7 +427,11 @@ fn word<'a>(text: &'a str, filter: &str) -> Result<(Token, &'a str)> {
             Some(_) => {}
             None if c == '`' || c == '"' => closing = Some(c),
             None if c.is_whitespace() || "=!<>()',;".contains(c) => {
-                return if at == 0 { Err(invalid_clause(filter)) } else { Ok((Token::Word(text[..at].into()), &text[at..])) };
+                return if at == 0 {
+                    Err(invalid_clause(filter))
+                } else {
+                    Ok((Token::Word(text[..at].into()), &text[at..]))
+                };
             }
             None => {}
         }

@@ -118,8 +118,7 @@ impl Service {
     ) -> Result<Page<RegisteredModel>> {
         let (limit, offset) = page(max_results, MOST_MODELS, token)?;
         let query = Query::parse(Subject::Models, filter, order_by)?;
-        let (items, more) =
-            self.0.db.read(move |db| store::models_search(db, &query, limit, offset)).await?;
+        let (items, more) = self.0.db.read(move |db| store::models_search(db, &query, limit, offset)).await?;
         Ok(Page { items, next: more.then(|| search::page_token(offset + limit)) })
     }
 
@@ -199,7 +198,8 @@ impl Service {
         for (key, value) in &new.tags {
             names::check_tag(key, value)?;
         }
-        let prompt = new.tags.iter().any(|(key, value)| key == search::PROMPT && value.eq_ignore_ascii_case("true"));
+        let prompt =
+            new.tags.iter().any(|(key, value)| key == search::PROMPT && value.eq_ignore_ascii_case("true"));
         if prompt {
             new.storage.clone_from(&new.source);
         } else {
@@ -263,7 +263,12 @@ impl Service {
             .await
     }
 
-    pub async fn version_describe(&self, name: &str, version: u32, text: Option<&str>) -> Result<ModelVersion> {
+    pub async fn version_describe(
+        &self,
+        name: &str,
+        version: u32,
+        text: Option<&str>,
+    ) -> Result<ModelVersion> {
         let text = text.map(ToOwned::to_owned);
         self.change_version(name, version, move |db, id| {
             store::version_describe(db, id, version, text.as_deref(), now_ms())?;
@@ -272,7 +277,13 @@ impl Service {
         .await
     }
 
-    pub async fn version_transition(&self, name: &str, version: u32, stage: &str, archive: bool) -> Result<ModelVersion> {
+    pub async fn version_transition(
+        &self,
+        name: &str,
+        version: u32,
+        stage: &str,
+        archive: bool,
+    ) -> Result<ModelVersion> {
         let stage = Stage::parse(stage)?;
         if archive && !stage.is_active() {
             return Err(Error::invalid(format!(
@@ -324,13 +335,17 @@ impl Service {
     pub async fn version_tag_set(&self, name: &str, version: u32, key: &str, value: &str) -> Result<()> {
         names::check_tag(key, value)?;
         let (key, value) = (key.to_owned(), value.to_owned());
-        self.change_version(name, version, move |db, id| store::version_tag_set(db, id, version, &key, &value)).await
+        self.change_version(name, version, move |db, id| {
+            store::version_tag_set(db, id, version, &key, &value)
+        })
+        .await
     }
 
     pub async fn version_tag_delete(&self, name: &str, version: u32, key: &str) -> Result<()> {
         names::check_tag_key(key)?;
         let key = key.to_owned();
-        self.change_version(name, version, move |db, id| store::version_tag_delete(db, id, version, &key)).await
+        self.change_version(name, version, move |db, id| store::version_tag_delete(db, id, version, &key))
+            .await
     }
 
     // ---- addresses

@@ -49,7 +49,8 @@ pub async fn check(tracker: &dyn Tracker, source: &str, run_id: &str, model_id: 
     };
     let root = root.map_err(|error| if error.kind == Kind::NotFound { mismatch() } else { error })?;
     let root = artifact_path(&root).unwrap_or_default();
-    let inside = path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let inside =
+        path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if inside && !root.is_empty() { Ok(()) } else { Err(mismatch()) }
 }
 

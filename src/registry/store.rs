@@ -35,7 +35,9 @@ pub fn model_create(db: &Connection, name: &str, description: &str, tags: &Pairs
 
 pub fn model_get(db: &Connection, id: Id) -> Result<RegisteredModel> {
     let mut model = db
-        .prepare_cached("SELECT name, description, created_ms, updated_ms FROM registered_models WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT name, description, created_ms, updated_ms FROM registered_models WHERE id = ?1",
+        )?
         .query_row([id], |row| {
             Ok(RegisteredModel {
                 name: row.get(0)?,
@@ -95,24 +97,25 @@ pub fn model_tag_delete(db: &Connection, id: Id, key: &str) -> Result<()> {
 }
 
 pub fn model_tags(db: &Connection, id: Id) -> Result<Pairs> {
-    rows(
-        db,
-        "SELECT key, value FROM registered_model_tags WHERE model_id = ?1 ORDER BY key",
-        [id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )
+    rows(db, "SELECT key, value FROM registered_model_tags WHERE model_id = ?1 ORDER BY key", [id], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
 }
 
 /// One page of models and whether more follow.
-pub fn models_search(db: &Connection, query: &Query, limit: usize, offset: usize) -> Result<(Vec<RegisteredModel>, bool)> {
+pub fn models_search(
+    db: &Connection,
+    query: &Query,
+    limit: usize,
+    offset: usize,
+) -> Result<(Vec<RegisteredModel>, bool)> {
     let sql = format!(
         "SELECT m.id FROM registered_models m WHERE {} ORDER BY {} LIMIT {} OFFSET {offset}",
         query.condition,
         query.order,
         limit + 1
     );
-    let mut ids: Vec<Id> =
-        rows(db, &sql, params_from_iter(&query.values), |row| row.get(0))?;
+    let mut ids: Vec<Id> = rows(db, &sql, params_from_iter(&query.values), |row| row.get(0))?;
     let more = ids.len() > limit;
     ids.truncate(limit);
     Ok((ids.into_iter().map(|id| model_get(db, id)).collect::<Result<_>>()?, more))
@@ -166,7 +169,12 @@ pub fn versions_latest(db: &Connection, id: Id) -> Result<Vec<ModelVersion>> {
 }
 
 /// One page of versions and whether more follow.
-pub fn versions_search(db: &Connection, query: &Query, limit: usize, offset: usize) -> Result<(Vec<ModelVersion>, bool)> {
+pub fn versions_search(
+    db: &Connection,
+    query: &Query,
+    limit: usize,
+    offset: usize,
+) -> Result<(Vec<ModelVersion>, bool)> {
     let sql = format!(
         "SELECT {VERSION_COLUMNS} FROM model_versions v JOIN registered_models m ON m.id = v.model_id
          WHERE v.stage <> '{DELETED}' AND {} ORDER BY {} LIMIT {} OFFSET {offset}",

@@ -33,7 +33,9 @@ impl Body {
             None | Some(b"" | b"identity") => Ok(bytes),
             Some(b"gzip") => unpack(flate2::read::GzDecoder::new(&*bytes)),
             Some(b"deflate") => unpack(flate2::read::ZlibDecoder::new(&*bytes)),
-            Some(_) => Err(Error::invalid("This Content-Encoding is not known here: use gzip or deflate, or none.")),
+            Some(_) => {
+                Err(Error::invalid("This Content-Encoding is not known here: use gzip or deflate, or none."))
+            }
         }
     }
 }

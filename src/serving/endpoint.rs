@@ -130,7 +130,12 @@ impl Endpoint {
         }
     }
 
-    async fn try_refresh(&self, uri: &str, registry: &registry::Service, objects: &objects::Service) -> Result<()> {
+    async fn try_refresh(
+        &self,
+        uri: &str,
+        registry: &registry::Service,
+        objects: &objects::Service,
+    ) -> Result<()> {
         let at = match registry.resolve(uri).await {
             Ok(at) => at,
             Err(error) if error.kind == Kind::NotFound => {
@@ -176,7 +181,12 @@ impl Endpoint {
     }
 
     fn swap(&self, loaded: Arc<Loaded>) {
-        tracing::info!(endpoint = self.name, model = loaded.name, version = loaded.version, "serving a model");
+        tracing::info!(
+            endpoint = self.name,
+            model = loaded.name,
+            version = loaded.version,
+            "serving a model"
+        );
         let mut slot = self.slot();
         slot.previous = slot.current.replace(loaded);
         slot.settle();

@@ -2,10 +2,7 @@
 //! changes in the registry and wakes them.
 
 use super::{endpoint::Endpoint, service::Service};
-use crate::{
-    kernel::event::Event,
-    registry::ModelUri,
-};
+use crate::{kernel::event::Event, registry::ModelUri};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},

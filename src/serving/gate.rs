@@ -23,7 +23,10 @@ impl Gate {
     }
 
     /// Runs `work` on a thread that may block, when a core is free for it.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let place = Place::take(&self.waiting)?;
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(Error::internal)?;
         drop(place);
@@ -45,7 +48,9 @@ impl Place {
     fn take(waiting: &Arc<AtomicUsize>) -> Result<Self> {
         let place = Self(Arc::clone(waiting));
         if waiting.fetch_add(1, Relaxed) >= QUEUE {
-            return Err(Error::busy("Too many inference requests are waiting. Send this one again in a second."));
+            return Err(Error::busy(
+                "Too many inference requests are waiting. Send this one again in a second.",
+            ));
         }
         Ok(place)
     }

@@ -94,7 +94,8 @@ pub fn tensor(datatype: &str, values: &[&Value], place: &dyn Fn(usize) -> String
         wanted: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<T>> {
-        let one = |(index, value): (usize, &&Value)| read(value).ok_or_else(|| wrong(value, &place(index), wanted));
+        let one =
+            |(index, value): (usize, &&Value)| read(value).ok_or_else(|| wrong(value, &place(index), wanted));
         values.iter().enumerate().map(one).collect()
     }
     Ok(match datatype {
@@ -110,7 +111,9 @@ pub fn tensor(datatype: &str, values: &[&Value], place: &dyn Fn(usize) -> String
         // One rounding, from the decimal's nearest double, as numpy does it.
         "FP32" => TensorData::F32(all(values, place, "a number", |value| float(value).map(|f| f as f32))?),
         "FP64" => TensorData::F64(all(values, place, "a number", float)?),
-        "BYTES" => TensorData::Str(all(values, place, "a text", |value| value.as_str().map(ToOwned::to_owned))?),
+        "BYTES" => {
+            TensorData::Str(all(values, place, "a text", |value| value.as_str().map(ToOwned::to_owned))?)
+        }
         other => return Err(Error::invalid(format!("{other} is not a datatype this server takes."))),
     })
 }

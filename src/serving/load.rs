@@ -83,8 +83,7 @@ pub async fn load(objects: &objects::Service, at: &Resolved, found: Found) -> Re
         Some(path) => example(objects, &origin.bucket, &format!("{prefix}/{path}")).await,
         None => None,
     };
-    let model =
-        tokio::task::spawn_blocking(move || Model::load(&bytes)).await.map_err(Error::internal)??;
+    let model = tokio::task::spawn_blocking(move || Model::load(&bytes)).await.map_err(Error::internal)??;
     Ok(Loaded {
         name: at.name.clone(),
         version: at.version.clone(),

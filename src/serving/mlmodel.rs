@@ -72,7 +72,9 @@ impl MlModel {
         };
         let data = onnx.data.unwrap_or_else(|| "model.onnx".into());
         if data.starts_with('/') || data.split('/').any(|part| part == "..") {
-            return Err(Error::invalid(format!("The model's MLmodel file points outside its folder: {data}")));
+            return Err(Error::invalid(format!(
+                "The model's MLmodel file points outside its folder: {data}"
+            )));
         }
         let signature = file.signature.map(RawSignature::read).transpose()?;
         let example = file
@@ -87,14 +89,16 @@ impl RawSignature {
     fn read(self) -> Result<Signature> {
         let part = |text: &Option<String>| -> Result<Value> {
             match text {
-                Some(text) => serde_json::from_str(text)
-                    .map_err(|error| Error::invalid(format!("The model's signature cannot be read: {error}"))),
+                Some(text) => serde_json::from_str(text).map_err(|error| {
+                    Error::invalid(format!("The model's signature cannot be read: {error}"))
+                }),
                 None => Ok(Value::Null),
             }
         };
         let inputs = part(&self.inputs)?;
         let columns = columns(&inputs);
-        let json = json!({ "inputs": inputs, "outputs": part(&self.outputs)?, "params": part(&self.params)? });
+        let json =
+            json!({ "inputs": inputs, "outputs": part(&self.outputs)?, "params": part(&self.params)? });
         Ok(Signature { json, columns })
     }
 }

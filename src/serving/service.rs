@@ -108,7 +108,9 @@ impl Service {
 
     pub(super) fn endpoint(&self, name: &str) -> Result<Arc<Endpoint>> {
         self.read().get(name).map(|running| Arc::clone(&running.endpoint)).ok_or_else(|| {
-            Error::not_found(format!("There is no endpoint {name:?}. GET /api/crannog/v1/endpoints lists them."))
+            Error::not_found(format!(
+                "There is no endpoint {name:?}. GET /api/crannog/v1/endpoints lists them."
+            ))
         })
     }
 
@@ -138,7 +140,9 @@ impl Service {
         model::check_name(name)?;
         model::check_uri(uri)?;
         if self.endpoint(name).is_err() && self.read().len() >= MOST_ENDPOINTS {
-            return Err(Error::conflict(format!("There are {MOST_ENDPOINTS} endpoints already, which is the most.")));
+            return Err(Error::conflict(format!(
+                "There are {MOST_ENDPOINTS} endpoints already, which is the most."
+            )));
         }
         let (row_name, row_uri) = (name.to_owned(), uri.to_owned());
         self.0.db.write(move |db| store::endpoint_put(db, &row_name, &row_uri, now_ms())).await?;
@@ -148,7 +152,10 @@ impl Service {
     pub async fn delete(&self, name: &str) -> Result<()> {
         let row_name = name.to_owned();
         if !self.0.db.write(move |db| store::endpoint_delete(db, &row_name)).await? {
-            return Err(self.endpoint(name).err().unwrap_or_else(|| Error::not_found("It is deleted already.")));
+            return Err(self
+                .endpoint(name)
+                .err()
+                .unwrap_or_else(|| Error::not_found("It is deleted already.")));
         }
         if let Some(running) = self.write().remove(name) {
             running.gone.cancel();
@@ -157,7 +164,11 @@ impl Service {
     }
 
     /// Runs a model on a free core. The model was chosen before, so a swap meanwhile changes nothing.
-    pub(super) async fn infer(&self, loaded: Arc<Loaded>, inputs: Vec<NamedTensor>) -> Result<Vec<NamedTensor>> {
+    pub(super) async fn infer(
+        &self,
+        loaded: Arc<Loaded>,
+        inputs: Vec<NamedTensor>,
+    ) -> Result<Vec<NamedTensor>> {
         self.0.gate.run(move || loaded.model.infer(inputs)).await
     }
 

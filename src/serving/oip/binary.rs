@@ -29,7 +29,11 @@ pub fn read(name: &str, datatype: &str, bytes: &[u8]) -> Result<TensorData> {
         "FP32" => TensorData::F32(each(name, bytes, f32::from_le_bytes)?),
         "FP64" => TensorData::F64(each(name, bytes, f64::from_le_bytes)?),
         "BYTES" => TensorData::Str(texts(name, bytes)?),
-        other => return Err(Error::invalid(format!("Input `{name}`: {other} is not a datatype this server takes."))),
+        other => {
+            return Err(Error::invalid(format!(
+                "Input `{name}`: {other} is not a datatype this server takes."
+            )));
+        }
     })
 }
 

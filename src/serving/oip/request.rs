@@ -97,7 +97,9 @@ impl WireInput {
                 json::tensor(&datatype, &leaves, &|index| format!("Input `{name}`, value {index},"))?
             }
             (None, None) => {
-                return Err(Error::invalid(format!("Input `{name}` has neither `data` nor `binary_data_size`.")));
+                return Err(Error::invalid(format!(
+                    "Input `{name}` has neither `data` nor `binary_data_size`."
+                )));
             }
         };
         Ok(NamedTensor { name, shape, data })
@@ -132,7 +134,10 @@ fn wanted(parameters: &Map<String, Value>, asked: &[WireOutput], all: &[TensorSp
                 names.join(", ")
             )));
         }
-        let unknown = output.parameters.keys().find(|key| key.as_str() == "classification" || key.starts_with("shared_memory"));
+        let unknown = output
+            .parameters
+            .keys()
+            .find(|key| key.as_str() == "classification" || key.starts_with("shared_memory"));
         if let Some(unknown) = unknown {
             return Err(Error::invalid(format!("Output `{}`: this server has no {unknown}.", output.name)));
         }

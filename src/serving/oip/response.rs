@@ -54,7 +54,8 @@ pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTe
     let mut body = answer.to_string().into_bytes();
     let length = body.len();
     if tail.is_empty() {
-        return ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response();
+        return ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
+            .into_response();
     }
     body.append(&mut tail);
     let headers = [
@@ -65,7 +66,8 @@ pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTe
 }
 
 fn output(result: &NamedTensor, tail: Option<&mut Vec<u8>>) -> Value {
-    let mut out = json!({ "name": result.name, "datatype": TensorData::datatype(&result.data), "shape": result.shape });
+    let mut out =
+        json!({ "name": result.name, "datatype": TensorData::datatype(&result.data), "shape": result.shape });
     match tail {
         Some(tail) => {
             let size = binary::write(&result.data, tail);

@@ -97,7 +97,8 @@ async fn model(
     Path(which): Path<Which>,
 ) -> Result<Json<Value>, Refusal> {
     let loaded = which.loaded(&*which.endpoint(&serving)?)?;
-    let tensors = |specs: &[crate::serving::engine::TensorSpec]| specs.iter().map(Tensor::from).collect::<Vec<_>>();
+    let tensors =
+        |specs: &[crate::serving::engine::TensorSpec]| specs.iter().map(Tensor::from).collect::<Vec<_>>();
     Ok(Json(json!({
         "name": which.name,
         "versions": [loaded.version],

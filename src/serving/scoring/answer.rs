@@ -17,7 +17,9 @@ pub fn predictions(payload: &Payload, results: &[NamedTensor]) -> Value {
             records(frame.rows, results)
         }
         _ => {
-            let lists = results.iter().map(|result| (result.name.clone(), json::nested(&result.shape, json::values(&result.data))));
+            let lists = results
+                .iter()
+                .map(|result| (result.name.clone(), json::nested(&result.shape, json::values(&result.data))));
             Value::Object(lists.collect())
         }
     };
@@ -25,7 +27,7 @@ pub fn predictions(payload: &Payload, results: &[NamedTensor]) -> Value {
 }
 
 /// A record per row: a value for an output with one value a row, a list for one with more.
-fn records(rows: usize, results: &[NamedTensor]) -> Value {
+pub fn records(rows: usize, results: &[NamedTensor]) -> Value {
     let mut records = vec![Map::with_capacity(results.len()); rows];
     for result in results {
         let inner = &result.shape[1..];

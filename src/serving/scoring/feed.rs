@@ -11,7 +11,11 @@ use crate::{
 };
 use serde_json::Value;
 
-pub fn tensors(payload: &Payload, specs: &[TensorSpec], signature: Option<&[Column]>) -> Result<Vec<NamedTensor>> {
+pub fn tensors(
+    payload: &Payload,
+    specs: &[TensorSpec],
+    signature: Option<&[Column]>,
+) -> Result<Vec<NamedTensor>> {
     match payload {
         Payload::Frame(frame) => from_frame(frame, specs, signature),
         Payload::Named(inputs) => {
@@ -28,9 +32,10 @@ pub fn tensors(payload: &Payload, specs: &[TensorSpec], signature: Option<&[Colu
 }
 
 fn spec<'a>(specs: &'a [TensorSpec], name: &str) -> Result<&'a TensorSpec> {
-    specs.iter().find(|spec| spec.name == name).ok_or_else(|| {
-        Error::invalid(format!("The model has no input `{name}`. It takes {}.", names(specs)))
-    })
+    specs
+        .iter()
+        .find(|spec| spec.name == name)
+        .ok_or_else(|| Error::invalid(format!("The model has no input `{name}`. It takes {}.", names(specs))))
 }
 
 fn names(specs: &[TensorSpec]) -> String {
@@ -54,7 +59,8 @@ fn from_frame(frame: &Frame, specs: &[TensorSpec], signature: Option<&[Column]>)
         // One input by the name of a column takes that column; else it takes all, side by side.
         [only] if table.columns.len() > 1 => Ok(vec![table.matrix(only)?]),
         [only] => {
-            let (name, _) = *table.columns.first().ok_or_else(|| Error::invalid("The table has no columns."))?;
+            let (name, _) =
+                *table.columns.first().ok_or_else(|| Error::invalid("The table has no columns."))?;
             Ok(vec![table.column(name, only)?])
         }
         _ => specs.iter().map(|spec| table.column(&spec.name, spec)).collect(),
@@ -72,14 +78,20 @@ impl<'a> Table<'a> {
         let columns = match (signature, &frame.names) {
             (Some(signature), Some(_)) => {
                 require(frame, signature)?;
-                let named = signature.iter().filter_map(|column| Some((column.name.as_str(), frame.column(&column.name)?)));
+                let named = signature
+                    .iter()
+                    .filter_map(|column| Some((column.name.as_str(), frame.column(&column.name)?)));
                 named.collect()
             }
-            (Some(signature), None) => positional(frame, signature.iter().map(|column| column.name.as_str()))?,
+            (Some(signature), None) => {
+                positional(frame, signature.iter().map(|column| column.name.as_str()))?
+            }
             (None, Some(names)) => {
                 names.iter().map(String::as_str).zip(frame.columns.iter().map(Vec::as_slice)).collect()
             }
-            (None, None) if specs.len() > 1 => positional(frame, specs.iter().map(|spec| spec.name.as_str()))?,
+            (None, None) if specs.len() > 1 => {
+                positional(frame, specs.iter().map(|spec| spec.name.as_str()))?
+            }
             (None, None) => frame.columns.iter().map(|column| ("", column.as_slice())).collect(),
         };
         let table = Self { columns, rows: frame.rows };
@@ -94,7 +106,9 @@ impl<'a> Table<'a> {
         for (name, values) in &self.columns {
             let Some(column) = signature.iter().find(|column| column.name == *name) else { continue };
             let wrong = |value: &&Value| match value {
-                Value::String(text) => !column.is_text && !matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity"),
+                Value::String(text) => {
+                    !column.is_text && !matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity")
+                }
                 Value::Number(_) | Value::Bool(_) => column.is_text,
                 _ => false,
             };
@@ -120,7 +134,9 @@ impl<'a> Table<'a> {
             for (row, value) in values.iter().enumerate() {
                 let (inner, mut found) = json::flatten(value, name)?;
                 if row > 0 && shape[1..] != inner[..] {
-                    return Err(Error::invalid(format!("Column {name}: row {row} has another shape than row 0.")));
+                    return Err(Error::invalid(format!(
+                        "Column {name}: row {row} has another shape than row 0."
+                    )));
                 }
                 shape = [&[self.rows], &inner[..]].concat();
                 leaves.append(&mut found);
@@ -131,7 +147,9 @@ impl<'a> Table<'a> {
             shape.resize(spec.shape.len().max(1), 1);
         }
         let per_row = shape[1..].iter().product::<usize>().max(1);
-        let data = json::tensor(&spec.datatype, &leaves, &|index| format!("Column {name}, row {},", index / per_row))?;
+        let data = json::tensor(&spec.datatype, &leaves, &|index| {
+            format!("Column {name}, row {},", index / per_row)
+        })?;
         Ok(NamedTensor { name: spec.name.clone(), shape, data })
     }
 
@@ -175,7 +193,10 @@ fn missing(names: &[&str]) -> Error {
     Error::invalid(format!("Model is missing inputs [{}].", names.join(", ")))
 }
 
-fn positional<'a>(frame: &'a Frame, names: impl Iterator<Item = &'a str>) -> Result<Vec<(&'a str, &'a [Value])>> {
+fn positional<'a>(
+    frame: &'a Frame,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<Vec<(&'a str, &'a [Value])>> {
     let names: Vec<&str> = names.collect();
     if names.len() != frame.columns.len() {
         return Err(Error::invalid(format!(

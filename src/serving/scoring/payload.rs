@@ -48,7 +48,10 @@ pub fn read(body: Value, signature: Option<&[Column]>) -> Result<Payload> {
 }
 
 fn required() -> String {
-    format!("The input must be a JSON dictionary with exactly one of the input fields {{{}}}.", FORMATS.join(", "))
+    format!(
+        "The input must be a JSON dictionary with exactly one of the input fields {{{}}}.",
+        FORMATS.join(", ")
+    )
 }
 
 fn split(value: Value) -> Result<Frame> {
@@ -152,7 +155,8 @@ impl Frame {
             (None, Some(Value::Array(row))) => row.len(),
             (None, _) => 0,
         };
-        let mut frame = Self { names, columns: vec![Vec::with_capacity(rows.len()); width], rows: rows.len() };
+        let mut frame =
+            Self { names, columns: vec![Vec::with_capacity(rows.len()); width], rows: rows.len() };
         for (index, row) in rows.into_iter().enumerate() {
             let Value::Array(row) = row else {
                 return Err(Error::invalid(format!("{what}: row {index} is not a list of values.")));

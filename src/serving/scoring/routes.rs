@@ -51,7 +51,11 @@ async fn only_invocations(
     score(&serving, serving.only()?, &headers, body).await
 }
 
-async fn ping(_: auth::Viewer, State(serving): State<Service>, Path(name): Path<String>) -> Result<Response, Refusal> {
+async fn ping(
+    _: auth::Viewer,
+    State(serving): State<Service>,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
     ping_of(&*serving.endpoint(&name)?)
 }
 
@@ -101,7 +105,8 @@ async fn try_score(
 }
 
 fn read(headers: &HeaderMap, body: &[u8], columns: Option<&[Column]>) -> Result<Payload, Refusal> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
     let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
     let charset = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("charset="));
     if charset.is_some_and(|charset| !charset.trim_matches('"').eq_ignore_ascii_case("utf-8")) {
