@@ -4,4 +4,8 @@ pub mod check;
 pub mod fields;
 pub mod model;
 pub mod search;
+pub mod service;
+mod store;
 pub mod wire;
+
+pub use service::Service;
