@@ -1,15 +1,15 @@
 //! Crannog: a whole MLOps platform in one process. The modules below are listed in reading order,
 //! lowest floor first; a module imports lower floors only, which `tests/it/tidy.rs` enforces.
 
-pub mod kernel; // 0  no domain words: config, errors, ids, tasks, events, HTTP
-pub mod store; // 1  SQLite with group commit, blobs, the data directory
-pub mod kubernetes; // 1  manifests and the OCI image: pure functions of config
+pub mod app;
 pub mod auth; // 2  users, roles, tokens, access keys, sessions
+pub mod cli; // 8  commands
+pub mod kernel; // 0  no domain words: config, errors, ids, tasks, events, HTTP
+pub mod kubernetes; // 1  manifests and the OCI image: pure functions of config
 pub mod objects; // 3  buckets and objects: the S3 door
-pub mod tracking; // 4  experiments, runs, metrics, artifacts: MLflow's tracker
+pub mod pipelines; // 7  DAGs, schedules, task supervisors
 pub mod registry; // 5  registered models, versions, aliases: MLflow's registry
 pub mod serving; // 6  endpoints, the ONNX engine, inference protocols
-pub mod pipelines; // 7  DAGs, schedules, task supervisors
-pub mod ui; // 8  the embedded web UI and the offline documentation
-pub mod cli; // 8  commands
-pub mod app; // 8  the composition root: start and stop order, router
+pub mod store; // 1  SQLite with group commit, blobs, the data directory
+pub mod tracking; // 4  experiments, runs, metrics, artifacts: MLflow's tracker
+pub mod ui; // 8  the embedded web UI and the offline documentation // 8  the composition root: start and stop order, router

@@ -1,1 +1,20 @@
-//! Floor 2: users, roles, tokens, S3 access keys, sessions.
+//! Floor 2: who is asking, and what they may do.
+//!
+//! Invariants: every request to every plane carries a credential, save `/livez`, `/readyz` and the
+//! login page; no default password exists; secrets are stored as digests, or sealed where the
+//! clear text is needed again (S3 keys); revoking takes effect with the next request.
+
+mod middleware;
+mod model;
+mod pages;
+mod routes;
+mod seal;
+mod service;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use middleware::{Admin, Editor, Viewer, guard};
+pub use model::{FirstAdmin, Principal, Role};
+pub use routes::router;
+pub use service::Service;

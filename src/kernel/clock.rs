@@ -9,7 +9,5 @@ pub fn now_ms() -> i64 {
 
 /// RFC 3339 with milliseconds and `Z`, e.g. `2026-01-31T09:15:00.000Z`, for JSON answers.
 pub fn rfc3339(ms: i64) -> String {
-    DateTime::from_timestamp_millis(ms)
-        .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
+    DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -70,7 +70,8 @@ impl Error {
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
             kind: Kind::Internal,
-            message: "The server failed to carry out the request. Its log says why, under this request's id.".into(),
+            message: "The server failed to carry out the request. Its log says why, under this request's id."
+                .into(),
             cause: Some(cause.into()),
         }
     }

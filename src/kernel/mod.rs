@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod error;
 pub mod event;
+pub mod http;
 pub mod id;
 pub mod tasks;
 pub mod telemetry;

@@ -1,1 +1,56 @@
-//! Floor 1: the data directory, SQLite with group commit, migrations, blobs.
+//! Floor 1: the data directory, SQLite with group commit, migrations, blobs. The only state there is.
+//!
+//! Invariants: an answer to a write is given after its commit reached the disk; a blob is durable
+//! before the row that names it is committed; nothing here knows what the rows mean.
+
+pub mod blob;
+pub mod db;
+pub mod migrate;
+
+pub use blob::Blobs;
+pub use db::{Db, Durability};
+pub use migrate::Migration;
+/// What the closures of `Db::read` and `Db::write` are given, so that services need not name SQLite.
+pub use rusqlite::Connection;
+
+use crate::kernel::error::Result;
+use std::path::{Path, PathBuf};
+
+/// The databases of one data directory.
+#[derive(Clone)]
+pub struct Stores {
+    /// Everything but objects: identities, runs, models, pipelines, endpoints.
+    pub control: Db,
+    /// Buckets, keys, multipart uploads, small bodies.
+    pub objects: Db,
+    /// Bodies of larger objects.
+    pub blobs: Blobs,
+    pub data_dir: PathBuf,
+}
+
+impl Stores {
+    /// Opens or creates what is under `data_dir`, and makes its private folders.
+    pub fn open(data_dir: &Path) -> Result<Self> {
+        for folder in ["blobs", "tasks", "secrets"] {
+            private_folder(&data_dir.join(folder))?;
+        }
+        Ok(Self {
+            control: Db::open(&data_dir.join("control.db"), Durability::Full, migrate::CONTROL)?,
+            objects: Db::open(&data_dir.join("objects.db"), Durability::Full, migrate::OBJECTS)?,
+            blobs: Blobs::open(&data_dir.join("blobs"))?,
+            data_dir: data_dir.to_owned(),
+        })
+    }
+
+    pub fn secrets(&self) -> PathBuf {
+        self.data_dir.join("secrets")
+    }
+}
+
+/// A folder that only the server's user may enter.
+fn private_folder(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs_err::create_dir_all(path)?;
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    Ok(())
+}

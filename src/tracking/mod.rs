@@ -1,1 +1,11 @@
-//! Floor 4: experiments, runs, metrics, artifacts, logged models: the tracker, as MLflow speaks it.
+//! Floor 4: experiments, runs, metrics and artifacts, as MLflow's tracking server has them.
+
+pub mod check;
+pub mod fields;
+pub mod model;
+pub mod search;
+pub mod service;
+mod store;
+pub mod wire;
+
+pub use service::Service;

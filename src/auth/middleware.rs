@@ -1,0 +1,174 @@
+//! The guard in front of every plane, and the extractors by which a handler states whom it serves.
+
+use super::{Principal, Role, Service, pages};
+use crate::kernel::{
+    error::{Error, Kind, Result},
+    http::Problem,
+};
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+
+/// Paths that answer to anybody.
+const PUBLIC: [&str; 4] = ["/livez", "/readyz", "/login", "/login.css"];
+pub const SESSION_COOKIE: &str = "crannog_session";
+
+/// Lets a request through with its `Principal`, or refuses it. For `axum::middleware::from_fn_with_state`.
+pub async fn guard(State(service): State<Service>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let signs_in = path == "/api/crannog/v1/session" && request.method() == Method::POST;
+    if PUBLIC.contains(&path) || signs_in {
+        return next.run(request).await;
+    }
+    match identify(&service, request.method(), request.headers()).await {
+        Ok(Some(who)) => {
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
+        Ok(None) => anonymous(&request),
+        Err(error) if error.kind == Kind::Unauthenticated => {
+            unauthenticated(&error.message, request.headers())
+        }
+        Err(error) if error.kind == Kind::Forbidden => Refusal(error).into_response(),
+        Err(error) => Problem(error).into_response(),
+    }
+}
+
+/// Who the headers say is asking; `None` when they carry no credential at all.
+async fn identify(service: &Service, method: &Method, headers: &HeaderMap) -> Result<Option<Principal>> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        return by_header(service, value).await.map(Some);
+    }
+    let Some(session) = session_cookie(headers) else { return Ok(None) };
+    let who = service.session_check(session).await?;
+    if who.is_some() && !method.is_safe() {
+        same_origin(headers)?;
+    }
+    Ok(who)
+}
+
+async fn by_header(service: &Service, value: &HeaderValue) -> Result<Principal> {
+    let (scheme, rest) = value.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        let known = service.token_check(rest.trim()).await?;
+        return known.ok_or_else(|| refused("The bearer token is unknown, revoked or expired."));
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        let decoded =
+            BASE64_STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let decoded =
+            decoded.ok_or_else(|| refused("The Authorization header is not valid Basic authentication."))?;
+        let (user, password) =
+            decoded.split_once(':').ok_or_else(|| refused("Basic authentication needs user:password."))?;
+        return service.password_check(user, password).await;
+    }
+    Err(refused("The Authorization header must be Basic or Bearer (AWS signatures are for S3 requests)."))
+}
+
+fn refused(message: &str) -> Error {
+    Error::new(Kind::Unauthenticated, message)
+}
+
+/// The session id in the request's cookies.
+pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == SESSION_COOKIE)
+        .map(|(_, value)| value)
+}
+
+/// A cookie travels with requests another site made the browser send: those must not change anything.
+pub fn same_origin(headers: &HeaderMap) -> Result<()> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let site_fits = text("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
+    let host = text("host");
+    let origin_fits =
+        text("origin").is_none_or(|origin| origin.split_once("://").map(|(_, rest)| rest) == host);
+    if site_fits && origin_fits {
+        return Ok(());
+    }
+    Err(Error::forbidden("The request came from another site's page; it was not carried out."))
+}
+
+/// A browser asking for a page goes to the login page, everything else hears 401.
+fn anonymous(request: &Request<Body>) -> Response {
+    let accepts =
+        request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let api =
+        ["/api/", "/ajax-api/", "/v2", "/endpoints/"].iter().any(|p| request.uri().path().starts_with(p));
+    let page = request.method() == Method::GET && accepts.contains("text/html");
+    if page && (!api || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")) {
+        let wanted = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        return Redirect::to(&pages::login_address(wanted)).into_response();
+    }
+    unauthenticated(
+        "This needs a user and password (Basic) or a bearer token. `crannog env` prints them.",
+        request.headers(),
+    )
+}
+
+/// Asks for a credential. A page's own fetch must not make the browser open its password dialog.
+fn unauthenticated(message: &str, headers: &HeaderMap) -> Response {
+    let mut response = Refusal(refused(message)).into_response();
+    if !headers.contains_key("sec-fetch-mode") {
+        response.headers_mut().insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"crannog\", charset=\"UTF-8\""),
+        );
+    }
+    response
+}
+
+/// A refusal on any plane: one body in which every client finds its own field, be it RFC 9457,
+/// MLflow or Open Inference, for the guard stands in front of them all.
+pub struct Refusal(Error);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let status = error.kind.status();
+        let code = if error.kind == Kind::Forbidden { "PERMISSION_DENIED" } else { "UNAUTHENTICATED" };
+        let body = serde_json::json!({
+            "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(),
+            "detail": error.message, "error_code": code, "message": error.message, "error": error.message,
+        });
+        (status, axum::Json(body)).into_response()
+    }
+}
+
+/// A signed-in user of any role.
+pub struct Viewer(pub Principal);
+/// A signed-in user who may write data.
+pub struct Editor(pub Principal);
+/// A signed-in user who may manage the server.
+pub struct Admin(pub Principal);
+
+fn principal(parts: &Parts, needed: Role) -> Result<Principal> {
+    let who = parts.extensions.get::<Principal>().ok_or_else(|| refused("This needs a signed-in user."))?;
+    who.require(needed)?;
+    Ok(who.clone())
+}
+
+macro_rules! extracts {
+    ($name:ident, $role:expr) => {
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = Refusal;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Refusal> {
+                principal(parts, $role).map(Self).map_err(Refusal)
+            }
+        }
+    };
+}
+extracts!(Viewer, Role::Viewer);
+extracts!(Editor, Role::Editor);
+extracts!(Admin, Role::Admin);

@@ -1,0 +1,297 @@
+//! The rules of identity, and the door through which other rooms use it.
+
+use super::{
+    model::{self, FirstAdmin, KeyInfo, Principal, Role, TokenInfo, UserInfo},
+    seal::{self, Sealer},
+    store,
+};
+use crate::{
+    kernel::{
+        clock::now_ms,
+        error::{Error, Kind, Result},
+        id,
+    },
+    store::{Connection, Db},
+};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Semaphore;
+
+/// How long a browser stays signed in.
+pub const SESSION_MS: i64 = 12 * 3_600_000;
+/// Passwords verified lately, at most.
+const REMEMBERED: usize = 1024;
+
+/// Users, tokens, sessions and S3 keys. Clones share one state.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    sealer: Sealer,
+    /// Digest of user, password and stored hash, for passwords that fitted: argon2 takes tens of
+    /// milliseconds by design and Basic auth sends the password with every request. The stored hash
+    /// is part of the key, so a changed password forgets the old one by itself.
+    verified: Mutex<HashMap<[u8; 32], ()>>,
+    /// Argon2 takes 19 MiB a call: a burst of wrong passwords must not take more than two.
+    hashing: Semaphore,
+}
+
+impl Service {
+    /// `secrets` is the data directory's folder for keys.
+    pub fn open(db: Db, secrets: &Path) -> Result<Self> {
+        let sealer = Sealer::open(&secrets.join("master.key"))?;
+        Ok(Self(Arc::new(Inner { db, sealer, verified: Mutex::default(), hashing: Semaphore::new(2) })))
+    }
+
+    /// On the first start, makes the admin with a random password (or `chosen`) and an S3 key, and
+    /// keeps them in `secrets/admin.toml`. Later starts change nothing and answer `None`.
+    pub async fn first_admin(&self, secrets: &Path, chosen: Option<String>) -> Result<Option<FirstAdmin>> {
+        if self.0.db.read(store::user_count).await? > 0 {
+            return Ok(None);
+        }
+        let path = secrets.join("admin.toml");
+        // The file comes before the rows: a start cut short in between finds it and goes on from it.
+        let admin = if path.exists() {
+            toml::from_str(&fs_err::read_to_string(&path)?).map_err(Error::internal)?
+        } else {
+            let admin = FirstAdmin {
+                user: "admin".into(),
+                password: chosen.unwrap_or_else(|| id::secret(24)),
+                access_key_id: access_key_id(),
+                secret_access_key: id::secret(40),
+            };
+            model::check_password(&admin.password)?;
+            let text = toml::to_string(&admin).map_err(Error::internal)?;
+            seal::write_private(&path, text.as_bytes())?;
+            admin
+        };
+        let hash = self.hash(admin.password.clone()).await?;
+        let sealed = self.0.sealer.seal(&admin.access_key_id, &admin.secret_access_key)?;
+        let made = admin.clone();
+        let make = move |db: &Connection| {
+            store::user_put(db, &made.user, &hash, Role::Admin, now_ms())?;
+            store::key_put(db, &made.access_key_id, &sealed, &made.user, "first start", now_ms())
+        };
+        self.0.db.write(make).await?;
+        Ok(Some(admin))
+    }
+
+    /// The user whose password this is.
+    pub async fn password_check(&self, user: &str, password: &str) -> Result<Principal> {
+        let name = user.to_owned();
+        let known = self.0.db.read(move |db| store::user_get(db, &name)).await?;
+        // An unknown user costs the same time as a wrong password, so that names cannot be guessed.
+        let (role, hash) = known.map_or((None, String::new()), |(role, hash)| (Some(role), hash));
+        let key = seal::digest(&format!("{user}\0{password}\0{hash}"));
+        if let (Some(role), true) = (role, self.remembered(&key)) {
+            return Ok(Principal { user: user.into(), role });
+        }
+        let fits = self.verify(password.to_owned(), hash).await?;
+        match role {
+            Some(role) if fits => {
+                self.remember(key);
+                Ok(Principal { user: user.into(), role })
+            }
+            _ => Err(Error::new(Kind::Unauthenticated, "The user or the password is wrong.")),
+        }
+    }
+
+    /// The user for whom this bearer token was issued, if it is valid.
+    pub async fn token_check(&self, token: &str) -> Result<Option<Principal>> {
+        self.secret_check(token, "token").await
+    }
+
+    /// The user whose browser holds this session, if it is valid.
+    pub async fn session_check(&self, session: &str) -> Result<Option<Principal>> {
+        self.secret_check(session, "session").await
+    }
+
+    async fn secret_check(&self, secret: &str, kind: &'static str) -> Result<Option<Principal>> {
+        let digest = seal::digest(secret);
+        self.0.db.read(move |db| store::token_user(db, &digest, kind, now_ms())).await
+    }
+
+    /// A bearer token for `user`; `ttl_ms` from now, or for good. The secret is not kept.
+    pub async fn token_issue(&self, user: &str, label: &str, ttl_ms: Option<i64>) -> Result<String> {
+        self.issue(user, "token", label, ttl_ms).await
+    }
+
+    /// A browser session for `user`.
+    pub async fn session_open(&self, user: &str) -> Result<String> {
+        self.issue(user, "session", "browser", Some(SESSION_MS)).await
+    }
+
+    pub async fn session_close(&self, session: &str) -> Result<()> {
+        let digest = seal::digest(session);
+        self.0.db.write(move |db| store::token_delete_digest(db, &digest)).await
+    }
+
+    async fn issue(
+        &self,
+        user: &str,
+        kind: &'static str,
+        label: &str,
+        ttl_ms: Option<i64>,
+    ) -> Result<String> {
+        let secret = format!("crn_{}", id::secret(40));
+        let (digest, user, label) = (seal::digest(&secret), user.to_owned(), label.to_owned());
+        let store_it = move |db: &Connection| {
+            let now = now_ms();
+            let token = store::NewToken {
+                id: &id::ordered(),
+                digest: &digest,
+                user: &user,
+                kind,
+                label: &label,
+                now,
+                expires_at: ttl_ms.map(|ttl| now.saturating_add(ttl)),
+            };
+            store::token_put(db, &token)
+        };
+        self.0.db.write(store_it).await?;
+        Ok(secret)
+    }
+
+    /// Revokes every token and S3 key with this label.
+    pub async fn label_revoke(&self, label: &str) -> Result<()> {
+        let label = label.to_owned();
+        self.0.db.write(move |db| store::label_delete(db, &label)).await
+    }
+
+    pub async fn token_list(&self, user: Option<String>) -> Result<Vec<TokenInfo>> {
+        self.0.db.read(move |db| store::token_list(db, user.as_deref())).await
+    }
+
+    /// Revokes one token; `user` limits whose.
+    pub async fn token_revoke(&self, token: &str, user: Option<String>) -> Result<()> {
+        let wanted = token.to_owned();
+        let gone = self.0.db.write(move |db| store::token_delete(db, &wanted, user.as_deref())).await?;
+        if gone == 0 { Err(Error::not_found(format!("There is no token {token:?}."))) } else { Ok(()) }
+    }
+
+    /// A new S3 key pair for `user`: access key id, secret access key.
+    pub async fn s3_key_issue(&self, user: &str, label: &str) -> Result<(String, String)> {
+        let (access, secret) = (access_key_id(), id::secret(40));
+        let sealed = self.0.sealer.seal(&access, &secret)?;
+        let (key, user, label) = (access.clone(), user.to_owned(), label.to_owned());
+        self.0.db.write(move |db| store::key_put(db, &key, &sealed, &user, &label, now_ms())).await?;
+        Ok((access, secret))
+    }
+
+    /// The secret of an access key and who it stands for.
+    pub async fn s3_secret(&self, access_key: &str) -> Result<Option<(String, Principal)>> {
+        let wanted = access_key.to_owned();
+        let found = self.0.db.read(move |db| store::key_get(db, &wanted)).await?;
+        found.map(|(sealed, who)| Ok((self.0.sealer.unseal(access_key, &sealed)?, who))).transpose()
+    }
+
+    pub async fn s3_key_list(&self, user: Option<String>) -> Result<Vec<KeyInfo>> {
+        self.0.db.read(move |db| store::key_list(db, user.as_deref())).await
+    }
+
+    pub async fn s3_key_revoke(&self, access_key: &str, user: Option<String>) -> Result<()> {
+        let wanted = access_key.to_owned();
+        let gone = self.0.db.write(move |db| store::key_delete(db, &wanted, user.as_deref())).await?;
+        if gone == 0 { Err(Error::not_found(format!("There is no S3 key {access_key:?}."))) } else { Ok(()) }
+    }
+
+    pub async fn user_list(&self) -> Result<Vec<UserInfo>> {
+        self.0.db.read(store::user_list).await
+    }
+
+    pub async fn user_create(&self, name: &str, password: String, role: Role) -> Result<()> {
+        model::check_user_name(name)?;
+        model::check_password(&password)?;
+        let hash = self.hash(password).await?;
+        let name = name.to_owned();
+        let create = move |db: &Connection| {
+            if store::user_get(db, &name)?.is_some() {
+                return Err(Error::exists(format!("User {name:?} exists already.")));
+            }
+            store::user_put(db, &name, &hash, role, now_ms())
+        };
+        self.0.db.write(create).await
+    }
+
+    /// Changes a password, a role, or both. A new password ends the user's open sessions.
+    pub async fn user_update(&self, name: &str, password: Option<String>, role: Option<Role>) -> Result<()> {
+        let hash = match password {
+            Some(password) => {
+                model::check_password(&password)?;
+                Some(self.hash(password).await?)
+            }
+            None => None,
+        };
+        let name = name.to_owned();
+        let update = move |db: &Connection| {
+            store::user_get(db, &name)?.ok_or_else(|| no_user(&name))?;
+            if let Some(hash) = hash {
+                store::user_set_password(db, &name, &hash)?;
+                store::user_sign_out(db, &name)?;
+            }
+            if let Some(role) = role {
+                store::user_set_role(db, &name, role)?;
+            }
+            keep_an_admin(db)
+        };
+        self.0.db.write(update).await
+    }
+
+    /// Removes a user with all tokens and keys.
+    pub async fn user_delete(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        let delete = move |db: &Connection| {
+            if store::user_delete(db, &name)? == 0 {
+                return Err(no_user(&name));
+            }
+            keep_an_admin(db)
+        };
+        self.0.db.write(delete).await
+    }
+
+    async fn hash(&self, password: String) -> Result<String> {
+        let _turn = self.0.hashing.acquire().await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(move || seal::hash_password(&password)).await.map_err(Error::internal)?
+    }
+
+    async fn verify(&self, password: String, hash: String) -> Result<bool> {
+        let _turn = self.0.hashing.acquire().await.map_err(Error::internal)?;
+        let check = move || match hash.is_empty() {
+            true => seal::hash_password(&password).map(|_| false),
+            false => Ok(seal::password_fits(&password, &hash)),
+        };
+        tokio::task::spawn_blocking(check).await.map_err(Error::internal)?
+    }
+
+    fn remembered(&self, key: &[u8; 32]) -> bool {
+        self.0.verified.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    fn remember(&self, key: [u8; 32]) {
+        let mut verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED {
+            verified.clear();
+        }
+        verified.insert(key, ());
+    }
+}
+
+fn no_user(name: &str) -> Error {
+    Error::not_found(format!("There is no user {name:?}."))
+}
+
+fn keep_an_admin(db: &Connection) -> Result<()> {
+    if store::admin_count(db)? == 0 {
+        return Err(Error::conflict("This is the last admin: make another user admin first."));
+    }
+    Ok(())
+}
+
+/// The shape AWS uses: 20 upper-case letters and digits.
+fn access_key_id() -> String {
+    format!("CRN{}", id::secret(17).to_ascii_uppercase())
+}

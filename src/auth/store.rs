@@ -1,0 +1,180 @@
+//! The SQL of users, tokens and keys.
+
+use super::model::{KeyInfo, Principal, Role, TokenInfo, UserInfo};
+use crate::kernel::{clock::rfc3339, error::Result};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+pub fn user_put(db: &Connection, name: &str, hash: &str, role: Role, now: i64) -> Result<()> {
+    db.execute(
+        "INSERT INTO users (name, password_hash, role, created_at) VALUES (?1, ?2, ?3, ?4)",
+        params![name, hash, role.as_str(), now],
+    )?;
+    Ok(())
+}
+
+/// The user's role and password hash.
+pub fn user_get(db: &Connection, name: &str) -> Result<Option<(Role, String)>> {
+    let found = db
+        .prepare_cached("SELECT role, password_hash FROM users WHERE name = ?1")?
+        .query_row([name], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
+        .optional()?;
+    found.map(|(role, hash)| Ok((Role::parse(&role)?, hash))).transpose()
+}
+
+pub fn user_list(db: &Connection) -> Result<Vec<UserInfo>> {
+    let mut query = db.prepare_cached("SELECT name, role, created_at FROM users ORDER BY name")?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+    rows.map(|row| {
+        let (name, role, created_at) = row?;
+        Ok(UserInfo { name, role: Role::parse(&role)?, created_at: rfc3339(created_at) })
+    })
+    .collect()
+}
+
+pub fn user_count(db: &Connection) -> Result<i64> {
+    Ok(db.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?)
+}
+
+pub fn admin_count(db: &Connection) -> Result<i64> {
+    Ok(db.query_row("SELECT count(*) FROM users WHERE role = 'admin'", [], |row| row.get(0))?)
+}
+
+pub fn user_set_password(db: &Connection, name: &str, hash: &str) -> Result<()> {
+    db.execute("UPDATE users SET password_hash = ?2 WHERE name = ?1", [name, hash])?;
+    Ok(())
+}
+
+pub fn user_set_role(db: &Connection, name: &str, role: Role) -> Result<()> {
+    db.execute("UPDATE users SET role = ?2 WHERE name = ?1", [name, role.as_str()])?;
+    Ok(())
+}
+
+pub fn user_delete(db: &Connection, name: &str) -> Result<usize> {
+    Ok(db.execute("DELETE FROM users WHERE name = ?1", [name])?)
+}
+
+/// A token to be stored.
+pub struct NewToken<'a> {
+    pub id: &'a str,
+    pub digest: &'a [u8],
+    pub user: &'a str,
+    pub kind: &'a str,
+    pub label: &'a str,
+    pub now: i64,
+    pub expires_at: Option<i64>,
+}
+
+pub fn token_put(db: &Connection, token: &NewToken<'_>) -> Result<()> {
+    // Expired rows go when a new one comes: the table stays as small as what is in use.
+    db.execute("DELETE FROM tokens WHERE expires_at < ?1", [token.now])?;
+    db.execute(
+        "INSERT INTO tokens (id, digest, user, kind, label, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![token.id, token.digest, token.user, token.kind, token.label, token.now, token.expires_at],
+    )?;
+    Ok(())
+}
+
+pub fn token_user(db: &Connection, digest: &[u8], kind: &str, now: i64) -> Result<Option<Principal>> {
+    let found = db
+        .prepare_cached(
+            "SELECT u.name, u.role FROM tokens t JOIN users u ON u.name = t.user
+             WHERE t.digest = ?1 AND t.kind = ?2 AND (t.expires_at IS NULL OR t.expires_at > ?3)",
+        )?
+        .query_row(params![digest, kind, now], principal)
+        .optional()?;
+    found.map(|(user, role)| Ok(Principal { user, role: Role::parse(&role)? })).transpose()
+}
+
+pub fn token_list(db: &Connection, user: Option<&str>) -> Result<Vec<TokenInfo>> {
+    let mut query = db.prepare_cached(
+        "SELECT id, user, label, created_at, expires_at FROM tokens
+         WHERE kind = 'token' AND (?1 IS NULL OR user = ?1) ORDER BY created_at DESC",
+    )?;
+    let rows = query.query_map([user], |row| {
+        Ok(TokenInfo {
+            id: row.get(0)?,
+            user: row.get(1)?,
+            label: row.get(2)?,
+            created_at: rfc3339(row.get(3)?),
+            expires_at: row.get::<_, Option<i64>>(4)?.map(rfc3339),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn token_delete(db: &Connection, id: &str, user: Option<&str>) -> Result<usize> {
+    Ok(db.execute("DELETE FROM tokens WHERE id = ?1 AND (?2 IS NULL OR user = ?2)", params![id, user])?)
+}
+
+pub fn token_delete_digest(db: &Connection, digest: &[u8]) -> Result<()> {
+    db.execute("DELETE FROM tokens WHERE digest = ?1", [digest])?;
+    Ok(())
+}
+
+/// Removes all tokens and S3 keys under one label, such as a pipeline run's.
+pub fn label_delete(db: &Connection, label: &str) -> Result<()> {
+    db.execute("DELETE FROM tokens WHERE label = ?1", [label])?;
+    db.execute("DELETE FROM s3_keys WHERE label = ?1", [label])?;
+    Ok(())
+}
+
+/// Removes all sessions and tokens of a user, as when the password changes.
+pub fn user_sign_out(db: &Connection, user: &str) -> Result<()> {
+    db.execute("DELETE FROM tokens WHERE user = ?1 AND kind = 'session'", [user])?;
+    Ok(())
+}
+
+pub fn key_put(
+    db: &Connection,
+    access: &str,
+    sealed: &[u8],
+    user: &str,
+    label: &str,
+    now: i64,
+) -> Result<()> {
+    db.execute(
+        "INSERT INTO s3_keys (access_key, sealed, user, label, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![access, sealed, user, label, now],
+    )?;
+    Ok(())
+}
+
+pub fn key_get(db: &Connection, access: &str) -> Result<Option<(Vec<u8>, Principal)>> {
+    let found = db
+        .prepare_cached(
+            "SELECT u.name, u.role, k.sealed FROM s3_keys k JOIN users u ON u.name = k.user WHERE k.access_key = ?1",
+        )?
+        .query_row([access], |row| Ok((principal(row)?, row.get(2)?)))
+        .optional()?;
+    found
+        .map(|((user, role), sealed)| Ok((sealed, Principal { user, role: Role::parse(&role)? })))
+        .transpose()
+}
+
+pub fn key_list(db: &Connection, user: Option<&str>) -> Result<Vec<KeyInfo>> {
+    let mut query = db.prepare_cached(
+        "SELECT access_key, user, label, created_at FROM s3_keys
+         WHERE ?1 IS NULL OR user = ?1 ORDER BY created_at DESC",
+    )?;
+    let rows = query.query_map([user], |row| {
+        Ok(KeyInfo {
+            access_key_id: row.get(0)?,
+            user: row.get(1)?,
+            label: row.get(2)?,
+            created_at: rfc3339(row.get(3)?),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn key_delete(db: &Connection, access: &str, user: Option<&str>) -> Result<usize> {
+    Ok(db.execute(
+        "DELETE FROM s3_keys WHERE access_key = ?1 AND (?2 IS NULL OR user = ?2)",
+        params![access, user],
+    )?)
+}
+
+fn principal(row: &Row<'_>) -> rusqlite::Result<(String, String)> {
+    Ok((row.get(0)?, row.get(1)?))
+}

@@ -1,0 +1,12 @@
+//! HTTP manners shared by every door: problem documents, JSON in and out, the accept loop.
+
+mod json;
+mod problem;
+mod server;
+
+pub use json::Json;
+pub use problem::Problem;
+pub use server::{Limits, serve};
+
+/// The header that carries a request's id, in both directions.
+pub const REQUEST_ID: &str = "x-request-id";

@@ -1,0 +1,84 @@
+//! The accept loop of a door: HTTP/1.1 and HTTP/2, with limits, TCP_NODELAY and a graceful stop.
+
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// What one door allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; more wait in the listener's backlog.
+    pub connections: usize,
+    /// How long a client may take over a request's head, and a keep-alive connection stay silent.
+    pub header_timeout: Duration,
+    /// How long open requests may go on after the stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 2048, header_timeout: Duration::from_secs(60), drain: Duration::from_secs(10) }
+    }
+}
+
+/// Serves `service` until `stop` fires, then lets open requests end within the drain time.
+pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, stop: CancellationToken)
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(128 << 10);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256).max_header_list_size(64 << 10);
+    let builder = Arc::new(builder);
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let open = GracefulShutdown::new();
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: waiting a little lets some close.
+                    tracing::warn!(%error, "could not accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = stop.cancelled() => break,
+        };
+        // Without this a small answer waits 40 ms for the client's delayed acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let service =
+            TowerToHyperService::new(service.clone().map_request(|r: Request<Incoming>| r.map(Body::new)));
+        let builder = Arc::clone(&builder);
+        let watcher = open.watcher();
+        tokio::spawn(async move {
+            let connection =
+                builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+            if let Err(error) = watcher.watch(connection).await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(slot);
+        });
+    }
+    if tokio::time::timeout(limits.drain, open.shutdown()).await.is_err() {
+        tracing::warn!(
+            seconds = limits.drain.as_secs(),
+            "some requests were still open at the end of the drain time"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! What tract would trip over, said beforehand: operators nobody implements, names that lead nowhere,
+//! tensors whose bytes do not fill their shape.
+
+use std::collections::HashSet;
+
+use tract_onnx::model::OnnxOpRegister;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
+
+use super::ops;
+use crate::kernel::error::{Error, Result};
+
+/// Domains whose operators the register knows. tract looks an operator up by name alone, so one of a
+/// stranger's domain would silently be taken for its namesake.
+const DOMAINS: [&str; 3] = ["", "ai.onnx", "ai.onnx.ml"];
+
+/// Checks a model and takes out of it what only describes (`ZipMap`).
+pub fn prepare(proto: &mut ModelProto, known: &OnnxOpRegister) -> Result<()> {
+    let graph = proto
+        .graph
+        .as_mut()
+        .ok_or_else(|| Error::invalid("This is not an ONNX model: it holds no graph."))?;
+    unzip_maps(graph);
+    if graph.output.is_empty() {
+        return Err(Error::invalid("The model has no output."));
+    }
+    check_graph(graph, known, &HashSet::new())?;
+    name_nodes(graph);
+    Ok(())
+}
+
+/// Gives every node a name of its own. ONNX does not ask for one; tract does, and among inputs too.
+fn name_nodes(graph: &mut GraphProto) {
+    for (index, node) in graph.node.iter_mut().enumerate() {
+        node.name = format!("{} #{index}", node.op_type);
+    }
+}
+
+/// `ZipMap` turns a tensor of scores into a list of maps, one per row. The tensor goes on under the
+/// map's name instead; its columns are the classes in the order of the labels.
+fn unzip_maps(graph: &mut GraphProto) {
+    for node in &mut graph.node {
+        if node.op_type == "ZipMap" && node.domain == "ai.onnx.ml" {
+            node.op_type = "Identity".to_owned();
+            node.domain.clear();
+            node.attribute.clear();
+        }
+    }
+}
+
+fn check_graph(graph: &GraphProto, known: &OnnxOpRegister, outer: &HashSet<&str>) -> Result<()> {
+    for tensor in &graph.initializer {
+        check_tensor(tensor)?;
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return Err(Error::invalid("The model holds sparse tensors. Export it with dense ones."));
+    }
+    let mut named: HashSet<&str> = outer.clone();
+    if let Some(twice) = graph.input.iter().find(|info| !named.insert(&info.name)) {
+        return Err(Error::invalid(format!("The model declares the input `{}` twice.", twice.name)));
+    }
+    named.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
+    for node in &graph.node {
+        check_node(node, known)?;
+        if let Some(unknown) =
+            node.input.iter().find(|input| !input.is_empty() && !named.contains(input.as_str()))
+        {
+            return Err(Error::invalid(format!(
+                "{} reads `{unknown}`, which no earlier node makes.",
+                describe(node)
+            )));
+        }
+        for attribute in &node.attribute {
+            check_attribute(attribute, known, &named)?;
+        }
+        let outputs = node.output.iter().filter(|output| !output.is_empty());
+        for output in outputs {
+            if !named.insert(output) {
+                return Err(Error::invalid(format!("{} makes `{output}` a second time.", describe(node))));
+            }
+        }
+    }
+    match graph.output.iter().find(|output| !named.contains(output.name.as_str())) {
+        Some(lost) => Err(Error::invalid(format!("No node makes the output `{}`.", lost.name))),
+        None => Ok(()),
+    }
+}
+
+fn check_node(node: &NodeProto, known: &OnnxOpRegister) -> Result<()> {
+    if DOMAINS.contains(&node.domain.as_str()) && known.0.contains_key(&node.op_type) {
+        return Ok(());
+    }
+    let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
+    Err(Error::invalid(format!(
+        "{} cannot be served: operator {} of domain {domain} is not supported. {}",
+        describe(node),
+        node.op_type,
+        ops::instead_of(&node.op_type, domain)
+    )))
+}
+
+fn check_attribute(attribute: &AttributeProto, known: &OnnxOpRegister, outer: &HashSet<&str>) -> Result<()> {
+    for tensor in attribute.t.iter().chain(&attribute.tensors) {
+        check_tensor(tensor)?;
+    }
+    for graph in attribute.g.iter().chain(&attribute.graphs) {
+        check_graph(graph, known, outer)?;
+    }
+    Ok(())
+}
+
+fn check_tensor(tensor: &TensorProto) -> Result<()> {
+    let name = &tensor.name;
+    if tensor.data_location == Some(DataLocation::External as i32) {
+        return Err(Error::invalid(format!(
+            "Tensor `{name}` lies in a file of its own. Save the model as one file: onnx.save(model, path, save_as_external_data=False)."
+        )));
+    }
+    let mut sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
+    let elements = sizes.try_fold(1usize, |product, size| product.checked_mul(size?));
+    let (Some(elements), Some(held)) = (elements, elements_held(tensor)) else {
+        return Err(Error::invalid(format!("Tensor `{name}` has a shape or type that cannot be served.")));
+    };
+    if elements != held {
+        return Err(Error::invalid(format!(
+            "Tensor `{name}` holds {held} values, which its shape {:?} does not: the file is damaged.",
+            tensor.dims
+        )));
+    }
+    Ok(())
+}
+
+/// How many elements the tensor's fields hold; `None` for a type nobody reads.
+fn elements_held(tensor: &TensorProto) -> Option<usize> {
+    let kind = DataType::try_from(tensor.data_type).ok()?;
+    let (width, listed) = match kind {
+        DataType::Bool | DataType::Uint8 | DataType::Int8 => (1, tensor.int32_data.len()),
+        DataType::Uint16 | DataType::Int16 | DataType::Float16 => (2, tensor.int32_data.len()),
+        DataType::Int32 => (4, tensor.int32_data.len()),
+        // tract reads these two from fields the standard does not use, and would find nothing.
+        DataType::Uint32 => (4, if tensor.uint64_data.is_empty() { 0 } else { return None }),
+        DataType::Uint64 => (8, if tensor.uint64_data.is_empty() { 0 } else { return None }),
+        DataType::Int64 => (8, tensor.int64_data.len()),
+        DataType::Float => (4, tensor.float_data.len()),
+        DataType::Double => (8, tensor.double_data.len()),
+        DataType::String => return tensor.raw_data.is_empty().then_some(tensor.string_data.len()),
+        _ => return None,
+    };
+    if tensor.raw_data.is_empty() {
+        return Some(listed);
+    }
+    tensor.raw_data.len().is_multiple_of(width).then_some(tensor.raw_data.len() / width)
+}
+
+fn describe(node: &NodeProto) -> String {
+    let first_output = node.output.first().map_or("", String::as_str);
+    let name = if node.name.is_empty() { first_output } else { &node.name };
+    format!("Node `{name}` ({})", node.op_type)
+}

@@ -1,0 +1,147 @@
+//! Typed, optimised, runnable plans: one for every batch size where tract can keep the batch symbolic,
+//! else one per set of input shapes, built when first asked for and kept in a small cache.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_core::ops::cast::cast;
+use tract_onnx::tract_hir::infer::{DimFact, Factoid, ShapeFactoid};
+
+use super::guard;
+use super::spec::{BATCH, Dim, Input};
+use crate::kernel::error::Result;
+
+type Runnable = Arc<TypedRunnableModel>;
+
+/// Distinct sets of input shapes kept ready; a client settles on one or two.
+const CACHED_PLANS: usize = 8;
+
+pub struct Planner {
+    source: InferenceModel,
+    /// Serves every batch size, when the model allows.
+    symbolic: Option<Runnable>,
+    one_row: Vec<Vec<usize>>,
+    by_shape: Mutex<VecDeque<(Vec<Vec<usize>>, Runnable)>>,
+}
+
+/// What the typed model says of one output.
+pub struct OutputFact {
+    pub datum: DatumType,
+    pub rank: usize,
+    /// -1 where open; `None` when only a plan for given shapes could be made.
+    pub shape: Option<Vec<i64>>,
+}
+
+impl Planner {
+    /// Plans the model, or says why it cannot run.
+    pub fn new(mut source: InferenceModel, inputs: &[Input]) -> Result<Self> {
+        guard::run("The model cannot be served", || declare(&mut source, inputs))?;
+        let symbolic = guard::run("No plan for an open batch", || build(source.clone()));
+        if let Err(error) = &symbolic {
+            tracing::debug!(?error, "the model is planned anew for each batch size");
+        }
+        let planner =
+            Self { source, symbolic: symbolic.ok(), one_row: one_row(inputs), by_shape: Mutex::default() };
+        if planner.symbolic.is_none() {
+            // Shape arithmetic that needs numbers: one row must work, or nothing will.
+            guard::run("The model cannot be served", || planner.fixed(&planner.one_row))?;
+        }
+        Ok(planner)
+    }
+
+    /// The plan for inputs of these shapes, in the model's order of inputs.
+    pub fn for_shapes(&self, shapes: &[Vec<usize>]) -> Result<Runnable> {
+        if let Some(plan) = &self.symbolic {
+            return Ok(plan.clone());
+        }
+        if let Some(plan) = self.cached(shapes) {
+            return Ok(plan);
+        }
+        // Built outside the lock: a slow plan for a new batch size must not hold up the others.
+        let plan = guard::run("The model cannot take inputs of these shapes", || self.fixed(shapes))?;
+        let mut cache = self.by_shape.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.truncate(CACHED_PLANS - 1);
+        cache.push_front((shapes.to_vec(), plan.clone()));
+        Ok(plan)
+    }
+
+    pub fn output_facts(&self) -> Result<Vec<OutputFact>> {
+        let plan = self.for_shapes(&self.one_row)?;
+        guard::run("The model cannot be served", || {
+            let model = plan.model();
+            let facts = model.output_outlets()?.iter().map(|&outlet| model.outlet_fact(outlet));
+            facts.map(|fact| Ok(self.output_fact(fact?))).collect()
+        })
+    }
+
+    /// Makes the tests take the road of models whose batch cannot stay open.
+    #[cfg(test)]
+    pub fn forget_symbolic(&mut self) {
+        self.symbolic = None;
+    }
+
+    fn output_fact(&self, fact: &TypedFact) -> OutputFact {
+        let shape = || fact.shape.iter().map(|dim| dim.to_i64().unwrap_or(-1)).collect();
+        let shape = self.symbolic.is_some().then(shape);
+        OutputFact { datum: fact.datum_type, rank: fact.rank(), shape }
+    }
+
+    fn cached(&self, shapes: &[Vec<usize>]) -> Option<Runnable> {
+        let mut cache = self.by_shape.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = cache.iter().position(|(known, _)| known == shapes)?;
+        let entry = cache.remove(at)?;
+        let plan = entry.1.clone();
+        cache.push_front(entry);
+        Some(plan)
+    }
+
+    fn fixed(&self, shapes: &[Vec<usize>]) -> TractResult<Runnable> {
+        let mut model = self.source.clone();
+        for (index, shape) in shapes.iter().enumerate() {
+            let datum = model.input_fact(index)?.datum_type.concretize();
+            let dims: TVec<TDim> = shape.iter().map(|&size| size.to_dim()).collect();
+            let datum = datum.with_context(|| format!("input {index} has no type"))?;
+            model.set_input_fact(index, InferenceFact::dt_shape(datum, dims))?;
+        }
+        build(model)
+    }
+}
+
+/// Tells tract each input's shape, the unnamed first dimension under one name for all of them: unnamed,
+/// each would be a stranger to the others, and most shapes could not be worked out.
+fn declare(model: &mut InferenceModel, inputs: &[Input]) -> TractResult<()> {
+    let batch = model.symbols.sym(BATCH);
+    for (index, input) in inputs.iter().enumerate() {
+        let parsed = model.input_fact(index)?.shape.clone();
+        let dims = input.dims.iter().enumerate().map(|(axis, dim)| match dim {
+            Dim::Fixed(size) => DimFact::from(size.to_dim()),
+            Dim::Named(name) if name == BATCH => DimFact::from(TDim::from(batch.clone())),
+            Dim::Named(_) => parsed.dim(axis).unwrap_or_default(),
+            Dim::Open => DimFact::default(),
+        });
+        let shape = ShapeFactoid::closed(dims.collect());
+        model.set_input_fact(index, InferenceFact::dt_shape(input.datum, shape))?;
+    }
+    Ok(())
+}
+
+fn one_row(inputs: &[Input]) -> Vec<Vec<usize>> {
+    let size = |dim: &Dim| if let Dim::Fixed(size) = dim { *size } else { 1 };
+    inputs.iter().map(|input| input.dims.iter().map(size).collect()).collect()
+}
+
+fn build(model: InferenceModel) -> TractResult<Runnable> {
+    let mut typed = model.into_typed()?;
+    // Symbolic integers become numbers before they leave, while the run still knows the symbols.
+    let mut outputs = typed.output_outlets()?.to_vec();
+    for (index, outlet) in outputs.iter_mut().enumerate() {
+        if typed.outlet_fact(*outlet)?.datum_type == DatumType::TDim {
+            *outlet =
+                typed.wire_node(format!("output {index} as numbers"), cast(DatumType::I64), &[*outlet])?[0];
+        }
+    }
+    typed.select_output_outlets(&outputs)?;
+    typed.into_optimized()?.into_runnable()
+}
