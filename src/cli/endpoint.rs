@@ -62,10 +62,13 @@ fn list(client: &Client, json: bool) -> Result<(), Failure> {
     }
     let endpoints = answer["endpoints"].as_array().map_or(&[][..], Vec::as_slice);
     if endpoints.is_empty() {
-        eprintln!("No endpoints yet. Serve a model: crannog endpoint create NAME --model models:/MODEL@ALIAS");
+        eprintln!(
+            "No endpoints yet. Serve a model: crannog endpoint create NAME --model models:/MODEL@ALIAS"
+        );
         return Ok(());
     }
-    let mut rows = vec![["NAME", "STATE", "MODEL", "VERSION", "REQUESTS", "P95 MS"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["NAME", "STATE", "MODEL", "VERSION", "REQUESTS", "P95 MS"].map(str::to_owned).to_vec()];
     rows.extend(endpoints.iter().map(|endpoint| {
         let fields = ["name", "state", "model", "version", "requests"];
         let mut row: Vec<_> = fields.iter().map(|field| text(&endpoint[field])).collect();
@@ -95,8 +98,19 @@ fn show(client: &Client, name: &str, json: bool) -> Result<(), Failure> {
         ("Serves", format!("{} version {}", text(&endpoint["model_name"]), text(&endpoint["version"]))),
         ("Loaded", text(&endpoint["loaded_at"])),
         ("Error", text(&endpoint["error"])),
-        ("Requests", format!("{} ({} refused or failed)", text(&endpoint["requests"]), text(&endpoint["errors"]))),
-        ("Latency", format!("p50 {} ms, p95 {} ms, p99 {} ms", text(&latency["p50"]), text(&latency["p95"]), text(&latency["p99"]))),
+        (
+            "Requests",
+            format!("{} ({} refused or failed)", text(&endpoint["requests"]), text(&endpoint["errors"])),
+        ),
+        (
+            "Latency",
+            format!(
+                "p50 {} ms, p95 {} ms, p99 {} ms",
+                text(&latency["p50"]),
+                text(&latency["p95"]),
+                text(&latency["p99"])
+            ),
+        ),
         ("Inputs", tensors(&endpoint["inputs"])),
         ("Outputs", tensors(&endpoint["outputs"])),
         ("Address", format!("{}{}", client.base(), text(&endpoint["url_path"]))),
@@ -104,7 +118,12 @@ fn show(client: &Client, name: &str, json: bool) -> Result<(), Failure> {
     print(&table(&rows.map(|(name, value)| vec![name.to_owned(), value])))
 }
 
-fn predict(client: &Client, name: &str, json: Option<&str>, file: Option<&std::path::Path>) -> Result<(), Failure> {
+fn predict(
+    client: &Client,
+    name: &str,
+    json: Option<&str>,
+    file: Option<&std::path::Path>,
+) -> Result<(), Failure> {
     let is_csv = file.is_some_and(|path| path.extension().is_some_and(|extension| extension == "csv"));
     let kind = if is_csv { "text/csv" } else { "application/json" };
     let body = match (json, file) {
@@ -129,8 +148,10 @@ fn read(path: &std::path::Path) -> Result<String, Failure> {
 fn example(client: &Client, name: &str) -> Result<String, Failure> {
     let endpoint = wait_for(client.get(&path_of(name)))?;
     match &endpoint["input_example"] {
-        Value::Null => Err(Failure::new(Code::Usage, format!("the model of endpoint {name} has no input example"))
-            .hint("give the request with --json or --file")),
+        Value::Null => {
+            Err(Failure::new(Code::Usage, format!("the model of endpoint {name} has no input example"))
+                .hint("give the request with --json or --file"))
+        }
         example => {
             eprintln!("Asking with the model's own example.");
             Ok(example.to_string())
@@ -147,7 +168,9 @@ fn escaped(name: &str) -> String {
 }
 
 fn tensors(list: &Value) -> String {
-    let one = |tensor: &Value| format!("{} {} {}", text(&tensor["name"]), text(&tensor["datatype"]), tensor["shape"]);
+    let one = |tensor: &Value| {
+        format!("{} {} {}", text(&tensor["name"]), text(&tensor["datatype"]), tensor["shape"])
+    };
     list.as_array().map_or_else(|| "-".into(), |list| list.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
