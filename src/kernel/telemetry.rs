@@ -10,6 +10,11 @@ pub fn init(level: &str, json: bool) -> Result<()> {
             "log.level = {level:?} is not a log filter: {error}. Use error, warn, info, debug or trace."
         ))
     })?;
+    // s3s calls every refused request an error, twice; what is our fault the S3 door logs itself.
+    let filter = match level.contains("s3s") {
+        true => filter,
+        false => filter.add_directive("s3s=off".parse().map_err(Error::internal)?),
+    };
     let registry = tracing_subscriber::registry().with(filter);
     let out = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let done = if json {

@@ -1,1 +1,37 @@
 //! Floor 3: buckets and objects, and the S3 door over them.
+//!
+//! Invariants
+//! - An object is visible whole or not at all: its body is received, verified against every promise
+//!   made about it (length, Content-MD5, checksums, signature), and durable, before the one
+//!   transaction that shows it. Conditions (If-Match, If-None-Match) are decided inside that commit.
+//! - A row never names a missing blob. Before the commit the object is invisible and its blob is
+//!   garbage; after it the blob is durable, because its sync came first.
+//! - A key is a plain string. It is never a path: blobs are named by random ids.
+//! - Copies, and completed multipart uploads, refer to blobs that exist; no byte is written twice.
+//! - No request is anonymous, none is signed the SigV2 way, and no presigned URL outlives a week.
+//!
+//! It mirrors Amazon S3's REST protocol. Departures: a copy of an object that was uploaded in parts
+//! keeps that object's ETag; there are no versions, ACLs, policies or POST forms yet.
+
+mod collector;
+mod copy;
+pub mod digest;
+mod error;
+mod intake;
+pub mod model;
+mod multipart;
+mod names;
+mod read;
+mod routes;
+mod s3;
+mod service;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use error::Fault;
+pub use model::{BucketInfo, ListPage, ListQuery, ObjectInfo, PutOptions};
+pub use read::ByteStream;
+pub use routes::router;
+pub use s3::{S3Door, is_s3_request, s3_service};
+pub use service::Service;

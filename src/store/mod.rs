@@ -3,9 +3,11 @@
 //! Invariants: an answer to a write is given after its commit reached the disk; a blob is durable
 //! before the row that names it is committed; nothing here knows what the rows mean.
 
+pub mod blob;
 pub mod db;
 pub mod migrate;
 
+pub use blob::Blobs;
 pub use db::{Db, Durability};
 pub use migrate::Migration;
 /// What the closures of `Db::read` and `Db::write` are given, so that services need not name SQLite.
@@ -21,6 +23,8 @@ pub struct Stores {
     pub control: Db,
     /// Buckets, keys, multipart uploads, small bodies.
     pub objects: Db,
+    /// Bodies of larger objects.
+    pub blobs: Blobs,
     pub data_dir: PathBuf,
 }
 
@@ -33,6 +37,7 @@ impl Stores {
         Ok(Self {
             control: Db::open(&data_dir.join("control.db"), Durability::Full, migrate::CONTROL)?,
             objects: Db::open(&data_dir.join("objects.db"), Durability::Full, migrate::OBJECTS)?,
+            blobs: Blobs::open(&data_dir.join("blobs"))?,
             data_dir: data_dir.to_owned(),
         })
     }

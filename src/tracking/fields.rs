@@ -69,8 +69,9 @@ impl Fields {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        let malformed =
-            |error: serde_json::Error| Error::invalid(format!("The request body is not valid JSON: {error}."));
+        let malformed = |error: serde_json::Error| {
+            Error::invalid(format!("The request body is not valid JSON: {error}."))
+        };
         let mut value: Value = serde_json::from_slice(body).map_err(malformed)?;
         if let Value::String(inner) = value {
             value = serde_json::from_str(&inner).map_err(malformed)?;
@@ -182,7 +183,9 @@ impl Fields {
             Some(Value::String(text)) if self.untyped => match text.to_ascii_lowercase().as_str() {
                 "true" => Ok(Some(true)),
                 "false" => Ok(Some(false)),
-                _ => Err(Error::invalid(format!("Invalid boolean value: {text}, must be 'true' or 'false'."))),
+                _ => {
+                    Err(Error::invalid(format!("Invalid boolean value: {text}, must be 'true' or 'false'.")))
+                }
             },
             Some(other) => Err(self.wrong_type(name, other)),
         }
@@ -221,9 +224,8 @@ impl Fields {
 
     /// `[{key, value}]`, MLflow's shape for tags and params. Every key must be there.
     pub fn pairs(&self, name: &str) -> Result<Vec<(String, String)>> {
-        let pair = |item: &Fields| {
-            Ok((item.required("key")?.to_owned(), item.text_or_empty("value")?.to_owned()))
-        };
+        let pair =
+            |item: &Fields| Ok((item.required("key")?.to_owned(), item.text_or_empty("value")?.to_owned()));
         self.items(name)?.iter().map(pair).collect()
     }
 

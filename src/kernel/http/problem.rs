@@ -32,7 +32,8 @@ impl Kind {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        if let Some(cause) = &error.cause {
+        // A refusal may carry a cause too, for another door to read; only our own failures are logged.
+        if let Some(cause) = error.cause.as_ref().filter(|_| error.kind == Kind::Internal) {
             tracing::error!(%cause, "a request failed");
         }
         let status = error.kind.status();

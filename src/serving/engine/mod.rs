@@ -23,3 +23,6 @@ mod tensor;
 
 pub use model::Model;
 pub use tensor::{NamedTensor, TensorData, TensorSpec};
+
+#[cfg(test)]
+mod tests;

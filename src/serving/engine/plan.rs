@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
-use tract_onnx::tract_hir::infer::Factoid;
+use tract_onnx::tract_core::ops::cast::cast;
+use tract_onnx::tract_hir::infer::{DimFact, Factoid, ShapeFactoid};
 
 use super::guard;
 use super::spec::{BATCH, Dim, Input};
@@ -19,10 +20,20 @@ const CACHED_PLANS: usize = 8;
 
 pub struct Planner {
     source: InferenceModel,
+    style: Style,
     /// Serves every batch size, when the model allows.
     symbolic: Option<Runnable>,
     one_row: Vec<Vec<usize>>,
     by_shape: Mutex<VecDeque<(Vec<Vec<usize>>, Runnable)>>,
+}
+
+/// How far tract may rewrite a graph.
+#[derive(Clone, Copy, Debug)]
+enum Style {
+    Optimised,
+    /// As written. The optimiser puts in operators that lack code for some element types: a square of
+    /// INT64, for one.
+    Plain,
 }
 
 /// What the typed model says of one output.
@@ -34,18 +45,43 @@ pub struct OutputFact {
 }
 
 impl Planner {
-    /// Plans the model, or says why it cannot run.
+    /// Plans the model and runs one row of zeros through it, or says why it cannot run.
     pub fn new(mut source: InferenceModel, inputs: &[Input]) -> Result<Self> {
         guard::run("The model cannot be served", || declare(&mut source, inputs))?;
-        let symbolic = guard::run("No plan for an open batch", || build(source.clone()));
+        let planner = Self::styled(source, inputs, Style::Optimised)?;
+        if planner.runs_zeros() {
+            return Ok(planner);
+        }
+        // A model may be right to refuse zeros: it is kept unless the plain plan shows that it need not.
+        match Self::styled(planner.source.clone(), inputs, Style::Plain) {
+            Ok(plain) if plain.runs_zeros() => Ok(plain),
+            _ => Ok(planner),
+        }
+    }
+
+    fn styled(source: InferenceModel, inputs: &[Input], style: Style) -> Result<Self> {
+        let symbolic = guard::run("No plan for an open batch", || build(source.clone(), style));
         if let Err(error) = &symbolic {
             tracing::debug!(?error, "the model is planned anew for each batch size");
         }
-        let planner =
-            Self { source, symbolic: symbolic.ok(), one_row: one_row(inputs), by_shape: Mutex::default() };
-        // Shape arithmetic that needs numbers: one row must work, or nothing will.
-        planner.for_shapes(&planner.one_row)?;
+        let (symbolic, one_row) = (symbolic.ok(), one_row(inputs));
+        let planner = Self { source, style, symbolic, one_row, by_shape: Mutex::default() };
+        if planner.symbolic.is_none() {
+            // Shape arithmetic that needs numbers: one row must work, or nothing will.
+            guard::run("The model cannot be served", || planner.fixed(&planner.one_row))?;
+        }
         Ok(planner)
+    }
+
+    fn runs_zeros(&self) -> bool {
+        let attempt = self.for_shapes(&self.one_row).and_then(|plan| {
+            guard::run("The model fails on zeros", || {
+                let inputs = self.one_row.iter().enumerate();
+                let zeros = inputs.map(|(index, shape)| zeros(&self.source, index, shape));
+                plan.run(zeros.collect::<TractResult<TVec<TValue>>>()?)
+            })
+        });
+        attempt.is_ok()
     }
 
     /// The plan for inputs of these shapes, in the model's order of inputs.
@@ -73,6 +109,12 @@ impl Planner {
         })
     }
 
+    /// Makes the tests take the road of models whose batch cannot stay open.
+    #[cfg(test)]
+    pub fn forget_symbolic(&mut self) {
+        self.symbolic = None;
+    }
+
     fn output_fact(&self, fact: &TypedFact) -> OutputFact {
         let shape = || fact.shape.iter().map(|dim| dim.to_i64().unwrap_or(-1)).collect();
         let shape = self.symbolic.is_some().then(shape);
@@ -96,21 +138,36 @@ impl Planner {
             let datum = datum.with_context(|| format!("input {index} has no type"))?;
             model.set_input_fact(index, InferenceFact::dt_shape(datum, dims))?;
         }
-        build(model)
+        build(model, self.style)
     }
 }
 
-/// Tells tract each input's type and shape, the unnamed first dimension under one name for all of them:
-/// unnamed, each would be a stranger to the others, and most shapes could not be worked out.
+/// An input of zeros, or of empty strings.
+fn zeros(model: &InferenceModel, index: usize, shape: &[usize]) -> TractResult<TValue> {
+    let datum = model.input_fact(index)?.datum_type.concretize();
+    let datum = datum.with_context(|| format!("input {index} has no type"))?;
+    let tensor = if datum == DatumType::String {
+        tract_ndarray::ArrayD::<String>::default(shape).into_tensor()
+    } else {
+        Tensor::zero_dt(datum, shape)?
+    };
+    Ok(tensor.into_tvalue())
+}
+
+/// Tells tract each input's shape, the unnamed first dimension under one name for all of them: unnamed,
+/// each would be a stranger to the others, and most shapes could not be worked out.
 fn declare(model: &mut InferenceModel, inputs: &[Input]) -> TractResult<()> {
     let batch = model.symbols.sym(BATCH);
     for (index, input) in inputs.iter().enumerate() {
-        let is_batch = matches!(input.dims.first(), Some(Dim::Named(name)) if name == BATCH);
-        let mut fact = model.input_fact(index)?.clone();
-        if is_batch {
-            fact.shape.set_dim(0, batch.clone().into());
-            model.set_input_fact(index, fact)?;
-        }
+        let parsed = model.input_fact(index)?.shape.clone();
+        let dims = input.dims.iter().enumerate().map(|(axis, dim)| match dim {
+            Dim::Fixed(size) => DimFact::from(size.to_dim()),
+            Dim::Named(name) if name == BATCH => DimFact::from(TDim::from(batch.clone())),
+            Dim::Named(_) => parsed.dim(axis).unwrap_or_default(),
+            Dim::Open => DimFact::default(),
+        });
+        let shape = ShapeFactoid::closed(dims.collect());
+        model.set_input_fact(index, InferenceFact::dt_shape(input.datum, shape))?;
     }
     Ok(())
 }
@@ -120,6 +177,19 @@ fn one_row(inputs: &[Input]) -> Vec<Vec<usize>> {
     inputs.iter().map(|input| input.dims.iter().map(size).collect()).collect()
 }
 
-fn build(model: InferenceModel) -> TractResult<Runnable> {
-    model.into_typed()?.into_optimized()?.into_runnable()
+fn build(model: InferenceModel, style: Style) -> TractResult<Runnable> {
+    let mut typed = model.into_typed()?;
+    // Symbolic integers become numbers before they leave, while the run still knows the symbols.
+    let mut outputs = typed.output_outlets()?.to_vec();
+    for (index, outlet) in outputs.iter_mut().enumerate() {
+        if typed.outlet_fact(*outlet)?.datum_type == DatumType::TDim {
+            *outlet =
+                typed.wire_node(format!("output {index} as numbers"), cast(DatumType::I64), &[*outlet])?[0];
+        }
+    }
+    typed.select_output_outlets(&outputs)?;
+    match style {
+        Style::Optimised => typed.into_optimized()?.into_runnable(),
+        Style::Plain => typed.into_runnable(),
+    }
 }

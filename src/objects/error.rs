@@ -1,0 +1,79 @@
+//! What can go wrong with a bucket or an object, in S3's own terms. It travels inside `kernel::Error`
+//! (as its cause), so that the S3 door can answer the exact code and every other door the right kind.
+
+use crate::kernel::error::{Error, Kind};
+
+/// A refusal of the object store. The text is for the caller.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("The bucket {0:?} does not exist.")]
+    NoSuchBucket(String),
+    #[error(
+        "{0:?} is not a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit."
+    )]
+    InvalidBucketName(String),
+    #[error("The bucket {0:?} exists already and is yours.")]
+    BucketExists(String),
+    #[error("The bucket {0:?} is not empty: delete its objects first.")]
+    BucketNotEmpty(String),
+    #[error("The object {0:?} does not exist.")]
+    NoSuchKey(String),
+    #[error("A key has at most 1,024 bytes in UTF-8; this one has {0}.")]
+    KeyTooLong(usize),
+    #[error("A key has at least one character.")]
+    KeyEmpty,
+    #[error("A precondition of the request does not hold: {0}.")]
+    PreconditionFailed(&'static str),
+    #[error("The range {0} lies outside the object.")]
+    InvalidRange(String),
+    #[error("The Content-MD5 sent is not 16 bytes in base64.")]
+    InvalidDigest,
+    #[error("The {0} of the body received is not the one sent with it.")]
+    BadDigest(&'static str),
+    #[error("{0}")]
+    InvalidRequest(String),
+    #[error("The body ended before the length that was announced.")]
+    IncompleteBody,
+    #[error("The body is not the one that was signed.")]
+    BodyNotAsSigned,
+    #[error("A chunk of the body does not carry the right signature.")]
+    ChunkNotAsSigned,
+    #[error("One upload carries at most {0} bytes: use a multipart upload, or smaller parts.")]
+    EntityTooLarge(u64),
+    #[error("Part {0} is smaller than 5 MiB, and only the last part may be.")]
+    EntityTooSmall(u32),
+    #[error("User metadata has at most 2,048 bytes; this has {0}.")]
+    MetadataTooLarge(usize),
+    #[error("The upload {0:?} does not exist: it was completed or aborted, or never begun.")]
+    NoSuchUpload(String),
+    #[error("Part {0} was never uploaded, or its ETag is another.")]
+    InvalidPart(u32),
+    #[error("Parts must be listed once each, in ascending order.")]
+    InvalidPartOrder,
+    #[error("Tags are not acceptable: {0}.")]
+    InvalidTag(&'static str),
+}
+
+impl Fault {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoSuchBucket(_) | Self::NoSuchKey(_) | Self::NoSuchUpload(_) => Kind::NotFound,
+            Self::BucketExists(_) => Kind::Exists,
+            Self::BucketNotEmpty(_) | Self::PreconditionFailed(_) => Kind::Conflict,
+            Self::EntityTooLarge(_) => Kind::TooLarge,
+            Self::BodyNotAsSigned | Self::ChunkNotAsSigned => Kind::Forbidden,
+            _ => Kind::Invalid,
+        }
+    }
+
+    /// The fault an error carries, if it is one of ours.
+    pub fn of(error: &Error) -> Option<&Self> {
+        error.cause.as_ref()?.downcast_ref()
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self { kind: fault.kind(), message: fault.to_string(), cause: Some(Box::new(fault)) }
+    }
+}

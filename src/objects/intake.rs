@@ -1,0 +1,172 @@
+//! Taking a body in: it is digested on its way, and every promise made about it (length, MD5,
+//! checksums, signature) is checked before anything may refer to it.
+
+use super::{
+    digest::{Algorithm, Hashes},
+    error::Fault,
+    model::{Extent, INLINE_MAX, PUT_MAX},
+};
+use crate::{
+    kernel::{error::Result, id},
+    store::blob::{Blobs, Claim, Tap},
+};
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use std::{io, pin::pin};
+
+/// Reads the checksums that come after the body, once the body has ended.
+pub type Trailer = Box<dyn FnOnce() -> Vec<(Algorithm, String)> + Send>;
+
+/// What the sender promised about a body.
+#[derive(Default)]
+pub struct Promise {
+    pub length: Option<u64>,
+    pub md5: Option<[u8; 16]>,
+    /// Checksums given before the body, in base64.
+    pub checksums: Vec<(Algorithm, String)>,
+    /// Checksums to compute though none was given yet.
+    pub compute: Vec<Algorithm>,
+    /// Checksums announced to come behind the body.
+    pub trailing: Vec<Algorithm>,
+    pub trailer: Option<Trailer>,
+}
+
+/// A body taken in and verified; nothing refers to it yet.
+pub struct Taken {
+    pub blob: NewBlob,
+    pub md5: [u8; 16],
+    /// In base64: each algorithm the promise named.
+    pub checksums: Vec<(Algorithm, String)>,
+}
+
+/// A blob for a row to be written: its bytes when small, else a durable file under a claim.
+#[derive(Clone)]
+pub struct NewBlob {
+    pub id: String,
+    pub size: u64,
+    pub data: Option<Bytes>,
+    pub claim: Option<Claim>,
+}
+
+impl NewBlob {
+    pub fn extents(&self) -> Vec<Extent> {
+        if self.size == 0 {
+            return Vec::new();
+        }
+        vec![Extent(self.id.clone(), 0, self.size, self.data.is_some())]
+    }
+
+    /// Removes the file of a body that will not be used.
+    pub async fn discard(self) {
+        if let Some(claim) = self.claim {
+            claim.discard().await;
+        }
+    }
+}
+
+/// Takes the whole body in, or refuses it and leaves nothing.
+pub async fn take<S>(blobs: &Blobs, body: S, mut promise: Promise) -> Result<Taken>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send,
+{
+    if promise.length.is_some_and(|length| length > PUT_MAX) {
+        return Err(Fault::EntityTooLarge(PUT_MAX).into());
+    }
+    let given = promise.checksums.iter().map(|(algorithm, _)| *algorithm);
+    let hashes =
+        Hashes::new(given.chain(promise.compute.iter().copied()).chain(promise.trailing.iter().copied()));
+    let limit = promise.length.unwrap_or(PUT_MAX);
+    let (blob, hashes) = receive(blobs, body, hashes, limit, promise.length.is_some()).await?;
+    let (md5, checksums) = hashes.finish();
+    match verify(&mut promise, blob.size, md5, &checksums) {
+        Ok(()) => Ok(Taken { blob, md5, checksums }),
+        Err(fault) => {
+            blob.discard().await;
+            Err(fault.into())
+        }
+    }
+}
+
+async fn receive<S>(
+    blobs: &Blobs,
+    body: S,
+    mut hashes: Hashes,
+    limit: u64,
+    exact: bool,
+) -> Result<(NewBlob, Hashes)>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send,
+{
+    let mut body = pin!(body);
+    let mut size = 0;
+    let mut next = async || -> Result<Option<Bytes>> {
+        let Some(chunk) = body.next().await else { return Ok(None) };
+        let chunk = chunk.map_err(broken)?;
+        size += chunk.len() as u64;
+        match (size > limit, exact) {
+            (false, _) => Ok(Some(chunk)),
+            (true, true) => {
+                Err(Fault::InvalidRequest("The body is longer than was announced.".into()).into())
+            }
+            (true, false) => Err(Fault::EntityTooLarge(limit).into()),
+        }
+    };
+    let mut head = BytesMut::new();
+    while let Some(chunk) = next().await? {
+        head.extend_from_slice(&chunk);
+        if head.len() <= INLINE_MAX {
+            continue;
+        }
+        let mut writer = blobs.writer(hashes).await?;
+        writer.write(head.freeze()).await?;
+        while let Some(chunk) = next().await? {
+            writer.write(chunk).await?;
+        }
+        let (claim, size, hashes) = writer.finish().await?;
+        return Ok((NewBlob { id: claim.id().to_owned(), size, data: None, claim: Some(claim) }, hashes));
+    }
+    hashes.see(&head);
+    let blob = NewBlob { id: id::ordered(), size: head.len() as u64, data: Some(head.freeze()), claim: None };
+    Ok((blob, hashes))
+}
+
+/// A body stream that fails says why in a `Fault`; any other failure is a sender that went away.
+fn broken(error: io::Error) -> Fault {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()).cloned().unwrap_or(Fault::IncompleteBody)
+}
+
+fn verify(
+    promise: &mut Promise,
+    size: u64,
+    md5: [u8; 16],
+    sums: &[(Algorithm, String)],
+) -> Result<(), Fault> {
+    if promise.length.is_some_and(|length| size < length) {
+        return Err(Fault::IncompleteBody);
+    }
+    if promise.md5.is_some_and(|promised| promised != md5) {
+        return Err(Fault::BadDigest("Content-MD5"));
+    }
+    let mut promised = std::mem::take(&mut promise.checksums);
+    if let Some(trailer) = promise.trailer.take() {
+        let came = trailer();
+        if promise.trailing.iter().any(|wanted| came.iter().all(|(algorithm, _)| algorithm != wanted)) {
+            return Err(Fault::InvalidRequest(
+                "The trailing checksum that was announced did not come.".into(),
+            ));
+        }
+        promised.extend(came.into_iter().filter(|(algorithm, _)| promise.trailing.contains(algorithm)));
+    }
+    for (algorithm, value) in &promised {
+        if algorithm.decode(value).is_none() {
+            return Err(Fault::InvalidRequest(format!(
+                "Value for {} header is invalid.",
+                algorithm.header()
+            )));
+        }
+        if sums.iter().all(|sum| (&sum.0, &sum.1) != (algorithm, value)) {
+            return Err(Fault::BadDigest(algorithm.name()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,327 @@
+//! Multipart uploads. A part is a blob of its own; completing is a metadata transaction that strings
+//! the parts' blobs together, so that no byte is written twice.
+
+use super::{
+    digest::{Algorithm, ChecksumKind, Checksums, Hashes, checksum_of_parts, etag_of_parts},
+    error::Fault,
+    intake::{self, Promise},
+    model::{
+        Condition, OBJECT_MAX, ObjectInfo, PART_MIN, PART_NUMBER_MAX, Part, PutOptions, Record, Upload, slice,
+    },
+    names,
+    read::{ReadCondition, Verdict, read_extents},
+    service::{Service, settle},
+    store,
+};
+use crate::{
+    kernel::{
+        clock::now_ms,
+        error::{Error, Result},
+        id,
+    },
+    store::blob::Tap,
+};
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use std::{collections::HashMap, io, ops::Range};
+
+/// A part as the client lists it on completion.
+#[derive(Clone, Debug)]
+pub struct ListedPart {
+    pub number: u32,
+    pub etag: String,
+    pub checksums: Vec<(Algorithm, String)>,
+}
+
+/// What completing an upload takes.
+#[derive(Clone, Debug, Default)]
+pub struct Completion {
+    pub parts: Vec<ListedPart>,
+    pub condition: Condition,
+    /// Checksums of the whole, when the client gave them.
+    pub checksums: Vec<(Algorithm, String)>,
+    pub size: Option<u64>,
+}
+
+/// Where a part is copied from.
+#[derive(Clone, Debug, Default)]
+pub struct PartSource {
+    pub bucket: String,
+    pub key: String,
+    pub range: Option<Range<u64>>,
+    pub condition: ReadCondition,
+}
+
+impl Service {
+    pub async fn upload_create(
+        &self,
+        bucket: &str,
+        key: &str,
+        options: PutOptions,
+        checksum: Option<(Algorithm, ChecksumKind)>,
+    ) -> Result<Upload> {
+        names::check_key(key)?;
+        names::check_metadata(&options.metadata)?;
+        names::check_tags(&options.tags)?;
+        let upload = Upload {
+            id: id::ordered(),
+            key: key.to_owned(),
+            created_ms: now_ms(),
+            content_type: options.content_type,
+            headers: options.headers,
+            metadata: options.metadata,
+            tags: options.tags,
+            algorithm: checksum.map(|(algorithm, _)| algorithm),
+            checksum_kind: checksum.map(|(_, kind)| kind).unwrap_or_default(),
+        };
+        let (bucket, row) = (bucket.to_owned(), upload.clone());
+        self.db().write(move |c| store::upload::upload_create(c, &bucket, &row)).await?;
+        Ok(upload)
+    }
+
+    pub async fn upload_get(&self, bucket: &str, key: &str, upload: &str) -> Result<Upload> {
+        let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        self.db().read(move |c| store::upload::upload_get(c, &bucket, &key, &upload)).await
+    }
+
+    pub async fn upload_list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: (String, String),
+        limit: usize,
+    ) -> Result<Vec<Upload>> {
+        let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
+        let list = move |c: &crate::store::Connection| {
+            store::upload::upload_list(c, &bucket, &prefix, (&after.0, &after.1), limit)
+        };
+        self.db().read(list).await
+    }
+
+    pub async fn upload_abort(&self, bucket: &str, key: &str, upload: &str) -> Result<()> {
+        let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        let abort = move |c: &crate::store::Connection| {
+            store::upload::upload_get(c, &bucket, &key, &upload)?;
+            store::upload::upload_remove(c, &upload, now_ms())
+        };
+        self.db().write(abort).await
+    }
+
+    pub async fn part_list(
+        &self,
+        bucket: &str,
+        key: &str,
+        upload: &str,
+        after: u32,
+        limit: usize,
+    ) -> Result<(Upload, Vec<Part>)> {
+        let (bucket, key, id) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        let list = move |c: &crate::store::Connection| {
+            let upload = store::upload::upload_get(c, &bucket, &key, &id)?;
+            let parts = store::upload::part_list(c, &id, after, limit)?;
+            Ok((upload, parts))
+        };
+        self.db().read(list).await
+    }
+
+    /// Takes one part in. The checksum of the upload's algorithm is computed whether or not it was sent.
+    pub async fn part_put<S>(
+        &self,
+        (bucket, key, upload): (&str, &str, &str),
+        number: u32,
+        body: S,
+        mut promise: Promise,
+    ) -> Result<(Part, Vec<(Algorithm, String)>)>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send,
+    {
+        check_number(number)?;
+        let row = self.upload_get(bucket, key, upload).await?;
+        promise.compute.extend(row.algorithm);
+        let taken = intake::take(self.blobs(), body, promise).await?;
+        let wanted = |sum: &&(Algorithm, String)| Some(sum.0) == row.algorithm;
+        let part = Part {
+            number,
+            size: taken.blob.size,
+            etag: hex::encode(taken.md5),
+            modified_ms: now_ms(),
+            checksum: taken.checksums.iter().find(wanted).map(|(_, value)| value.clone()),
+            extents: taken.blob.extents(),
+        };
+        let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        let (new, row) = (taken.blob.clone(), part.clone());
+        let write = move |c: &crate::store::Connection| {
+            // The upload may have been aborted while the part was on its way.
+            store::upload::upload_get(c, &bucket, &key, &upload)?;
+            store::blob::insert(c, &new)?;
+            store::upload::part_put(c, &upload, &row)
+        };
+        settle(self.db().write(write).await, taken.blob).await?;
+        Ok((part, taken.checksums))
+    }
+
+    /// Makes a part of a range of an object. The bytes are read for their digests, but not written again.
+    pub async fn part_copy(
+        &self,
+        (bucket, key, upload): (&str, &str, &str),
+        number: u32,
+        source: PartSource,
+    ) -> Result<(Upload, Part)> {
+        check_number(number)?;
+        let known = self.upload_get(bucket, key, upload).await?;
+        let opened = self.open(&source.bucket, &source.key).await?;
+        if source.condition.judge(&opened.info) != Verdict::Proceed {
+            return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
+        }
+        let range = source.range.clone().unwrap_or(0..opened.info.size);
+        if range.end > opened.info.size {
+            return Err(Fault::InvalidRange(format!("{}-{}", range.start, range.end)).into());
+        }
+        let extents = slice(&opened.extents, range);
+        let stream = read_extents(self.db().clone(), self.blobs().clone(), extents.clone());
+        let (md5, sums) = digest(stream, known.algorithm).await?;
+        let part = Part {
+            number,
+            size: extents.iter().map(|extent| extent.length()).sum(),
+            etag: hex::encode(md5),
+            modified_ms: now_ms(),
+            checksum: sums.into_iter().next().map(|(_, value)| value),
+            extents,
+        };
+        let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        let (row, seen) = (part.clone(), opened.extents);
+        let write = move |c: &crate::store::Connection| {
+            store::upload::upload_get(c, &bucket, &key, &upload)?;
+            if store::object::object_get(c, &source.bucket, &source.key)?.extents != seen {
+                return Err(Error::conflict(
+                    "The source was replaced while it was copied. Send the request again.",
+                ));
+            }
+            store::blob::retain(c, &row.extents)?;
+            store::upload::part_put(c, &upload, &row)
+        };
+        self.db().write(write).await?;
+        Ok((known, part))
+    }
+
+    /// Makes the object of the listed parts, all in one transaction.
+    pub async fn upload_complete(
+        &self,
+        bucket: &str,
+        key: &str,
+        upload: &str,
+        completion: Completion,
+    ) -> Result<ObjectInfo> {
+        if completion.parts.is_empty() {
+            return Err(Fault::InvalidRequest("At least one part must be listed.".into()).into());
+        }
+        let (name, wanted, id) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        let complete = move |c: &crate::store::Connection| {
+            let upload = store::upload::upload_get(c, &name, &wanted, &id)?;
+            let known = store::upload::part_list(c, &id, 0, usize::MAX)?;
+            let parts = choose(known, &completion.parts, upload.algorithm)?;
+            let record = assemble(upload, parts, &completion)?;
+            store::blob::retain(c, &record.extents)?;
+            store::object::object_put(c, &name, &record, &completion.condition)?;
+            store::upload::upload_remove(c, &id, record.info.last_modified_ms)?;
+            Ok(record.info)
+        };
+        let info = self.db().write(complete).await?;
+        self.created(bucket, key);
+        Ok(info)
+    }
+}
+
+fn check_number(number: u32) -> Result<()> {
+    if (1..=PART_NUMBER_MAX).contains(&number) {
+        return Ok(());
+    }
+    Err(Fault::InvalidRequest(format!("A part number is between 1 and {PART_NUMBER_MAX}, inclusive.")).into())
+}
+
+async fn digest(
+    stream: impl Stream<Item = io::Result<Bytes>>,
+    algorithm: Option<Algorithm>,
+) -> Result<([u8; 16], Vec<(Algorithm, String)>)> {
+    let mut stream = std::pin::pin!(stream);
+    let mut hashes = Hashes::new(algorithm);
+    while let Some(chunk) = stream.try_next().await? {
+        // A megabyte takes milliseconds to digest: not on a thread that others' requests wait for.
+        hashes = tokio::task::spawn_blocking(move || {
+            hashes.see(&chunk);
+            hashes
+        })
+        .await
+        .map_err(Error::internal)?;
+    }
+    Ok(hashes.finish())
+}
+
+/// The uploaded parts that were listed, if the list is right.
+fn choose(known: Vec<Part>, listed: &[ListedPart], algorithm: Option<Algorithm>) -> Result<Vec<Part>> {
+    let mut known: HashMap<u32, Part> = known.into_iter().map(|part| (part.number, part)).collect();
+    if listed.windows(2).any(|pair| pair[0].number >= pair[1].number) {
+        return Err(Fault::InvalidPartOrder.into());
+    }
+    let mut parts = Vec::with_capacity(listed.len());
+    for wanted in listed {
+        let part = known.remove(&wanted.number).filter(|part| part.etag == wanted.etag);
+        let part = part.ok_or(Fault::InvalidPart(wanted.number))?;
+        let contradicts =
+            |(a, value): &(Algorithm, String)| Some(*a) == algorithm && part.checksum.as_ref() != Some(value);
+        if wanted.checksums.iter().any(contradicts) {
+            return Err(Fault::InvalidPart(wanted.number).into());
+        }
+        parts.push(part);
+    }
+    let all_but_last = &parts[..parts.len().saturating_sub(1)];
+    match all_but_last.iter().find(|part| part.size < PART_MIN) {
+        Some(small) => Err(Fault::EntityTooSmall(small.number).into()),
+        None => Ok(parts),
+    }
+}
+
+fn assemble(upload: Upload, parts: Vec<Part>, completion: &Completion) -> Result<Record> {
+    let size = parts.iter().map(|part| part.size).sum();
+    if size > OBJECT_MAX {
+        return Err(Fault::EntityTooLarge(OBJECT_MAX).into());
+    }
+    if completion.size.is_some_and(|announced| announced != size) {
+        return Err(
+            Fault::InvalidRequest("The size announced is not that of the parts together.".into()).into()
+        );
+    }
+    let mut checksums = Checksums { kind: upload.checksum_kind, values: Vec::new() };
+    if let Some(algorithm) = upload.algorithm {
+        let sums: Vec<(u64, Option<&str>)> =
+            parts.iter().map(|part| (part.size, part.checksum.as_deref())).collect();
+        checksums
+            .values
+            .extend(checksum_of_parts(algorithm, upload.checksum_kind, &sums).map(|sum| (algorithm, sum)));
+    }
+    let matches =
+        |algorithm: Algorithm, given: &str| checksums.get(algorithm).is_none_or(|ours| same_sum(ours, given));
+    if let Some((algorithm, _)) =
+        completion.checksums.iter().find(|(algorithm, given)| !matches(*algorithm, given))
+    {
+        return Err(Fault::BadDigest(algorithm.name()).into());
+    }
+    let info = ObjectInfo {
+        key: upload.key,
+        size,
+        etag: etag_of_parts(parts.iter().map(|part| part.etag.as_str())),
+        last_modified_ms: now_ms(),
+        content_type: upload.content_type,
+        headers: upload.headers,
+        metadata: upload.metadata,
+        tags: upload.tags,
+        checksums,
+        part_sizes: Some(parts.iter().map(|part| part.size).collect()),
+    };
+    Ok(Record { info, extents: parts.into_iter().flat_map(|part| part.extents).collect() })
+}
+
+/// Some clients leave the number of parts off a composite checksum.
+fn same_sum(ours: &str, given: &str) -> bool {
+    ours == given || ours.rsplit_once('-').is_some_and(|(sum, _)| sum == given)
+}

@@ -1,0 +1,330 @@
+//! Between S3's wire types and ours: errors, times, ETags, checksums, conditions, copy sources.
+
+use super::{
+    super::{
+        digest::{Algorithm, ChecksumKind, Checksums, decode_md5},
+        error::Fault,
+        intake::Promise,
+        model::{Condition, Match, SystemHeaders},
+        read::ReadCondition,
+    },
+    refuse,
+};
+use crate::kernel::error::{Error, Kind};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use http::{HeaderMap, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use s3s::{
+    S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders,
+    dto::{
+        CopySource, ETag, ETagCondition, Metadata, ObjectCannedACL, ServerSideEncryption, StreamingBlob,
+        Timestamp, TimestampFormat,
+    },
+};
+use std::{
+    io,
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// An error of ours as S3 says it. Only our own failures are logged.
+pub fn error(error: Error) -> S3Error {
+    if let Some(fault) = Fault::of(&error) {
+        return refuse(code(fault), error.message.clone());
+    }
+    match error.kind {
+        Kind::Busy => refuse(S3ErrorCode::SlowDown, error.message),
+        Kind::Invalid => refuse(S3ErrorCode::InvalidRequest, error.message),
+        Kind::Forbidden | Kind::Unauthenticated => refuse(S3ErrorCode::AccessDenied, error.message),
+        Kind::Conflict | Kind::Exists => refuse(S3ErrorCode::OperationAborted, error.message),
+        Kind::NotFound => refuse(S3ErrorCode::NoSuchKey, error.message),
+        Kind::TooLarge => refuse(S3ErrorCode::EntityTooLarge, error.message),
+        Kind::Internal => {
+            tracing::error!(?error, "an S3 request failed");
+            refuse(S3ErrorCode::InternalError, error.message)
+        }
+    }
+}
+
+fn code(fault: &Fault) -> S3ErrorCode {
+    match fault {
+        Fault::NoSuchBucket(_) => S3ErrorCode::NoSuchBucket,
+        Fault::InvalidBucketName(_) => S3ErrorCode::InvalidBucketName,
+        Fault::BucketExists(_) => S3ErrorCode::BucketAlreadyOwnedByYou,
+        Fault::BucketNotEmpty(_) => S3ErrorCode::BucketNotEmpty,
+        Fault::NoSuchKey(_) => S3ErrorCode::NoSuchKey,
+        Fault::KeyTooLong(_) => S3ErrorCode::KeyTooLongError,
+        Fault::KeyEmpty | Fault::InvalidRequest(_) => S3ErrorCode::InvalidRequest,
+        Fault::PreconditionFailed(_) => S3ErrorCode::PreconditionFailed,
+        Fault::InvalidRange(_) => S3ErrorCode::InvalidRange,
+        Fault::InvalidDigest => S3ErrorCode::InvalidDigest,
+        Fault::BadDigest(_) => S3ErrorCode::BadDigest,
+        Fault::IncompleteBody => S3ErrorCode::IncompleteBody,
+        Fault::BodyNotAsSigned => custom("XAmzContentSHA256Mismatch"),
+        Fault::ChunkNotAsSigned => S3ErrorCode::SignatureDoesNotMatch,
+        Fault::EntityTooLarge(_) => S3ErrorCode::EntityTooLarge,
+        Fault::EntityTooSmall(_) => S3ErrorCode::EntityTooSmall,
+        Fault::MetadataTooLarge(_) => S3ErrorCode::MetadataTooLarge,
+        Fault::NoSuchUpload(_) => S3ErrorCode::NoSuchUpload,
+        Fault::InvalidPart(_) => S3ErrorCode::InvalidPart,
+        Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
+        Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
+    }
+}
+
+fn custom(name: &'static str) -> S3ErrorCode {
+    S3ErrorCode::Custom(name.into())
+}
+
+/// An error of a code s3s does not know a status for.
+pub fn with_status(mut error: S3Error, status: StatusCode) -> S3Error {
+    if error.status_code().is_none() {
+        error.set_status_code(status);
+    }
+    error
+}
+
+pub fn timestamp(ms: i64) -> Timestamp {
+    (UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))).into()
+}
+
+/// Whole seconds since the epoch.
+pub fn seconds(time: &Timestamp) -> Option<i64> {
+    let mut text = Vec::new();
+    time.format(TimestampFormat::EpochSeconds, &mut text).ok()?;
+    let seconds: f64 = std::str::from_utf8(&text).ok()?.parse().ok()?;
+    Some(seconds.floor() as i64)
+}
+
+pub fn http_date(time: &Timestamp) -> Option<String> {
+    let mut text = Vec::new();
+    time.format(TimestampFormat::HttpDate, &mut text).ok()?;
+    String::from_utf8(text).ok()
+}
+
+pub fn etag(value: &str) -> ETag {
+    ETag::Strong(value.to_owned())
+}
+
+pub fn matching(condition: Option<ETagCondition>) -> Option<Match> {
+    condition.map(|condition| match condition {
+        ETagCondition::Any => Match::Any,
+        ETagCondition::ETag(etag) => Match::Etag(etag.into_value()),
+    })
+}
+
+pub fn write_condition(if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> Condition {
+    Condition { if_match: matching(if_match), if_none_match: matching(if_none_match) }
+}
+
+pub fn read_condition(
+    if_match: Option<ETagCondition>,
+    if_none_match: Option<ETagCondition>,
+    modified_since: Option<&Timestamp>,
+    unmodified_since: Option<&Timestamp>,
+) -> ReadCondition {
+    ReadCondition {
+        if_match: matching(if_match),
+        if_none_match: matching(if_none_match),
+        modified_since_s: modified_since.and_then(seconds),
+        unmodified_since_s: unmodified_since.and_then(seconds),
+    }
+}
+
+/// Our name for a checksum algorithm, or the refusal of one nobody knows.
+pub fn algorithm(name: &str) -> S3Result<Algorithm> {
+    Algorithm::parse(name).ok_or_else(|| {
+        refuse(S3ErrorCode::InvalidRequest, format!("The checksum algorithm {name:?} is not supported."))
+    })
+}
+
+/// What a request says about its body.
+pub struct Claims<'a> {
+    pub length: Option<i64>,
+    pub md5: Option<&'a str>,
+    pub algorithm: Option<&'a str>,
+    pub headers: &'a HeaderMap,
+    pub trailers: Option<TrailingHeaders>,
+}
+
+pub fn promise(claims: Claims<'_>) -> S3Result<Promise> {
+    let md5 = match claims.md5 {
+        None => None,
+        Some(text) => Some(decode_md5(text).ok_or_else(|| error(Fault::InvalidDigest.into()))?),
+    };
+    let mut promise = Promise { md5, ..Promise::default() };
+    promise.length = claims.length.map(|length| u64::try_from(length).unwrap_or(0));
+    promise.compute.extend(claims.algorithm.map(algorithm).transpose()?);
+    for algorithm in Algorithm::ALL {
+        let given = claims.headers.get(algorithm.header()).and_then(|value| value.to_str().ok());
+        promise.checksums.extend(given.map(|value| (algorithm, value.trim().to_owned())));
+    }
+    let announced = claims.headers.get_all("x-amz-trailer").iter().filter_map(|value| value.to_str().ok());
+    let announced: Vec<&str> = announced.flat_map(|names| names.split(',')).map(str::trim).collect();
+    let named =
+        |algorithm: &Algorithm| announced.iter().any(|name| name.eq_ignore_ascii_case(algorithm.header()));
+    promise.trailing = Algorithm::ALL.into_iter().filter(named).collect();
+    if !promise.trailing.is_empty() {
+        let trailers = claims.trailers;
+        promise.trailer =
+            Some(Box::new(move || trailers.and_then(|t| t.read(trailing_checksums)).unwrap_or_default()));
+    }
+    Ok(promise)
+}
+
+fn trailing_checksums(trailers: &HeaderMap) -> Vec<(Algorithm, String)> {
+    let value = |algorithm: Algorithm| {
+        Some((algorithm, trailers.get(algorithm.header())?.to_str().ok()?.trim().to_owned()))
+    };
+    Algorithm::ALL.into_iter().filter_map(value).collect()
+}
+
+/// The body as our intake takes it, with the reasons s3s has for breaking it off.
+pub fn body(body: Option<StreamingBlob>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    futures::stream::iter(body).flatten().map(|chunk| chunk.map_err(|error| io::Error::other(broken(&error))))
+}
+
+/// s3s keeps the types of these errors to itself; their texts are all there is to go by.
+fn broken(error: &StdError) -> Fault {
+    let text = error.to_string();
+    match () {
+        () if text.contains("Sha256Mismatch") => Fault::BodyNotAsSigned,
+        () if text.contains("SignatureMismatch") => Fault::ChunkNotAsSigned,
+        () if text.contains("LengthMismatch") => {
+            Fault::InvalidRequest("The body is longer than was announced.".into())
+        }
+        () if text.contains("FormatError") || text.contains("TooLarge") => {
+            Fault::InvalidRequest("The chunks of the body are not well formed.".into())
+        }
+        () => Fault::IncompleteBody,
+    }
+}
+
+pub fn system_headers(
+    cache_control: Option<String>,
+    content_disposition: Option<String>,
+    content_encoding: Option<String>,
+    content_language: Option<String>,
+    expires: Option<&Timestamp>,
+) -> SystemHeaders {
+    // The framing of a signed stream is not the encoding of the object.
+    let content_encoding = content_encoding.map(|all| {
+        let kept = all.split(',').map(str::trim).filter(|one| !one.eq_ignore_ascii_case("aws-chunked"));
+        kept.collect::<Vec<_>>().join(",")
+    });
+    SystemHeaders {
+        cache_control,
+        content_disposition,
+        content_encoding: content_encoding.filter(|value| !value.is_empty()),
+        content_language,
+        expires: expires.and_then(http_date),
+    }
+}
+
+pub fn metadata(metadata: Option<Metadata>) -> Vec<(String, String)> {
+    let mut pairs: Vec<(String, String)> = metadata.into_iter().flatten().collect();
+    pairs.sort();
+    pairs
+}
+
+/// Tags as the `x-amz-tagging` header carries them: a query string.
+pub fn tags(header: Option<&str>) -> Vec<(String, String)> {
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = header.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (decode(key), decode(value)))
+        .collect()
+}
+
+/// The bucket and key a copy reads.
+pub fn copy_source(source: CopySource) -> S3Result<(String, String)> {
+    match source {
+        CopySource::Bucket { bucket, key, version_id } => match version_id.as_deref() {
+            None | Some("null") => Ok((bucket.into(), key.into())),
+            Some(_) => Err(refuse(S3ErrorCode::NoSuchVersion, "Objects have no versions here.")),
+        },
+        _ => Err(refuse(S3ErrorCode::NotImplemented, "Access points do not exist here: name the bucket.")),
+    }
+}
+
+pub fn kind(kind: ChecksumKind) -> &'static str {
+    match kind {
+        ChecksumKind::Full => "FULL_OBJECT",
+        ChecksumKind::Composite => "COMPOSITE",
+    }
+}
+
+/// Refuses what would be silently weaker than asked for.
+pub fn check_promises(
+    acl: Option<&ObjectCannedACL>,
+    encryption: Option<&ServerSideEncryption>,
+    customer_key: bool,
+) -> S3Result<()> {
+    if acl.is_some_and(|acl| {
+        !matches!(acl.as_str(), "private" | "bucket-owner-full-control" | "bucket-owner-read")
+    }) {
+        return Err(refuse(S3ErrorCode::AccessControlListNotSupported, "The bucket does not allow ACLs"));
+    }
+    if encryption.is_some() || customer_key {
+        return Err(refuse(
+            S3ErrorCode::NotImplemented,
+            "Encryption at rest is not supported: encrypt the disk.",
+        ));
+    }
+    Ok(())
+}
+
+pub fn check_version(version: Option<&str>) -> S3Result<()> {
+    match version {
+        None | Some("null" | "") => Ok(()),
+        Some(_) => Err(refuse(S3ErrorCode::NoSuchVersion, "Objects have no versions here.")),
+    }
+}
+
+/// Fills the five checksum fields of a wire type.
+macro_rules! set_checksums {
+    ($target:expr, $values:expr) => {
+        for (algorithm, value) in $values {
+            let value = Some(value.clone());
+            match algorithm {
+                $crate::objects::digest::Algorithm::Crc32 => $target.checksum_crc32 = value,
+                $crate::objects::digest::Algorithm::Crc32c => $target.checksum_crc32c = value,
+                $crate::objects::digest::Algorithm::Crc64Nvme => $target.checksum_crc64nvme = value,
+                $crate::objects::digest::Algorithm::Sha1 => $target.checksum_sha1 = value,
+                $crate::objects::digest::Algorithm::Sha256 => $target.checksum_sha256 = value,
+            }
+        }
+    };
+}
+
+/// Reads the five checksum fields of a wire type.
+macro_rules! get_checksums {
+    ($source:expr) => {{
+        use $crate::objects::digest::Algorithm::*;
+        let all = [
+            (Crc32, &$source.checksum_crc32),
+            (Crc32c, &$source.checksum_crc32c),
+            (Crc64Nvme, &$source.checksum_crc64nvme),
+            (Sha1, &$source.checksum_sha1),
+            (Sha256, &$source.checksum_sha256),
+        ];
+        all.into_iter().filter_map(|(algorithm, value)| Some((algorithm, value.clone()?))).collect::<Vec<_>>()
+    }};
+}
+
+pub(super) use {get_checksums, set_checksums};
+
+/// The type of checksum to name, when there is one at all.
+pub fn checksum_type(checksums: &Checksums) -> Option<s3s::dto::ChecksumType> {
+    (!checksums.values.is_empty()).then(|| kind(checksums.kind).to_owned().into())
+}
+
+/// What `encoding-type=url` leaves as it is.
+const PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b'*');
+
+/// A key for an XML answer, percent-encoded when the client asked for that.
+pub fn encode(text: &str, url: bool) -> String {
+    if url { utf8_percent_encode(text, PLAIN).to_string() } else { text.to_owned() }
+}

@@ -1,0 +1,95 @@
+//! CopyObject and UploadPartCopy.
+
+use super::{
+    super::{
+        copy::{CopyOptions, Replacement},
+        model::Condition,
+        multipart::PartSource,
+        service::Service,
+    },
+    convert::{self, check_promises, set_checksums},
+    refuse,
+};
+use s3s::{S3ErrorCode, S3Result, dto::*};
+
+pub async fn object(service: &Service, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+    let customer_key =
+        input.sse_customer_algorithm.is_some() || input.copy_source_sse_customer_algorithm.is_some();
+    check_promises(input.acl.as_ref(), input.server_side_encryption.as_ref(), customer_key)?;
+    let (bucket, key) = convert::copy_source(input.copy_source)?;
+    let replaces =
+        input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
+    let replace = replaces.then(|| Replacement {
+        content_type: input.content_type,
+        headers: convert::system_headers(
+            input.cache_control,
+            input.content_disposition,
+            input.content_encoding,
+            input.content_language,
+            input.expires.as_ref(),
+        ),
+        metadata: convert::metadata(input.metadata),
+    });
+    let new_tags = input.tagging_directive.as_ref().is_some_and(|d| d.as_str() == TaggingDirective::REPLACE);
+    let options = CopyOptions {
+        replace,
+        tags: new_tags.then(|| convert::tags(input.tagging.as_deref())),
+        source: convert::read_condition(
+            input.copy_source_if_match,
+            input.copy_source_if_none_match,
+            input.copy_source_if_modified_since.as_ref(),
+            input.copy_source_if_unmodified_since.as_ref(),
+        ),
+        condition: Condition::default(),
+    };
+    let info =
+        service.copy((&bucket, &key), (&input.bucket, &input.key), options).await.map_err(convert::error)?;
+    let mut result = CopyObjectResult {
+        e_tag: Some(convert::etag(&info.etag)),
+        last_modified: Some(convert::timestamp(info.last_modified_ms)),
+        checksum_type: convert::checksum_type(&info.checksums),
+        ..Default::default()
+    };
+    set_checksums!(result, &info.checksums.values);
+    Ok(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() })
+}
+
+pub async fn part(service: &Service, input: UploadPartCopyInput) -> S3Result<UploadPartCopyOutput> {
+    let (bucket, key) = convert::copy_source(input.copy_source)?;
+    let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
+    let source = PartSource {
+        bucket,
+        key,
+        range,
+        condition: convert::read_condition(
+            input.copy_source_if_match,
+            input.copy_source_if_none_match,
+            input.copy_source_if_modified_since.as_ref(),
+            input.copy_source_if_unmodified_since.as_ref(),
+        ),
+    };
+    let at = (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str());
+    let number = u32::try_from(input.part_number).unwrap_or(0);
+    let (upload, part) = service.part_copy(at, number, source).await.map_err(convert::error)?;
+    let mut result = CopyPartResult {
+        e_tag: Some(convert::etag(&part.etag)),
+        last_modified: Some(convert::timestamp(part.modified_ms)),
+        ..Default::default()
+    };
+    set_checksums!(result, upload.algorithm.iter().zip(&part.checksum));
+    Ok(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() })
+}
+
+/// `bytes=first-last`, both given, as this header alone demands.
+fn source_range(text: &str) -> S3Result<std::ops::Range<u64>> {
+    let parse = || {
+        let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        (first <= last).then_some(first..last.checked_add(1)?)
+    };
+    parse().ok_or_else(|| {
+        let message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last \
+                       are the zero-based offsets of the first and last bytes to copy";
+        refuse(S3ErrorCode::InvalidArgument, message)
+    })
+}

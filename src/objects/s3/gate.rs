@@ -1,0 +1,153 @@
+//! What is refused before s3s sees it: SigV2 in a header, a query or a form, which s3s accepts;
+//! presigned URLs that live longer than a week, which it does not limit; forms, which it would read
+//! into memory whole.
+
+use super::refuse;
+use http::{HeaderMap, Method, header, request::Parts};
+use percent_encoding::percent_decode_str;
+use s3s::{S3ErrorCode, S3Result};
+use std::borrow::Cow;
+
+/// A presigned URL lives at most seven days.
+const EXPIRES_MAX_S: u64 = 604_800;
+
+/// Whether a request carries an AWS signature, of whatever version, and so is for the S3 door.
+pub fn is_s3_request(parts: &Parts) -> bool {
+    let signed = authorization(&parts.headers).is_some_and(|value| is_v4(value) || is_v2(value));
+    signed
+        || query(parts)
+            .any(|(name, _)| matches!(&*name, "X-Amz-Signature" | "X-Amz-Algorithm" | "AWSAccessKeyId"))
+}
+
+pub fn check(parts: &Parts) -> S3Result<()> {
+    let header = authorization(&parts.headers);
+    let old = header.is_some_and(is_v2)
+        || query(parts).any(|(name, _)| matches!(&*name, "Signature" | "AWSAccessKeyId"));
+    if old {
+        return Err(refuse(
+            S3ErrorCode::InvalidRequest,
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 \
+             (boto3 presigns with it when told so: Config(signature_version='s3v4')).",
+        ));
+    }
+    if parts.method == Method::POST && is_form(&parts.headers) {
+        return Err(refuse(S3ErrorCode::NotImplemented, "Uploads by HTML form are not supported. Use PUT."));
+    }
+    if query(parts).any(|(name, _)| name == "X-Amz-Signature") {
+        if header.is_some() {
+            let message = "Only one auth mechanism allowed; use the X-Amz-Signature parameter or the Authorization header.";
+            return Err(refuse(S3ErrorCode::InvalidArgument, message));
+        }
+        check_presigned(parts)?;
+    }
+    check_signed_host(parts, header)
+}
+
+fn check_presigned(parts: &Parts) -> S3Result<()> {
+    let bad = |message: &'static str| Err(refuse(S3ErrorCode::AuthorizationQueryParametersError, message));
+    let Some((_, expires)) = query(parts).find(|(name, _)| name == "X-Amz-Expires") else {
+        return bad("A presigned URL must carry X-Amz-Expires.");
+    };
+    match expires.parse::<u64>() {
+        Ok(1..=EXPIRES_MAX_S) => Ok(()),
+        Ok(0) => bad("X-Amz-Expires must be at least 1 second."),
+        Ok(_) => bad(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
+        ),
+        Err(_) => bad("X-Amz-Expires should be a number of seconds."),
+    }
+}
+
+/// A signature that does not cover the host could be replayed at another server.
+fn check_signed_host(parts: &Parts, header: Option<&str>) -> S3Result<()> {
+    let in_query = query(parts).find(|(name, _)| name == "X-Amz-SignedHeaders").map(|(_, value)| value);
+    let in_header = header.filter(|value| is_v4(value)).and_then(|value| {
+        value.split([',', ' ']).find_map(|item| item.trim().strip_prefix("SignedHeaders=")).map(Cow::Borrowed)
+    });
+    match in_query.or(in_header) {
+        Some(names) if !names.split(';').any(|name| name.eq_ignore_ascii_case("host")) => {
+            Err(refuse(S3ErrorCode::AccessDenied, "The signature must cover the Host header."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()
+}
+
+fn is_v4(value: &str) -> bool {
+    value.starts_with("AWS4-")
+}
+
+fn is_v2(value: &str) -> bool {
+    value.trim_start().starts_with("AWS ")
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"))
+}
+
+/// The query's pairs, decoded as s3s decodes them.
+fn query(parts: &Parts) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    parts.uri.query().unwrap_or_default().split('&').map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (percent_decode_str(name).decode_utf8_lossy(), percent_decode_str(value).decode_utf8_lossy())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn parts(uri: &str, authorization: Option<&str>) -> Parts {
+        let mut request = Request::builder().uri(uri);
+        if let Some(value) = authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn code(parts: &Parts) -> Option<String> {
+        check(parts).err().map(|error| error.code().as_str().to_owned())
+    }
+
+    #[test]
+    fn the_old_signature_is_refused_wherever_it_stands() {
+        let header = parts("/b/k", Some("AWS AKID:c2ln"));
+        let query = parts("/b/k?AWSAccessKeyId=AKID&Expires=1&Signature=c2ln", None);
+        let hidden = parts("/b/k?%53ignature=c2ln", None);
+        for parts in [header, query, hidden] {
+            assert_eq!(code(&parts).as_deref(), Some("InvalidRequest"));
+        }
+    }
+
+    #[test]
+    fn a_presigned_url_lives_between_a_second_and_a_week() {
+        for (expires, fine) in
+            [("1", true), ("604800", true), ("604801", false), ("0", false), ("-1", false), ("x", false)]
+        {
+            let uri = format!("/b/k?X-Amz-Expires={expires}&X-Amz-SignedHeaders=host&X-Amz-Signature=00");
+            let expected = (!fine).then_some("AuthorizationQueryParametersError");
+            assert_eq!(code(&parts(&uri, None)).as_deref(), expected, "{expires}");
+        }
+        assert!(code(&parts("/b/k?X-Amz-Signature=00", None)).is_some());
+    }
+
+    #[test]
+    fn the_host_must_be_signed() {
+        let value =
+            "AWS4-HMAC-SHA256 Credential=A/d/r/s3/aws4_request, SignedHeaders=x-amz-date, Signature=00";
+        assert_eq!(code(&parts("/b", Some(value))).as_deref(), Some("AccessDenied"));
+        assert_eq!(code(&parts("/b", Some(&value.replace("=x-amz-date", "=host;x-amz-date")))), None);
+    }
+
+    #[test]
+    fn requests_for_this_door_are_told_from_others() {
+        assert!(is_s3_request(&parts("/", Some("AWS4-HMAC-SHA256 Credential=x"))));
+        assert!(is_s3_request(&parts("/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0", None)));
+        assert!(!is_s3_request(&parts("/api/2.0/mlflow/runs/get?run_id=1", Some("Basic YTpi"))));
+    }
+}

@@ -1,0 +1,298 @@
+//! Object operations: put, get, head, delete, tags, attributes.
+
+use super::{
+    super::{
+        error::Fault,
+        model::{Condition, ObjectInfo, PutOptions},
+        read::{ReadCondition, Verdict},
+        service::Service,
+    },
+    convert::{self, Claims, check_promises, check_version, set_checksums},
+    refuse,
+};
+use futures::TryStreamExt;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::StreamBody;
+use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Result, dto::*};
+
+/// Keys one DeleteObjects may name.
+const DELETE_MAX: usize = 1000;
+
+pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
+    let (input, headers) = (request.input, request.headers);
+    let customer_key = input.sse_customer_algorithm.is_some() || input.sse_customer_key.is_some();
+    check_promises(input.acl.as_ref(), input.server_side_encryption.as_ref(), customer_key)?;
+    if input.write_offset_bytes.is_some() {
+        return Err(refuse(S3ErrorCode::NotImplemented, "Appending to an object is not supported."));
+    }
+    let promise = convert::promise(Claims {
+        length: input.content_length,
+        md5: input.content_md5.as_deref(),
+        algorithm: input.checksum_algorithm.as_ref().map(|a| a.as_str()),
+        headers: &headers,
+        trailers: request.trailing_headers,
+    })?;
+    let options = PutOptions {
+        content_type: input.content_type,
+        headers: convert::system_headers(
+            input.cache_control,
+            input.content_disposition,
+            input.content_encoding,
+            input.content_language,
+            input.expires.as_ref(),
+        ),
+        metadata: convert::metadata(input.metadata),
+        tags: convert::tags(input.tagging.as_deref()),
+        condition: convert::write_condition(input.if_match, input.if_none_match),
+    };
+    let body = convert::body(input.body);
+    let info = service
+        .put_promised(&input.bucket, &input.key, body, options, promise)
+        .await
+        .map_err(|error| convert::with_status(convert::error(error), StatusCode::BAD_REQUEST))?;
+    let mut output = PutObjectOutput { e_tag: Some(convert::etag(&info.etag)), ..Default::default() };
+    set_checksums!(output, &info.checksums.values);
+    output.checksum_type = convert::checksum_type(&info.checksums);
+    Ok(output)
+}
+
+pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+    check_version(input.version_id.as_deref())?;
+    let opened = service.open(&input.bucket, &input.key).await.map_err(convert::error)?;
+    let condition = convert::read_condition(
+        input.if_match,
+        input.if_none_match,
+        input.if_modified_since.as_ref(),
+        input.if_unmodified_since.as_ref(),
+    );
+    judge(&condition, &opened.info)?;
+    let span = span(&opened.info, input.range, input.part_number)?;
+    let info = opened.info.clone();
+    let body = match opened.at_hand(&span.range) {
+        // Head and body then leave in one write.
+        Some(bytes) => Body::from(bytes),
+        None => {
+            let frames = opened.into_stream(span.range.clone()).map_ok(http_body::Frame::data);
+            Body::http_body_unsync(StreamBody::new(frames))
+        }
+    };
+    let mut output = GetObjectOutput {
+        accept_ranges: Some("bytes".into()),
+        body: Some(body.into()),
+        cache_control: info.headers.cache_control,
+        content_disposition: info.headers.content_disposition,
+        content_encoding: info.headers.content_encoding,
+        content_language: info.headers.content_language,
+        content_length: Some(signed(span.range.end - span.range.start)),
+        content_range: span.header,
+        content_type: info.content_type.or_else(|| Some("binary/octet-stream".into())),
+        e_tag: Some(convert::etag(&info.etag)),
+        expires: info.headers.expires.as_deref().and_then(parse_date),
+        last_modified: Some(convert::timestamp(info.last_modified_ms)),
+        metadata: Some(info.metadata.into_iter().collect()),
+        parts_count: input.part_number.and(info.part_sizes.as_ref()).map(|sizes| sizes.len() as i32),
+        tag_count: (!info.tags.is_empty()).then_some(info.tags.len() as i32),
+        ..Default::default()
+    };
+    if span.whole && input.checksum_mode.is_some() {
+        set_checksums!(output, &info.checksums.values);
+        output.checksum_type = convert::checksum_type(&info.checksums);
+    }
+    Ok(output)
+}
+
+pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
+    check_version(input.version_id.as_deref())?;
+    let info = service.head(&input.bucket, &input.key).await.map_err(convert::error)?;
+    let condition = convert::read_condition(
+        input.if_match,
+        input.if_none_match,
+        input.if_modified_since.as_ref(),
+        input.if_unmodified_since.as_ref(),
+    );
+    judge(&condition, &info)?;
+    let span = span(&info, input.range, input.part_number)?;
+    let mut output = HeadObjectOutput {
+        accept_ranges: Some("bytes".into()),
+        cache_control: info.headers.cache_control,
+        content_disposition: info.headers.content_disposition,
+        content_encoding: info.headers.content_encoding,
+        content_language: info.headers.content_language,
+        content_length: Some(signed(span.range.end - span.range.start)),
+        content_range: span.header,
+        content_type: info.content_type.or_else(|| Some("binary/octet-stream".into())),
+        e_tag: Some(convert::etag(&info.etag)),
+        expires: info.headers.expires.as_deref().and_then(parse_date),
+        last_modified: Some(convert::timestamp(info.last_modified_ms)),
+        metadata: Some(info.metadata.into_iter().collect()),
+        parts_count: input.part_number.and(info.part_sizes.as_ref()).map(|sizes| sizes.len() as i32),
+        ..Default::default()
+    };
+    if span.whole && input.checksum_mode.is_some() {
+        set_checksums!(output, &info.checksums.values);
+        output.checksum_type = convert::checksum_type(&info.checksums);
+    }
+    Ok(output)
+}
+
+pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
+    check_version(input.version_id.as_deref())?;
+    let condition = Condition { if_match: convert::matching(input.if_match), ..Condition::default() };
+    service.delete_if(&input.bucket, &input.key, condition).await.map_err(convert::error)?;
+    Ok(DeleteObjectOutput::default())
+}
+
+pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
+    let objects = input.delete.objects;
+    if objects.is_empty() || objects.len() > DELETE_MAX {
+        return Err(refuse(S3ErrorCode::MalformedXML, "Name between 1 and 1,000 keys to delete."));
+    }
+    let (known, versioned): (Vec<_>, Vec<_>) =
+        objects.into_iter().partition(|object| check_version(object.version_id.as_deref()).is_ok());
+    let keys: Vec<String> = known.into_iter().map(|object| object.key).collect();
+    service.delete_all(&input.bucket, keys.clone()).await.map_err(convert::error)?;
+    let deleted = keys.into_iter().map(|key| DeletedObject { key: Some(key), ..Default::default() });
+    let errors: Vec<Error> = versioned.into_iter().map(no_such_version).collect();
+    Ok(DeleteObjectsOutput {
+        deleted: (input.delete.quiet != Some(true)).then(|| deleted.collect()),
+        errors: (!errors.is_empty()).then_some(errors),
+        ..Default::default()
+    })
+}
+
+fn no_such_version(object: ObjectIdentifier) -> Error {
+    Error {
+        code: Some("NoSuchVersion".into()),
+        key: Some(object.key),
+        message: Some("Objects have no versions here.".into()),
+        version_id: object.version_id,
+    }
+}
+
+pub async fn tags_get(service: &Service, input: GetObjectTaggingInput) -> S3Result<GetObjectTaggingOutput> {
+    check_version(input.version_id.as_deref())?;
+    let info = service.head(&input.bucket, &input.key).await.map_err(convert::error)?;
+    let tag = |(key, value)| Tag { key: Some(key), value: Some(value) };
+    Ok(GetObjectTaggingOutput { tag_set: info.tags.into_iter().map(tag).collect(), version_id: None })
+}
+
+pub async fn tags_put(service: &Service, input: PutObjectTaggingInput) -> S3Result<PutObjectTaggingOutput> {
+    check_version(input.version_id.as_deref())?;
+    let pair = |tag: Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
+    let tags = input.tagging.tag_set.into_iter().map(pair).collect();
+    service.set_tags(&input.bucket, &input.key, tags).await.map_err(convert::error)?;
+    Ok(PutObjectTaggingOutput::default())
+}
+
+pub async fn tags_delete(
+    service: &Service,
+    input: DeleteObjectTaggingInput,
+) -> S3Result<DeleteObjectTaggingOutput> {
+    check_version(input.version_id.as_deref())?;
+    service.set_tags(&input.bucket, &input.key, Vec::new()).await.map_err(convert::error)?;
+    Ok(DeleteObjectTaggingOutput::default())
+}
+
+pub async fn attributes(
+    service: &Service,
+    input: GetObjectAttributesInput,
+) -> S3Result<GetObjectAttributesOutput> {
+    check_version(input.version_id.as_deref())?;
+    let info = service.head(&input.bucket, &input.key).await.map_err(convert::error)?;
+    // One header may name several, and s3s leaves it whole.
+    let named = |name: &str, list: &str| list.split(',').any(|one| one.trim() == name);
+    let asked = |name: &str| input.object_attributes.iter().any(|list| named(name, list.as_str()));
+    let mut output = GetObjectAttributesOutput {
+        last_modified: Some(convert::timestamp(info.last_modified_ms)),
+        e_tag: asked("ETag").then(|| convert::etag(&info.etag)),
+        object_size: asked("ObjectSize").then(|| signed(info.size)),
+        storage_class: asked("StorageClass").then(|| StorageClass::from_static("STANDARD")),
+        ..Default::default()
+    };
+    if asked("Checksum") && !info.checksums.values.is_empty() {
+        let mut checksum =
+            Checksum { checksum_type: convert::checksum_type(&info.checksums), ..Default::default() };
+        set_checksums!(checksum, &info.checksums.values);
+        output.checksum = Some(checksum);
+    }
+    if let Some(sizes) = info.part_sizes.filter(|_| asked("ObjectParts")) {
+        let count = Some(sizes.len() as i32);
+        output.object_parts =
+            Some(GetObjectAttributesParts { total_parts_count: count, ..Default::default() });
+    }
+    Ok(output)
+}
+
+/// The bytes a read asks for.
+struct Span {
+    range: std::ops::Range<u64>,
+    header: Option<String>,
+    whole: bool,
+}
+
+fn span(info: &ObjectInfo, range: Option<Range>, part: Option<i32>) -> S3Result<Span> {
+    let wanted = match (range, part) {
+        (Some(_), Some(_)) => {
+            return Err(refuse(
+                S3ErrorCode::InvalidRequest,
+                "Cannot specify both Range header and partNumber query parameter",
+            ));
+        }
+        (None, None) => return Ok(Span { range: 0..info.size, header: None, whole: true }),
+        (Some(range), None) => range
+            .check(info.size)
+            .map_err(|_| convert::error(Fault::InvalidRange(range.to_header_string()).into()))?,
+        (None, Some(part)) => part_range(info, part)?,
+    };
+    let header =
+        (!wanted.is_empty()).then(|| format!("bytes {}-{}/{}", wanted.start, wanted.end - 1, info.size));
+    Ok(Span { range: wanted, header, whole: false })
+}
+
+fn part_range(info: &ObjectInfo, part: i32) -> S3Result<std::ops::Range<u64>> {
+    let whole = [info.size];
+    let sizes = info.part_sizes.as_deref().unwrap_or(&whole);
+    let index =
+        usize::try_from(part).ok().and_then(|number| number.checked_sub(1)).filter(|i| *i < sizes.len());
+    let index = index.ok_or_else(|| {
+        let error = refuse(
+            S3ErrorCode::Custom("InvalidPartNumber".into()),
+            "The requested partnumber is not satisfiable",
+        );
+        convert::with_status(error, StatusCode::RANGE_NOT_SATISFIABLE)
+    })?;
+    let start: u64 = sizes[..index].iter().sum();
+    Ok(start..start + sizes[index])
+}
+
+fn judge(condition: &ReadCondition, info: &ObjectInfo) -> S3Result<()> {
+    match condition.judge(info) {
+        Verdict::Proceed => Ok(()),
+        Verdict::Failed(which) => Err(convert::error(Fault::PreconditionFailed(which).into())),
+        Verdict::NotModified => Err(not_modified(info)),
+    }
+}
+
+/// 304 carries the validators, so that a cache can refresh what it has.
+fn not_modified(info: &ObjectInfo) -> S3Error {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", info.etag)) {
+        headers.insert(header::ETAG, value);
+    }
+    let date = convert::http_date(&convert::timestamp(info.last_modified_ms));
+    if let Some(value) = date.and_then(|date| HeaderValue::from_str(&date).ok()) {
+        headers.insert(header::LAST_MODIFIED, value);
+    }
+    let mut error = S3Error::new(S3ErrorCode::NotModified);
+    error.set_status_code(StatusCode::NOT_MODIFIED);
+    error.set_headers(headers);
+    error
+}
+
+fn parse_date(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(TimestampFormat::HttpDate, text).ok()
+}
+
+fn signed(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}

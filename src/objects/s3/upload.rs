@@ -1,0 +1,285 @@
+//! Multipart operations.
+
+use super::{
+    super::{
+        digest::{Algorithm, ChecksumKind},
+        model::{Part as StoredPart, PutOptions, Upload},
+        multipart::{Completion, ListedPart},
+        service::Service,
+        store::list::common_prefix,
+    },
+    bucket::owner,
+    convert::{self, Claims, check_promises, encode, get_checksums, set_checksums},
+    list::{is_url, page_size},
+    refuse,
+};
+use http::StatusCode;
+use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
+
+pub async fn create(
+    service: &Service,
+    input: CreateMultipartUploadInput,
+) -> S3Result<CreateMultipartUploadOutput> {
+    check_promises(
+        input.acl.as_ref(),
+        input.server_side_encryption.as_ref(),
+        input.sse_customer_algorithm.is_some(),
+    )?;
+    let algorithm = input.checksum_algorithm.as_ref().map(|a| convert::algorithm(a.as_str())).transpose()?;
+    let checksum = match algorithm {
+        Some(algorithm) => Some((algorithm, kind(algorithm, input.checksum_type.as_ref())?)),
+        None => None,
+    };
+    let options = PutOptions {
+        content_type: input.content_type,
+        headers: convert::system_headers(
+            input.cache_control,
+            input.content_disposition,
+            input.content_encoding,
+            input.content_language,
+            input.expires.as_ref(),
+        ),
+        metadata: convert::metadata(input.metadata),
+        tags: convert::tags(input.tagging.as_deref()),
+        ..PutOptions::default()
+    };
+    let upload =
+        service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;
+    Ok(CreateMultipartUploadOutput {
+        bucket: Some(input.bucket),
+        key: Some(input.key),
+        upload_id: Some(upload.id.clone()),
+        checksum_algorithm: wire_algorithm(&upload),
+        checksum_type: wire_kind(&upload),
+        ..Default::default()
+    })
+}
+
+/// CRC64NVME is of the whole object, the SHAs are of the parts; the two others can be either.
+fn kind(algorithm: Algorithm, asked: Option<&ChecksumType>) -> S3Result<ChecksumKind> {
+    match (asked.map(|kind| kind.as_str()), algorithm) {
+        (None | Some("FULL_OBJECT"), Algorithm::Crc64Nvme) => Ok(ChecksumKind::Full),
+        (Some("FULL_OBJECT"), _) if algorithm.joins() => Ok(ChecksumKind::Full),
+        (None | Some("COMPOSITE"), _) if algorithm != Algorithm::Crc64Nvme => Ok(ChecksumKind::Composite),
+        (Some(asked), _) => Err(refuse(
+            S3ErrorCode::InvalidRequest,
+            format!(
+                "The {asked} checksum type cannot be used with the {} checksum algorithm.",
+                algorithm.name()
+            ),
+        )),
+        (None, _) => Ok(ChecksumKind::Full),
+    }
+}
+
+pub async fn part(service: &Service, request: S3Request<UploadPartInput>) -> S3Result<UploadPartOutput> {
+    let (input, headers) = (request.input, request.headers);
+    check_promises(None, None, input.sse_customer_algorithm.is_some())?;
+    let promise = convert::promise(Claims {
+        length: input.content_length,
+        md5: input.content_md5.as_deref(),
+        algorithm: input.checksum_algorithm.as_ref().map(|a| a.as_str()),
+        headers: &headers,
+        trailers: request.trailing_headers,
+    })?;
+    let at = (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str());
+    let number = u32::try_from(input.part_number).unwrap_or(0);
+    let (part, sums) = service
+        .part_put(at, number, convert::body(input.body), promise)
+        .await
+        .map_err(|error| convert::with_status(convert::error(error), StatusCode::BAD_REQUEST))?;
+    let mut output = UploadPartOutput { e_tag: Some(convert::etag(&part.etag)), ..Default::default() };
+    set_checksums!(output, &sums);
+    Ok(output)
+}
+
+pub async fn complete(
+    service: &Service,
+    input: CompleteMultipartUploadInput,
+) -> S3Result<CompleteMultipartUploadOutput> {
+    let checksums = get_checksums!(input);
+    let listed = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+    let completion = Completion {
+        parts: listed.into_iter().map(listed_part).collect::<S3Result<_>>()?,
+        condition: convert::write_condition(input.if_match, input.if_none_match),
+        checksums,
+        size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
+    };
+    let info = service
+        .upload_complete(&input.bucket, &input.key, &input.upload_id, completion)
+        .await
+        .map_err(convert::error)?;
+    let mut output = CompleteMultipartUploadOutput {
+        location: Some(format!("/{}/{}", input.bucket, encode(&input.key, true))),
+        bucket: Some(input.bucket),
+        key: Some(input.key),
+        e_tag: Some(convert::etag(&info.etag)),
+        checksum_type: convert::checksum_type(&info.checksums),
+        ..Default::default()
+    };
+    set_checksums!(output, &info.checksums.values);
+    Ok(output)
+}
+
+fn listed_part(part: CompletedPart) -> S3Result<ListedPart> {
+    let malformed = || refuse(S3ErrorCode::MalformedXML, "Every part needs its PartNumber and ETag.");
+    let checksums = get_checksums!(part);
+    Ok(ListedPart {
+        number: part.part_number.and_then(|number| u32::try_from(number).ok()).ok_or_else(malformed)?,
+        etag: part.e_tag.ok_or_else(malformed)?.into_value(),
+        checksums,
+    })
+}
+
+pub async fn abort(
+    service: &Service,
+    input: AbortMultipartUploadInput,
+) -> S3Result<AbortMultipartUploadOutput> {
+    service.upload_abort(&input.bucket, &input.key, &input.upload_id).await.map_err(convert::error)?;
+    Ok(AbortMultipartUploadOutput::default())
+}
+
+pub async fn parts(service: &Service, input: ListPartsInput) -> S3Result<ListPartsOutput> {
+    let limit = page_size(input.max_parts)?;
+    let after = input.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or(0);
+    let (upload, mut parts) = service
+        .part_list(&input.bucket, &input.key, &input.upload_id, after, limit as usize + 1)
+        .await
+        .map_err(convert::error)?;
+    let more = parts.len() > limit as usize;
+    parts.truncate(limit as usize);
+    Ok(ListPartsOutput {
+        bucket: Some(input.bucket),
+        key: Some(input.key),
+        upload_id: Some(input.upload_id),
+        part_number_marker: Some(after as i32),
+        next_part_number_marker: parts.last().map(|part| part.number as i32),
+        max_parts: Some(limit),
+        is_truncated: Some(more),
+        checksum_algorithm: wire_algorithm(&upload),
+        checksum_type: wire_kind(&upload),
+        storage_class: Some(StorageClass::from_static("STANDARD")),
+        owner: Some(owner()),
+        initiator: Some(Initiator { display_name: owner().display_name, id: owner().id }),
+        parts: Some(parts.into_iter().map(|part| wire_part(part, &upload)).collect()),
+        ..Default::default()
+    })
+}
+
+fn wire_part(part: StoredPart, upload: &Upload) -> Part {
+    let mut wire = Part {
+        e_tag: Some(convert::etag(&part.etag)),
+        last_modified: Some(convert::timestamp(part.modified_ms)),
+        part_number: Some(part.number as i32),
+        size: Some(i64::try_from(part.size).unwrap_or(i64::MAX)),
+        ..Default::default()
+    };
+    set_checksums!(wire, upload.algorithm.iter().zip(&part.checksum));
+    wire
+}
+
+pub async fn list(
+    service: &Service,
+    input: ListMultipartUploadsInput,
+) -> S3Result<ListMultipartUploadsOutput> {
+    let url = is_url(input.encoding_type.as_ref())?;
+    let limit = page_size(input.max_uploads)?;
+    let prefix = input.prefix.clone().unwrap_or_default();
+    let marker = input.key_marker.clone().unwrap_or_default();
+    // Without an upload id the marker means: behind all uploads of that key.
+    let behind = input.upload_id_marker.clone().filter(|id| !id.is_empty()).unwrap_or_else(|| "~".to_owned());
+    let from = if marker.is_empty() { Default::default() } else { (marker.clone(), behind) };
+    let walk = Walk {
+        prefix: &prefix,
+        delimiter: input.delimiter.as_deref(),
+        marker: &marker,
+        limit: limit as usize,
+    };
+    let page = walk.run(service, &input.bucket, from).await?;
+    Ok(ListMultipartUploadsOutput {
+        bucket: Some(input.bucket),
+        key_marker: Some(encode(&marker, url)),
+        upload_id_marker: input.upload_id_marker,
+        next_key_marker: page.next.as_ref().map(|next| encode(&next.0, url)),
+        next_upload_id_marker: page.next.as_ref().map(|next| next.1.clone()),
+        is_truncated: Some(page.next.is_some()),
+        max_uploads: Some(limit),
+        prefix: Some(encode(&prefix, url)),
+        delimiter: input.delimiter.map(|delimiter| encode(&delimiter, url)),
+        encoding_type: input.encoding_type,
+        uploads: Some(page.uploads.into_iter().map(|upload| wire_upload(upload, url)).collect()),
+        common_prefixes: Some(
+            page.prefixes.iter().map(|p| CommonPrefix { prefix: Some(encode(p, url)) }).collect(),
+        ),
+        ..Default::default()
+    })
+}
+
+struct Walk<'a> {
+    prefix: &'a str,
+    delimiter: Option<&'a str>,
+    marker: &'a str,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct UploadPage {
+    uploads: Vec<Upload>,
+    prefixes: Vec<String>,
+    next: Option<(String, String)>,
+}
+
+impl Walk<'_> {
+    async fn run(&self, service: &Service, bucket: &str, mut from: (String, String)) -> S3Result<UploadPage> {
+        let mut page = UploadPage::default();
+        let mut last = from.clone();
+        loop {
+            let found = service.upload_list(bucket, self.prefix, from, 1000).await.map_err(convert::error)?;
+            let Some(end) = found.last() else { return Ok(page) };
+            from = (end.key.clone(), end.id.clone());
+            for upload in found {
+                let delimiter = self.delimiter.filter(|delimiter| !delimiter.is_empty());
+                let common = common_prefix(&upload.key, self.prefix, delimiter).map(str::to_owned);
+                let known = |common: &String| common == self.marker || page.prefixes.last() == Some(common);
+                if common.as_ref().is_some_and(known) {
+                    continue;
+                }
+                if page.uploads.len() + page.prefixes.len() >= self.limit {
+                    page.next = Some(last).filter(|_| self.limit > 0);
+                    return Ok(page);
+                }
+                match common {
+                    Some(common) => {
+                        last = (common.clone(), String::new());
+                        page.prefixes.push(common);
+                    }
+                    None => {
+                        last = (upload.key.clone(), upload.id.clone());
+                        page.uploads.push(upload);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn wire_upload(upload: Upload, url: bool) -> MultipartUpload {
+    MultipartUpload {
+        checksum_algorithm: wire_algorithm(&upload),
+        checksum_type: wire_kind(&upload),
+        initiated: Some(convert::timestamp(upload.created_ms)),
+        key: Some(encode(&upload.key, url)),
+        owner: Some(owner()),
+        initiator: Some(Initiator { display_name: owner().display_name, id: owner().id }),
+        storage_class: Some(StorageClass::from_static("STANDARD")),
+        upload_id: Some(upload.id),
+    }
+}
+
+fn wire_algorithm(upload: &Upload) -> Option<ChecksumAlgorithm> {
+    upload.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm.name()))
+}
+
+fn wire_kind(upload: &Upload) -> Option<ChecksumType> {
+    upload.algorithm.map(|_| ChecksumType::from_static(convert::kind(upload.checksum_kind)))
+}

@@ -1,0 +1,297 @@
+//! The folder of one task attempt: a small file protocol between a server and a supervisor, which
+//! may be of different versions and neither of which outlives the other for certain.
+//!
+//! | file | written by | means |
+//! |---|---|---|
+//! | `spec.json` | server, before it starts a supervisor | what to run, with secrets (0600); removed once begun |
+//! | `lock` | supervisor | held (flock) for as long as it lives |
+//! | `begun.json` | supervisor, once, before the command | the command may have run from here on |
+//! | `child.json` | supervisor, after the start | the process group, provable as ours by its start time |
+//! | `log` | supervisor | the command's output |
+//! | `cancel` | server | please end |
+//! | `exit.json` | supervisor, by rename | how it ended |
+//!
+//! Exactly once follows: only the holder of the lock may create `begun.json`, and nothing runs
+//! after it exists. A folder without it was never begun, however often a supervisor was started.
+
+use crate::kernel::error::{Error, Result};
+use fs_err::os::unix::fs::OpenOptionsExt;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+    process::{Pid, Signal, kill_process_group, test_kill_process_group},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// The version of this protocol. A field may be added; one that exists keeps its meaning.
+pub const VERSION: u32 = 1;
+
+/// What to run.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Spec {
+    pub version: u32,
+    /// Given to `/bin/sh -c`.
+    pub command: String,
+    pub folder: PathBuf,
+    /// The whole environment: nothing is inherited beside it.
+    pub env: Vec<(String, String)>,
+    pub timeout_ms: Option<u64>,
+    /// Between SIGTERM and SIGKILL.
+    pub grace_ms: u64,
+    /// Bytes of output kept.
+    pub log_limit: u64,
+}
+
+/// Which boot the command began in: after a reboot it is dead for certain.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Begun {
+    pub version: u32,
+    pub boot_id: String,
+    pub supervisor_pid: u32,
+    pub at_ms: i64,
+}
+
+/// The command's process group. The start time tells it from a later process of the same number.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Child {
+    pub pid: i32,
+    pub start_ticks: u64,
+}
+
+/// How the attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    pub version: u32,
+    pub outcome: Ending,
+    pub exit_code: Option<i32>,
+    pub signal: Option<i32>,
+    /// In plain words, where the code alone does not say it.
+    pub reason: Option<String>,
+    pub started_at_ms: i64,
+    pub ended_at_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// By itself; the code says whether well.
+    Exited,
+    TimedOut,
+    Cancelled,
+    /// The supervisor was told to stop, as when the machine shuts down.
+    Stopped,
+    /// The command could not be started.
+    NotStarted,
+}
+
+/// Where an attempt stands, as its folder tells.
+#[derive(Debug)]
+pub enum Standing {
+    /// A supervisor holds the lock.
+    Running,
+    Finished(Exit),
+    /// No command has begun, so one may be started.
+    NeverBegun,
+    /// Begun, no supervisor, no record.
+    Lost,
+}
+
+/// The folder of one attempt.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.0.join("log")
+    }
+
+    /// Server: writes what to run. By rename, so that a supervisor never reads half of it.
+    pub fn prepare(&self, spec: &Spec) -> Result<()> {
+        fs_err::create_dir_all(&self.0)?;
+        self.write_renamed("spec.json", spec)
+    }
+
+    /// Supervisor: takes the lock for the life of the returned file; `None` where another
+    /// supervisor has the attempt, or had it. The file is closed on exec, so that no command keeps it.
+    pub fn lock(&self) -> Result<Option<fs_err::File>> {
+        let file = self.open_lock()?;
+        // A server that looks whether the lock is held takes it for an instant: try for a while.
+        let patience = Instant::now() + Duration::from_secs(2);
+        while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            if error != Errno::WOULDBLOCK {
+                return Err(Error::internal(std::io::Error::from(error)));
+            }
+            if self.has("begun.json") || Instant::now() > patience {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok((!self.has("begun.json") && !self.has("exit.json")).then_some(file))
+    }
+
+    /// Supervisor, holding the lock: from here on the command counts as begun, through a power cut.
+    pub fn begin(&self, at_ms: i64) -> Result<()> {
+        let begun = Begun { version: VERSION, boot_id: boot_id(), supervisor_pid: std::process::id(), at_ms };
+        self.write_renamed("begun.json", &begun)?;
+        // The folder's own entry, and its task's, must not vanish with the power either.
+        self.0.ancestors().skip(1).take(2).try_for_each(sync_folder)
+    }
+
+    /// Supervisor: reads what to run and removes it, since it holds secrets.
+    pub fn take_spec(&self) -> Result<Spec> {
+        let spec: Spec = self.read("spec.json")?.ok_or_else(|| Error::internal("spec.json is missing"))?;
+        fs_err::remove_file(self.0.join("spec.json"))?;
+        Ok(spec)
+    }
+
+    pub fn note_child(&self, pid: i32) -> Result<()> {
+        let child = Child { pid, start_ticks: start_ticks(pid).unwrap_or_default() };
+        fs_err::write(self.0.join("child.json"), serde_json::to_vec(&child).map_err(Error::internal)?)?;
+        Ok(())
+    }
+
+    pub fn finish(&self, exit: &Exit) -> Result<()> {
+        self.write_renamed("exit.json", exit)
+    }
+
+    /// Server: asks the supervisor to end the command; also one that has yet to start.
+    pub fn request_cancel(&self) -> Result<()> {
+        fs_err::create_dir_all(&self.0)?;
+        Ok(fs_err::write(self.0.join("cancel"), b"")?)
+    }
+
+    pub fn cancel_requested(&self) -> bool {
+        self.has("cancel")
+    }
+
+    /// Server: where the attempt stands.
+    pub fn standing(&self) -> Result<Standing> {
+        if let Some(exit) = self.read("exit.json")? {
+            return Ok(Standing::Finished(exit));
+        }
+        if !self.0.exists() {
+            return Ok(Standing::NeverBegun);
+        }
+        let lock = self.open_lock()?;
+        match flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => return Ok(Standing::Running),
+            Err(error) => return Err(Error::internal(std::io::Error::from(error))),
+            Ok(()) => {}
+        }
+        // Looked at again under the lock: it may have ended between the two looks.
+        Ok(match self.read("exit.json")? {
+            Some(exit) => Standing::Finished(exit),
+            None if self.has("begun.json") => Standing::Lost,
+            None => Standing::NeverBegun,
+        })
+    }
+
+    /// Server, for a lost attempt: ends what may be left of its process group and says whether
+    /// nothing of it can be running any more.
+    pub fn put_to_rest(&self) -> bool {
+        match self.read::<Begun>("begun.json") {
+            Ok(Some(begun)) if !begun.boot_id.is_empty() && begun.boot_id != boot_id() => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+        let Ok(Some(child)) = self.read::<Child>("child.json") else { return false };
+        let Some(group) = Pid::from_raw(child.pid).filter(|_| child.pid > 1) else { return false };
+        // A process of that number which started at another time: the group of old is gone, since
+        // a number is not given out again while a group bears it.
+        if start_ticks(child.pid).is_some_and(|ticks| ticks != child.start_ticks) {
+            return true;
+        }
+        let _ = kill_process_group(group, Signal::KILL);
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while group_exists(group) {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        true
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.join(name).exists()
+    }
+
+    fn open_lock(&self) -> Result<fs_err::File> {
+        let mut options = fs_err::OpenOptions::new();
+        Ok(options.create(true).truncate(false).write(true).mode(0o600).open(self.0.join("lock"))?)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let mut text = Vec::new();
+        match fs_err::File::open(self.0.join(name)) {
+            // Bounded: these are ours and small, but the folder is on a shared disk.
+            Ok(file) => file.take(64 << 20).read_to_end(&mut text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        serde_json::from_slice(&text).map(Some).map_err(Error::internal)
+    }
+
+    /// Durable and whole, or not there at all.
+    fn write_renamed(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let temporary = self.0.join(format!("{name}.{}", std::process::id()));
+        let mut options = fs_err::OpenOptions::new();
+        let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+        file.write_all(&serde_json::to_vec(value).map_err(Error::internal)?)?;
+        file.sync_all()?;
+        fs_err::rename(&temporary, self.0.join(name))?;
+        sync_folder(&self.0)
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<()> {
+    Ok(fs_err::File::open(path)?.sync_all()?)
+}
+
+/// Whether any process of the group still runs. The dead whom no parent has collected do not count:
+/// in a container without an init they stay for ever.
+pub fn group_exists(group: Pid) -> bool {
+    if test_kill_process_group(group).is_err() {
+        return false;
+    }
+    let Ok(processes) = fs_err::read_dir("/proc") else { return true };
+    let wanted = group.as_raw_pid().to_string();
+    processes.flatten().any(|process| {
+        let stat = stat_fields(&process.path()).unwrap_or_default();
+        let mut fields = stat.split_whitespace();
+        let (state, group) = (fields.next(), fields.nth(1));
+        group == Some(wanted.as_str()) && !matches!(state, Some("Z" | "X"))
+    })
+}
+
+fn boot_id() -> String {
+    fs_err::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// When a process started, in clock ticks since boot.
+fn start_ticks(pid: i32) -> Option<u64> {
+    let fields = stat_fields(Path::new(&format!("/proc/{pid}")))?;
+    fields.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// A process's stat line from its third field (the state) on. The second is the command in
+/// parentheses and may itself hold spaces and parentheses.
+fn stat_fields(process: &Path) -> Option<String> {
+    let stat = fs_err::read_to_string(process.join("stat")).ok()?;
+    Some(stat.rsplit_once(')')?.1.to_owned())
+}

@@ -1,0 +1,30 @@
+//! What an operator may set about pipelines.
+
+use std::{path::PathBuf, time::Duration};
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// A folder of definitions, looked at every two seconds.
+    pub dir: Option<PathBuf>,
+    /// Tasks that run at once.
+    pub parallelism: usize,
+    /// Bytes of output kept of each attempt.
+    pub log_limit: u64,
+    /// Between asking a task to end (SIGTERM) and making it (SIGKILL).
+    pub grace: Duration,
+    /// The program that is run again as supervisor: this very binary, even where its file was
+    /// replaced by an upgrade meanwhile.
+    pub supervisor: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            parallelism: 16,
+            log_limit: 64 << 20,
+            grace: Duration::from_secs(10),
+            supervisor: PathBuf::from("/proc/self/exe"),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! From a claimed attempt to its outcome: starts the supervisor, or finds the one that runs
+//! already, and waits for the exit record. A server that is stopped just lets go; the next one
+//! comes here again for every attempt whose end the database does not know.
+
+use super::{
+    attempt::{Ending, Exit, Folder, Spec, Standing, VERSION},
+    config::Config,
+    definition::{Definition, problems_text},
+    environment::{self, TaskEnvironment, Variables},
+    model::{AttemptKey, Outcome, OutcomeKind, Run},
+    store, supervisor, template,
+};
+use crate::{
+    kernel::{
+        clock,
+        error::{Error, Result},
+    },
+    store::Db,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{process::Command, sync::OnceCell};
+
+/// How often a supervisor that is not our child is looked after.
+const ADOPTED_POLL: Duration = Duration::from_millis(200);
+/// Starts of a supervisor that dies before it begins, until the attempt counts as failed.
+const MAX_STARTS: u32 = 3;
+
+/// Everything needed to run attempts.
+pub struct Executor {
+    db: Db,
+    tasks_dir: PathBuf,
+    config: Config,
+    environment: Arc<dyn TaskEnvironment>,
+    inherited: Variables,
+    /// Runs with a task in flight: parsed once, credentials issued once.
+    contexts: Mutex<HashMap<String, Arc<OnceCell<Context>>>>,
+}
+
+/// What all tasks of a run share.
+struct Context {
+    run: Run,
+    definition: Definition,
+    credentials: Variables,
+}
+
+impl Executor {
+    pub fn new(db: Db, tasks_dir: PathBuf, config: Config, environment: Arc<dyn TaskEnvironment>) -> Self {
+        let inherited = environment::inherited();
+        Self { db, tasks_dir, config, environment, inherited, contexts: Mutex::default() }
+    }
+
+    pub fn folder(&self, key: &AttemptKey) -> Folder {
+        // Both parts are safe in a path: an id of ours, and a task id that `check_name` passed.
+        Folder::new(self.tasks_dir.join(&key.run_id).join(&key.task_id).join(key.attempt.to_string()))
+    }
+
+    /// Sees an attempt through to its end, wherever it stands.
+    pub async fn see_through(&self, key: &AttemptKey) -> Outcome {
+        match self.follow(key).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::error!(run = key.run_id, task = key.task_id, ?error, "a task could not be run");
+                failed(format!("the server could not run the task: {error:?}"))
+            }
+        }
+    }
+
+    async fn follow(&self, key: &AttemptKey) -> Result<Outcome> {
+        let folder = self.folder(key);
+        let mut starts = 0;
+        loop {
+            match standing(&folder).await? {
+                Standing::Finished(exit) => return Ok(outcome(&exit)),
+                Standing::Running => tokio::time::sleep(ADOPTED_POLL).await,
+                Standing::Lost => return lost(folder).await,
+                Standing::NeverBegun if starts == MAX_STARTS => {
+                    return Ok(failed(
+                        "the task's supervisor did not start; the task's log may say why".into(),
+                    ));
+                }
+                Standing::NeverBegun => {
+                    starts += 1;
+                    let spec = match self.spec(key, &folder).await {
+                        Ok(spec) => spec,
+                        Err(error) if error.cause.is_none() => return Ok(failed(error.message)),
+                        Err(error) => return Err(error),
+                    };
+                    self.supervise(folder.clone(), spec).await?;
+                }
+            }
+        }
+    }
+
+    /// Starts a supervisor and waits until it is gone. Dropping this future leaves it running.
+    async fn supervise(&self, folder: Folder, spec: Spec) -> Result<()> {
+        let program = self.config.supervisor.clone();
+        let start = move || -> Result<Command> {
+            folder.prepare(&spec)?;
+            let log = fs_err::OpenOptions::new().create(true).append(true).open(folder.log())?;
+            let mut command = Command::new(program);
+            command.arg0("crannog").arg(supervisor::COMMAND).arg(folder.path());
+            // It needs nothing of ours; the task's environment is in the specification.
+            command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.into_file());
+            Ok(command)
+        };
+        let mut command = tokio::task::spawn_blocking(start).await.map_err(Error::internal)??;
+        let mut child = command.spawn().map_err(Error::internal)?;
+        child.wait().await?;
+        Ok(())
+    }
+
+    async fn spec(&self, key: &AttemptKey, folder: &Folder) -> Result<Spec> {
+        let cell = self.context_cell(&key.run_id);
+        let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
+        let (run, definition) = (&context.run, &context.definition);
+        let task = definition.tasks.iter().find(|task| task.id == key.task_id);
+        let task = task.ok_or_else(|| Error::invalid("the run's definition has no such task"))?;
+        let values = template::Values {
+            params: run.params.clone(),
+            logical_date: clock::rfc3339(run.logical_at),
+            run_id: run.id.clone(),
+            task_id: task.id.clone(),
+            pipeline: run.pipeline.clone(),
+        };
+        let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
+        let mut env: BTreeMap<String, String> =
+            self.inherited.iter().chain(&context.credentials).cloned().collect();
+        env.extend(own_variables(run, key));
+        for (name, value) in &task.env {
+            env.insert(name.clone(), render(value)?);
+        }
+        Ok(Spec {
+            version: VERSION,
+            command: render(&task.run)?,
+            folder: run.folder.as_ref().map_or_else(|| folder.path().to_owned(), PathBuf::from),
+            env: env.into_iter().collect(),
+            timeout_ms: task.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
+            log_limit: self.config.log_limit,
+        })
+    }
+
+    async fn load(&self, run_id: &str) -> Result<Context> {
+        let wanted = run_id.to_owned();
+        let run = self.db.read(move |db| store::run_get(db, &wanted)).await?;
+        let run = run.ok_or_else(|| Error::internal("an attempt without a run"))?;
+        let definition = Definition::parse(&run.definition).map_err(|problems| {
+            let problems = problems_text(&problems);
+            Error::invalid(format!(
+                "this server cannot read the definition the run was made from: {problems}"
+            ))
+        })?;
+        let credentials = self.environment.issue(run_id).await?;
+        Ok(Context { run, definition, credentials })
+    }
+
+    fn context_cell(&self, run_id: &str) -> Arc<OnceCell<Context>> {
+        let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(contexts.entry(run_id.to_owned()).or_default())
+    }
+
+    /// Forgets a run that is over and revokes what was issued for it.
+    pub async fn release(&self, run_id: &str) -> Result<()> {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).remove(run_id);
+        self.environment.revoke(run_id).await?;
+        let done = run_id.to_owned();
+        self.db.write(move |db| store::run_set_credentials(db, &done, false)).await
+    }
+
+    /// Asks the supervisors of these attempts to end them.
+    pub async fn request_cancel(&self, keys: &[AttemptKey]) -> Result<()> {
+        let folders: Vec<Folder> = keys.iter().map(|key| self.folder(key)).collect();
+        let ask = move || folders.iter().try_for_each(Folder::request_cancel);
+        tokio::task::spawn_blocking(ask).await.map_err(Error::internal)?
+    }
+}
+
+fn own_variables(run: &Run, key: &AttemptKey) -> Vec<(String, String)> {
+    let own = [
+        ("CRANNOG_PIPELINE", run.pipeline.clone()),
+        ("CRANNOG_RUN_ID", run.id.clone()),
+        ("CRANNOG_TASK_ID", key.task_id.clone()),
+        ("CRANNOG_ATTEMPT", key.attempt.to_string()),
+        ("CRANNOG_LOGICAL_DATE", clock::rfc3339(run.logical_at)),
+    ];
+    let params = run
+        .params
+        .iter()
+        .map(|(name, value)| (format!("CRANNOG_PARAM_{}", name.to_ascii_uppercase()), value.clone()));
+    own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(params).collect()
+}
+
+async fn standing(folder: &Folder) -> Result<Standing> {
+    let folder = folder.clone();
+    tokio::task::spawn_blocking(move || folder.standing()).await.map_err(Error::internal)?
+}
+
+async fn lost(folder: Folder) -> Result<Outcome> {
+    let proven_dead =
+        tokio::task::spawn_blocking(move || folder.put_to_rest()).await.map_err(Error::internal)?;
+    let reason = match proven_dead {
+        true => "lost: its supervisor ended without a record; nothing of the task runs any more",
+        false => "lost: its supervisor ended without a record, and the task may still be running",
+    };
+    Ok(Outcome { kind: OutcomeKind::Lost { proven_dead }, ..failed(reason.into()) })
+}
+
+fn failed(reason: String) -> Outcome {
+    let ended_at = clock::now_ms();
+    Outcome { kind: OutcomeKind::Failed, exit_code: None, reason: Some(reason), started_at: None, ended_at }
+}
+
+fn outcome(exit: &Exit) -> Outcome {
+    let kind = match (exit.outcome, exit.exit_code) {
+        (Ending::Exited, Some(0)) => OutcomeKind::Success,
+        (Ending::Cancelled, _) => OutcomeKind::Cancelled,
+        _ => OutcomeKind::Failed,
+    };
+    let code = || exit.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
+    Outcome {
+        kind,
+        exit_code: exit.exit_code,
+        reason: exit.reason.clone().or_else(code),
+        started_at: Some(exit.started_at_ms),
+        ended_at: exit.ended_at_ms,
+    }
+}

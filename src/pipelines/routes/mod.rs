@@ -1,0 +1,140 @@
+//! Pipelines over `/api/crannog/v1`: definitions and runs here, logs in `logs`, shapes in `wire`.
+
+mod logs;
+mod wire;
+
+use super::{definition::MAX_BYTES, service::Service};
+use crate::{
+    auth::{Editor, Viewer},
+    kernel::{
+        error::Error,
+        http::{Json, Problem},
+    },
+};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Path, Query, State},
+    routing::{get, post},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const V1: &str = "/api/crannog/v1";
+
+pub fn router(service: Service) -> Router {
+    let routes = Router::new()
+        .route("/pipelines", get(list))
+        .route("/pipelines/validate", post(validate))
+        .route("/pipelines/{name}", get(show).put(put).delete(delete))
+        .route("/pipelines/{name}/pause", post(pause))
+        .route("/pipelines/{name}/unpause", post(unpause))
+        .route("/pipelines/{name}/runs", get(runs).post(trigger))
+        .route("/pipeline-runs/{id}", get(run))
+        .route("/pipeline-runs/{id}/cancel", post(cancel))
+        .route("/pipeline-runs/{id}/tasks/{task}/log", get(logs::page))
+        .route("/pipeline-runs/{id}/tasks/{task}/log/stream", get(logs::stream))
+        // A definition is refused by its own limit, which names it; this one only bounds memory.
+        .layer(DefaultBodyLimit::max(2 * MAX_BYTES))
+        .with_state(service);
+    Router::new().nest(V1, routes)
+}
+
+type Answer = Result<Json<Value>, Problem>;
+
+async fn list(_: Viewer, State(service): State<Service>) -> Answer {
+    let pipelines: Vec<Value> = service.list().await?.iter().map(wire::pipeline).collect();
+    Ok(Json(json!({ "pipelines": pipelines })))
+}
+
+async fn show(_: Viewer, State(service): State<Service>, Path(name): Path<String>) -> Answer {
+    let overview = service.get(&name).await?;
+    let mut body = wire::pipeline(&overview);
+    body["definition"] = overview.pipeline.definition.into();
+    Ok(Json(body))
+}
+
+async fn put(_: Editor, State(service): State<Service>, Path(name): Path<String>, text: String) -> Answer {
+    Ok(Json(wire::pipeline(&service.put(&name, text).await?)))
+}
+
+async fn delete(
+    _: Editor,
+    State(service): State<Service>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    service.delete(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn pause(_: Editor, State(service): State<Service>, Path(name): Path<String>) -> Answer {
+    Ok(Json(wire::pipeline(&service.set_paused(&name, true).await?)))
+}
+
+async fn unpause(_: Editor, State(service): State<Service>, Path(name): Path<String>) -> Answer {
+    Ok(Json(wire::pipeline(&service.set_paused(&name, false).await?)))
+}
+
+async fn validate(_: Viewer, text: String) -> Json<Value> {
+    let errors = Service::validate(&text);
+    Json(json!({ "ok": errors.is_empty(), "errors": errors }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TriggerBody {
+    #[serde(default)]
+    params: BTreeMap<String, Value>,
+}
+
+async fn trigger(
+    _: Editor,
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    Json(body): Json<TriggerBody>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let params = body.params.into_iter().map(|(name, value)| Ok((name.clone(), scalar(&name, value)?)));
+    let params = params.collect::<Result<_, Error>>()?;
+    let (run, tasks) = service.trigger(&name, params).await?;
+    Ok((StatusCode::CREATED, Json(wire::run_with_tasks(&run, &tasks))))
+}
+
+/// Parameters are text to a task; numbers and booleans are taken as they are written.
+fn scalar(name: &str, value: Value) -> Result<String, Error> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
+        Value::Null => Ok(String::new()),
+        Value::Array(_) | Value::Object(_) => {
+            Err(Error::invalid(format!("Parameter {name:?} must be a string, a number or a boolean.")))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RunsQuery {
+    limit: Option<usize>,
+    before: Option<String>,
+}
+
+async fn runs(
+    _: Viewer,
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    Query(query): Query<RunsQuery>,
+) -> Answer {
+    let limit = query.limit.unwrap_or(50).clamp(1, 500);
+    let runs = service.runs(&name, limit, query.before).await?;
+    Ok(Json(json!({ "runs": runs.iter().map(wire::run).collect::<Vec<_>>() })))
+}
+
+async fn run(_: Viewer, State(service): State<Service>, Path(id): Path<String>) -> Answer {
+    let (run, tasks) = service.run(&id).await?;
+    Ok(Json(wire::run_with_tasks(&run, &tasks)))
+}
+
+async fn cancel(_: Editor, State(service): State<Service>, Path(id): Path<String>) -> Answer {
+    let (run, tasks) = service.cancel(&id).await?;
+    Ok(Json(wire::run_with_tasks(&run, &tasks)))
+}

@@ -1,0 +1,147 @@
+//! The scheduler's loop: woken by events, by tasks that end and by the next due time; a sweep
+//! every two seconds is the safety net under all three. The decisions are `engine`'s.
+
+use super::{
+    engine::{self, RunChange, Step},
+    executor::Executor,
+    model::{AttemptKey, Outcome},
+    store,
+};
+use crate::{
+    kernel::{
+        clock::now_ms,
+        error::Result,
+        event::{Bus, Event},
+        tasks::Tasks,
+    },
+    store::Db,
+};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::sync::{Notify, mpsc};
+
+const SWEEP: Duration = Duration::from_secs(2);
+
+pub struct Scheduler {
+    pub db: Db,
+    pub bus: Bus,
+    pub executor: Arc<Executor>,
+    /// Told when a run was made, unpaused, cancelled.
+    pub wake: Arc<Notify>,
+    /// Tasks that may run at once.
+    pub slots: usize,
+    pub tasks: Tasks,
+}
+
+type Ended = (AttemptKey, Outcome);
+
+impl Scheduler {
+    /// Runs until the server stops. Tasks go on without it.
+    pub async fn run(self) {
+        let stop = self.tasks.stopping();
+        let (ended, mut endings) = mpsc::unbounded_channel::<Ended>();
+        let mut watched = HashSet::new();
+        let mut outcomes: Vec<Ended> = Vec::new();
+        self.recover().await;
+        let mut wait = Duration::ZERO;
+        let mut due = true;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.wake.notified() => due = true,
+                Some(one) = endings.recv() => outcomes.push(one),
+                () = tokio::time::sleep(wait) => {}
+            }
+            while let Ok(one) = endings.try_recv() {
+                outcomes.push(one);
+            }
+            let turn = self.turn(&mut outcomes, &mut watched, &ended, due).await;
+            due = turn.is_err();
+            wait = turn.unwrap_or_else(|error| {
+                tracing::error!(?error, "the scheduler's turn failed; it will be tried again");
+                SWEEP
+            });
+        }
+    }
+
+    /// One turn; returns how long nothing is due. Outcomes are dropped only once they are stored.
+    async fn turn(
+        &self,
+        outcomes: &mut Vec<Ended>,
+        watched: &mut HashSet<AttemptKey>,
+        ended: &mpsc::UnboundedSender<Ended>,
+        due: bool,
+    ) -> Result<Duration> {
+        let (now, slots) = (now_ms(), self.slots);
+        let (has_work, mut wake_at) = self.db.read(move |db| engine::outlook(db, now, slots)).await?;
+        if due || has_work || !outcomes.is_empty() {
+            let batch = outcomes.clone();
+            let step = self.db.write(move |db| engine::advance(db, now, slots, &batch)).await?;
+            for (key, _) in outcomes.drain(..) {
+                watched.remove(&key);
+            }
+            wake_at = step.wake_at;
+            self.announce(&step).await;
+        }
+        // Claimed just now, or left by the server before this one: both are seen through alike.
+        for key in self.db.read(store::attempt_running).await? {
+            if watched.insert(key.clone()) {
+                self.watch(key, ended.clone());
+            }
+        }
+        let until =
+            wake_at.map_or(SWEEP, |at| Duration::from_millis(u64::try_from(at - now_ms()).unwrap_or(0)));
+        Ok(until.min(SWEEP))
+    }
+
+    fn watch(&self, key: AttemptKey, ended: mpsc::UnboundedSender<Ended>) {
+        let (executor, stop) = (Arc::clone(&self.executor), self.tasks.stopping());
+        self.tasks.spawn("pipelines: task", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                // The receiver is gone only when the server stops; the next one looks again.
+                outcome = executor.see_through(&key) => drop(ended.send((key, outcome))),
+            }
+        });
+    }
+
+    async fn announce(&self, step: &Step) {
+        publish(&self.bus, &step.changed);
+        if step.changed.iter().any(|change| change.over) {
+            self.release_over().await;
+        }
+    }
+
+    /// Revokes the credentials of runs that are over; what fails now is tried at the next end or start.
+    async fn release_over(&self) {
+        let over = self.db.read(store::run_to_revoke).await.unwrap_or_default();
+        for run_id in over {
+            if let Err(error) = self.executor.release(&run_id).await {
+                tracing::warn!(run = run_id, ?error, "a run's credentials could not be revoked yet");
+            }
+        }
+    }
+
+    /// After a start: what a crash may have left half done.
+    async fn recover(&self) {
+        let now = now_ms();
+        match self.db.write(move |db| engine::reconcile(db, now)).await {
+            Ok(changed) => publish(&self.bus, &changed),
+            Err(error) => tracing::error!(?error, "runs could not be examined after the start"),
+        }
+        let cancelled = self.db.read(store::attempt_to_cancel).await.unwrap_or_default();
+        if let Err(error) = self.executor.request_cancel(&cancelled).await {
+            tracing::warn!(?error, "a request to cancel could not be passed on");
+        }
+        self.release_over().await;
+    }
+}
+
+/// Tells listeners, the UI's live views among them, which runs changed.
+pub fn publish(bus: &Bus, changed: &[RunChange]) {
+    for change in changed {
+        bus.publish(Event::PipelineRunChanged {
+            pipeline: change.pipeline.clone(),
+            run_id: change.run_id.clone(),
+        });
+    }
+}

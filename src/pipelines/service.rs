@@ -1,0 +1,378 @@
+//! The door to pipelines: definitions in and out, runs begun, watched, cancelled.
+
+use super::{
+    config::Config,
+    definition::{Definition, Problem, problems_text},
+    engine,
+    environment::TaskEnvironment,
+    executor::Executor,
+    model::{AttemptKey, Pipeline, Run, TaskInstance, TaskState, Trigger},
+    scheduler::{self, Scheduler},
+    source, store,
+};
+use crate::{
+    kernel::{
+        clock::now_ms,
+        error::{Error, Result},
+        event::Bus,
+        tasks::Tasks,
+    },
+    store::{Connection, Db, Stores},
+};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// How many of the last runs a pipeline's view shows.
+const RECENT: usize = 20;
+/// The source of a definition that came through the API.
+const API: &str = "api";
+
+/// Clones share one service.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    bus: Bus,
+    config: Config,
+    executor: Arc<Executor>,
+    wake: Arc<Notify>,
+    /// Fires when the server stops, so that live logs end; set when the work starts.
+    stop: OnceLock<CancellationToken>,
+}
+
+/// A pipeline with what its definition says and its last runs, newest first.
+pub struct Overview {
+    pub pipeline: Pipeline,
+    /// None while no good definition was ever seen.
+    pub definition: Option<Definition>,
+    pub recent: Vec<Run>,
+}
+
+impl Service {
+    pub fn new(
+        stores: &Stores,
+        bus: Bus,
+        environment: Arc<dyn TaskEnvironment>,
+        config: Config,
+    ) -> Result<Self> {
+        let (db, tasks_dir) = (stores.control.clone(), fs_err::canonicalize(stores.data_dir.join("tasks"))?);
+        let executor = Arc::new(Executor::new(db.clone(), tasks_dir, config.clone(), environment));
+        Ok(Self(Arc::new(Inner {
+            db,
+            bus,
+            config,
+            executor,
+            wake: Arc::new(Notify::new()),
+            stop: OnceLock::new(),
+        })))
+    }
+
+    /// Starts the scheduler and, where one is configured, the watch on the folder of definitions.
+    pub fn start(&self, tasks: &Tasks) {
+        let _ = self.0.stop.set(tasks.stopping()); // set already only where somebody starts it twice
+        let scheduler = Scheduler {
+            db: self.0.db.clone(),
+            bus: self.0.bus.clone(),
+            executor: Arc::clone(&self.0.executor),
+            wake: Arc::clone(&self.0.wake),
+            slots: self.0.config.parallelism.max(1),
+            tasks: tasks.clone(),
+        };
+        tasks.spawn("pipelines: scheduler", scheduler.run());
+        if let Some(dir) = self.0.config.dir.clone() {
+            tasks.spawn("pipelines: folder", source::watch(self.clone(), dir, tasks.stopping()));
+        }
+    }
+
+    pub async fn list(&self) -> Result<Vec<Overview>> {
+        self.0
+            .db
+            .read(|db| store::pipeline_list(db)?.into_iter().map(|one| overview(db, one)).collect())
+            .await
+    }
+
+    pub async fn get(&self, name: &str) -> Result<Overview> {
+        let name = name.to_owned();
+        self.0.db.read(move |db| overview(db, existing(db, &name)?)).await
+    }
+
+    /// What is wrong with a text, or nothing.
+    pub fn validate(text: &str) -> Vec<Problem> {
+        Definition::parse(text).err().unwrap_or_default()
+    }
+
+    /// Stores a definition given through the API under `name`, which must be its own.
+    pub async fn put(&self, name: &str, text: String) -> Result<Overview> {
+        let definition =
+            Definition::parse(&text).map_err(|problems| Error::invalid(problems_text(&problems)))?;
+        if definition.name != name {
+            return Err(Error::invalid(format!(
+                "The definition names itself {:?}, not {name:?}.",
+                definition.name
+            )));
+        }
+        let stored = move |db: &Connection| {
+            if let Some(other) =
+                store::pipeline_get(db, &definition.name)?.filter(|other| other.source != API)
+            {
+                return Err(belongs_to_file(&other));
+            }
+            put_definition(db, &definition, text, API, None)?;
+            overview(db, existing(db, &definition.name)?)
+        };
+        let overview = self.0.db.write(stored).await?;
+        self.0.wake.notify_one();
+        Ok(overview)
+    }
+
+    /// Forgets a pipeline; the runs it had stay readable.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        let delete = move |db: &Connection| {
+            let pipeline = existing(db, &name)?;
+            if pipeline.source != API {
+                return Err(belongs_to_file(&pipeline));
+            }
+            match store::run_open_count(db, &name)? {
+                0 => store::pipeline_delete(db, &name),
+                open => Err(Error::conflict(format!(
+                    "Pipeline {name:?} has {open} runs that are not over. Cancel them, or wait for their end."
+                ))),
+            }
+        };
+        self.0.db.write(delete).await
+    }
+
+    /// Pausing stops the schedule; runs can still be started by hand. What fell due while paused
+    /// is not made up for.
+    pub async fn set_paused(&self, name: &str, paused: bool) -> Result<Overview> {
+        let name = name.to_owned();
+        let change = move |db: &Connection| {
+            let pipeline = existing(db, &name)?;
+            let definition = Definition::parse(&pipeline.definition).ok();
+            let next_at = definition.filter(|_| !paused).and_then(|definition| definition.next_at(now_ms()));
+            store::pipeline_set_schedule(db, &name, paused, next_at)?;
+            overview(db, existing(db, &name)?)
+        };
+        let overview = self.0.db.write(change).await?;
+        self.0.wake.notify_one();
+        Ok(overview)
+    }
+
+    /// Starts a run now.
+    pub async fn trigger(
+        &self,
+        name: &str,
+        params: BTreeMap<String, String>,
+    ) -> Result<(Run, Vec<TaskInstance>)> {
+        let name = name.to_owned();
+        let create = move |db: &Connection| {
+            let pipeline = existing(db, &name)?;
+            let definition = Definition::parse(&pipeline.definition).map_err(|problems| {
+                let why = pipeline.error.clone().unwrap_or_else(|| problems_text(&problems));
+                Error::conflict(format!("Pipeline {name:?} has no sound definition to run: {why}"))
+            })?;
+            let now = now_ms();
+            let run = engine::create_run(db, &pipeline, &definition, Trigger::Manual, now, params, now)?;
+            let run = run.ok_or_else(|| Error::internal("a manual run collided with a firing"))?;
+            let tasks = store::task_list(db, &run.id)?;
+            Ok((run, tasks))
+        };
+        let made = self.0.db.write(create).await?;
+        self.0.wake.notify_one();
+        self.changed(&made.0);
+        Ok(made)
+    }
+
+    pub async fn runs(&self, name: &str, limit: usize, before: Option<String>) -> Result<Vec<Run>> {
+        let name = name.to_owned();
+        let read = move |db: &Connection| {
+            let runs = store::run_list(db, &name, limit, before.as_deref())?;
+            // A pipeline that is gone may still have a history; one that never was has neither.
+            if runs.is_empty() {
+                existing(db, &name)?;
+            }
+            Ok(runs)
+        };
+        self.0.db.read(read).await
+    }
+
+    pub async fn run(&self, id: &str) -> Result<(Run, Vec<TaskInstance>)> {
+        let id = id.to_owned();
+        let read = move |db: &Connection| {
+            let run = store::run_get(db, &id)?.ok_or_else(|| engine::no_run(&id))?;
+            Ok((run, store::task_list(db, &id)?))
+        };
+        self.0.db.read(read).await
+    }
+
+    /// Ends a run: what has not started never will, what runs is asked to end, then made to.
+    pub async fn cancel(&self, id: &str) -> Result<(Run, Vec<TaskInstance>)> {
+        let wanted = id.to_owned();
+        let (change, running) = self.0.db.write(move |db| engine::cancel(db, &wanted, now_ms())).await?;
+        self.0.executor.request_cancel(&running).await?;
+        scheduler::publish(&self.0.bus, change.as_slice());
+        self.0.wake.notify_one();
+        self.run(id).await
+    }
+
+    /// Where the log of an attempt lies (the last one, if none is named) and whether it is complete.
+    pub async fn log(&self, run_id: &str, task_id: &str, attempt: Option<u32>) -> Result<LogPlace> {
+        let (run, task) = (run_id.to_owned(), task_id.to_owned());
+        let look_up = move |db: &Connection| {
+            if !store::run_exists(db, &run)? {
+                return Err(engine::no_run(&run));
+            }
+            let last = store::task_attempts(db, &run, &task)?
+                .ok_or_else(|| Error::not_found(format!("Run {run} has no task {task:?}.")))?;
+            let attempt = attempt.unwrap_or(last);
+            let key = AttemptKey { run_id: run, task_id: task, attempt };
+            match store::attempt_state(db, &key)? {
+                Some(state) => Ok((key, state != TaskState::Running)),
+                // Asked for the last of none: an empty log that is complete only if none will come.
+                None if attempt == 0 => {
+                    let over =
+                        store::task_state(db, &key.run_id, &key.task_id)?.is_none_or(TaskState::is_over);
+                    Ok((key, over))
+                }
+                None => Err(Error::not_found(format!("Task {:?} has no attempt {attempt}.", key.task_id))),
+            }
+        };
+        let (key, complete) = self.0.db.read(look_up).await?;
+        Ok(LogPlace { path: self.0.executor.folder(&key).log(), attempt: key.attempt, complete })
+    }
+
+    /// Ends when the server stops.
+    pub(super) async fn stopping(&self) {
+        match self.0.stop.get() {
+            Some(stop) => stop.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A file of the folder was read: good, or bad with what is wrong.
+    pub(super) async fn file_changed(&self, file: &str, folder: &Path, text: String) -> Result<()> {
+        let (source, folder) = (format!("file:{file}"), folder.to_string_lossy().into_owned());
+        self.0.db.write(move |db| store_file(db, &source, folder, text)).await?;
+        self.0.wake.notify_one();
+        Ok(())
+    }
+
+    /// The files there are: pipelines of files that are gone go too.
+    pub(super) async fn files_present(&self, files: &[String]) -> Result<()> {
+        let present: Vec<String> = files.iter().map(|file| format!("file:{file}")).collect();
+        let gone = move |db: &Connection| {
+            let sources = store::pipeline_list(db)?.into_iter().filter(|one| one.source.starts_with("file:"));
+            Ok(sources.filter(|one| !present.contains(&one.source)).map(|one| one.name).collect::<Vec<_>>())
+        };
+        let gone = self.0.db.read(gone).await?;
+        for name in gone {
+            tracing::info!(pipeline = name, "a pipeline's file is gone, and the pipeline with it");
+            self.0.db.write(move |db| store::pipeline_delete(db, &name)).await?;
+        }
+        Ok(())
+    }
+
+    fn changed(&self, run: &Run) {
+        let (pipeline, run_id) = (run.pipeline.clone(), run.id.clone());
+        scheduler::publish(&self.0.bus, &[engine::RunChange { pipeline, run_id, over: false }]);
+    }
+}
+
+/// Where a log is, and whether more may come.
+pub struct LogPlace {
+    pub path: std::path::PathBuf,
+    pub attempt: u32,
+    pub complete: bool,
+}
+
+fn overview(db: &Connection, pipeline: Pipeline) -> Result<Overview> {
+    let recent = store::run_list(db, &pipeline.name, RECENT, None)?;
+    Ok(Overview { definition: Definition::parse(&pipeline.definition).ok(), pipeline, recent })
+}
+
+fn existing(db: &Connection, name: &str) -> Result<Pipeline> {
+    store::pipeline_get(db, name)?.ok_or_else(|| Error::not_found(format!("There is no pipeline {name:?}.")))
+}
+
+fn belongs_to_file(pipeline: &Pipeline) -> Error {
+    let file = pipeline.source.trim_start_matches("file:");
+    Error::conflict(format!("Pipeline {:?} comes from the file {file}: change the file.", pipeline.name))
+}
+
+/// Stores a sound definition. The next firing is computed anew only if the schedule changed, so
+/// that saving a file neither skips nor repeats one.
+fn put_definition(
+    db: &Connection,
+    definition: &Definition,
+    text: String,
+    source: &str,
+    folder: Option<String>,
+) -> Result<()> {
+    let now = now_ms();
+    let old = store::pipeline_get(db, &definition.name)?;
+    let paused = old.as_ref().is_some_and(|old| old.paused);
+    let same_schedule =
+        old.as_ref().and_then(|old| Definition::parse(&old.definition).ok()).is_some_and(|old| {
+            let schedule = |of: &Definition| of.schedule.as_ref().map(|one| (one.cron.clone(), one.zone));
+            schedule(&old) == schedule(definition)
+        });
+    let next_at = match old.and_then(|old| old.next_at).filter(|_| same_schedule) {
+        Some(kept) => Some(kept),
+        None if paused => None,
+        None => definition.next_at(now),
+    };
+    let (name, source) = (definition.name.clone(), source.to_owned());
+    let pipeline = Pipeline { name, source, folder, definition: text, error: None, paused, next_at };
+    store::pipeline_put(db, &pipeline, now)
+}
+
+fn store_file(db: &Connection, source: &str, folder: String, text: String) -> Result<()> {
+    let old = store::pipeline_by_source(db, source)?;
+    let definition = match Definition::parse(&text) {
+        Ok(definition) => definition,
+        Err(problems) => return store_bad_file(db, source, old, &problems_text(&problems)),
+    };
+    if let Some(other) = store::pipeline_get(db, &definition.name)?.filter(|other| other.source != source) {
+        let owner = match other.source.strip_prefix("file:") {
+            Some(file) => format!("the file {file}"),
+            None => "a definition given through the API".to_owned(),
+        };
+        let message = format!("the name {:?} is taken by {owner}", definition.name);
+        return store_bad_file(db, source, old, &message);
+    }
+    // The file names another pipeline than before, or was only a placeholder for its error.
+    if let Some(old) = old.filter(|old| old.name != definition.name) {
+        store::pipeline_delete(db, &old.name)?;
+    }
+    put_definition(db, &definition, text, source, Some(folder))
+}
+
+/// The last good version stays; a file that never was good is shown under its own name.
+fn store_bad_file(db: &Connection, source: &str, old: Option<Pipeline>, message: &str) -> Result<()> {
+    if let Some(old) = old {
+        return store::pipeline_set_error(db, &old.name, Some(message));
+    }
+    let file = source.trim_start_matches("file:");
+    let stem = Path::new(file).with_extension("").to_string_lossy().replace('/', ".");
+    let name = match store::pipeline_get(db, &stem)? {
+        None => stem,
+        Some(_) => file.replace('/', "."),
+    };
+    let placeholder = Pipeline {
+        name,
+        source: source.to_owned(),
+        folder: None,
+        definition: String::new(),
+        error: Some(message.to_owned()),
+        paused: false,
+        next_at: None,
+    };
+    store::pipeline_put(db, &placeholder, now_ms())
+}

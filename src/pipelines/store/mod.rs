@@ -1,0 +1,28 @@
+//! The SQL of this domain, next to the function that runs it: definitions, runs, tasks.
+
+mod definitions;
+mod runs;
+mod tasks;
+
+pub use definitions::*;
+pub use runs::*;
+pub use tasks::*;
+
+use crate::kernel::error::{Error, Result};
+use rusqlite::Row;
+use std::str::FromStr;
+
+/// A column that holds one of the model's words.
+fn word<T: FromStr<Err = String>>(row: &Row<'_>, column: &str) -> Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|why: String| Error::internal(format!("column {column}: {why}")))
+}
+
+/// Collects rows through a reader that may fail in our terms.
+fn collect<T>(mut rows: rusqlite::Rows<'_>, read: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        out.push(read(row)?);
+    }
+    Ok(out)
+}

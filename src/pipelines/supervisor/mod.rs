@@ -1,0 +1,233 @@
+//! The supervisor of one task attempt: this binary run again as `crannog task-supervisor DIR`, in
+//! a session of its own, so that neither the end nor the upgrade of a server touches the task.
+//!
+//! It reads what to run from the folder, runs it in its own process group, keeps its output,
+//! enforces its timeout, heeds a request to cancel, and leaves a record of how it ended. It opens
+//! no database and no socket; `attempt` describes the files.
+
+mod output;
+
+use super::attempt::{self, Ending, Exit, Folder, Spec, VERSION};
+use crate::kernel::{clock::now_ms, error::Result};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::{
+    path::Path,
+    process::{ExitCode, ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::{
+    process::Command,
+    signal::unix::{Signal as Listener, SignalKind, signal},
+    time::{Instant, sleep, sleep_until},
+};
+
+/// The hidden command under which `main` runs a supervisor.
+pub const COMMAND: &str = "task-supervisor";
+
+/// How often the folder is looked at for a request to cancel.
+const CANCEL_POLL: Duration = Duration::from_millis(100);
+/// How long output may still trickle in from a process that left the task's group.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Runs the attempt in `dir` to its end. Success means that the folder says how it ended, or that
+/// another supervisor has it.
+pub fn supervise(dir: &Path) -> ExitCode {
+    // Fails only where this process leads a group already, and then a terminal is its own affair.
+    let _ = rustix::process::setsid();
+    let outcome = fs_err::canonicalize(dir).map_err(Into::into).and_then(|dir| {
+        // Not to keep the server's folder busy, which may be on a disk to be unmounted.
+        std::env::set_current_dir("/")?;
+        supervise_folder(&Folder::new(dir))
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error is the task's log.
+            eprintln!("[crannog] the task's supervisor failed: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn supervise_folder(folder: &Folder) -> Result<()> {
+    let Some(_lock) = folder.lock()? else { return Ok(()) };
+    let started_at_ms = now_ms();
+    folder.begin(started_at_ms)?;
+    let ended = match folder.take_spec() {
+        Ok(spec) => run(folder, &spec)?,
+        Err(error) => Ended::not_started(format!("the task's specification could not be read: {error:?}")),
+    };
+    folder.finish(&Exit {
+        version: VERSION,
+        outcome: ended.ending,
+        exit_code: ended.code,
+        signal: ended.signal,
+        reason: ended.reason,
+        started_at_ms,
+        ended_at_ms: now_ms(),
+    })
+}
+
+struct Ended {
+    ending: Ending,
+    code: Option<i32>,
+    signal: Option<i32>,
+    reason: Option<String>,
+}
+
+impl Ended {
+    fn not_started(reason: String) -> Self {
+        Self { ending: Ending::NotStarted, code: None, signal: None, reason: Some(reason) }
+    }
+}
+
+fn run(folder: &Folder, spec: &Spec) -> Result<Ended> {
+    if folder.cancel_requested() {
+        let reason = Some("cancelled before it started".into());
+        return Ok(Ended { ending: Ending::Cancelled, code: None, signal: None, reason });
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run_command(folder, spec))
+}
+
+async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
+    let mut signals = Signals::listen()?;
+    let (reader, writer) = std::io::pipe()?;
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(&spec.command).current_dir(&spec.folder);
+    command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
+    let started = command.spawn();
+    drop(command); // with it go our ends of the pipe, so that the output can come to its end
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            return Ok(Ended::not_started(format!(
+                "/bin/sh could not start in {}: {error}",
+                spec.folder.display()
+            )));
+        }
+    };
+    let group = child.id().and_then(|pid| Pid::from_raw(pid as i32));
+    if let Some(group) = group {
+        folder.note_child(group.as_raw_pid())?;
+    }
+    let output = tokio::spawn(output::keep(reader, folder.log(), spec.log_limit));
+    let (status, ending) = wait(folder, spec, &mut child, group, &mut signals).await?;
+    if let Some(group) = group {
+        end_group(group, spec, ending).await;
+    }
+    let kept = tokio::time::timeout(DRAIN, output).await;
+    let mut ended = describe(status, ending, spec);
+    if kept.is_err() {
+        ended.reason =
+            ended.reason.or(Some("a process that left the task's group still holds its output open".into()));
+    }
+    Ok(ended)
+}
+
+/// Waits for the command's end, ending it when its time is up or when asked to.
+async fn wait(
+    folder: &Folder,
+    spec: &Spec,
+    child: &mut tokio::process::Child,
+    group: Option<Pid>,
+    signals: &mut Signals,
+) -> Result<(ExitStatus, Ending)> {
+    let far = Instant::now() + Duration::from_secs(400 * 24 * 3600);
+    let timeout = spec.timeout_ms.map_or(far, |ms| Instant::now() + Duration::from_millis(ms));
+    let mut kill_at = far;
+    let mut ending = Ending::Exited;
+    loop {
+        let asked = tokio::select! {
+            status = child.wait() => return Ok((status?, ending)),
+            () = sleep_until(kill_at) => {
+                send(group, Signal::KILL);
+                kill_at = far;
+                continue;
+            }
+            () = sleep_until(timeout), if ending == Ending::Exited => Ending::TimedOut,
+            () = signals.stop() => Ending::Stopped,
+            () = sleep(CANCEL_POLL), if ending == Ending::Exited => {
+                if !folder.cancel_requested() {
+                    continue;
+                }
+                Ending::Cancelled
+            }
+        };
+        if ending == Ending::Exited {
+            ending = asked;
+            send(group, Signal::TERM);
+            kill_at = Instant::now() + Duration::from_millis(spec.grace_ms);
+        }
+    }
+}
+
+/// Whatever the command left behind in its group ends with it: first asked, then made to.
+async fn end_group(group: Pid, spec: &Spec, ending: Ending) {
+    if !attempt::group_exists(group) {
+        return;
+    }
+    if ending == Ending::Exited {
+        eprintln!("[crannog] the command ended and left processes behind; they are ended too");
+    }
+    send(Some(group), Signal::TERM);
+    let deadline = Instant::now() + Duration::from_millis(spec.grace_ms);
+    while attempt::group_exists(group) && Instant::now() < deadline {
+        sleep(Duration::from_millis(20)).await;
+    }
+    send(Some(group), Signal::KILL);
+}
+
+fn send(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // Nobody left to signal is what we want anyway.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+fn describe(status: ExitStatus, ending: Ending, spec: &Spec) -> Ended {
+    use std::os::unix::process::ExitStatusExt;
+    let (code, signal) = (status.code(), status.signal());
+    let reason = match ending {
+        Ending::TimedOut => {
+            let seconds = spec.timeout_ms.unwrap_or_default() as f64 / 1000.0;
+            Some(format!("timed out after {seconds} s"))
+        }
+        Ending::Cancelled => Some("cancelled".into()),
+        Ending::Stopped => {
+            Some("the machine or its service manager told the task's supervisor to stop".into())
+        }
+        Ending::Exited | Ending::NotStarted => signal.map(|signal| format!("killed by signal {signal}")),
+    };
+    Ended { ending, code, signal, reason }
+}
+
+/// Listening to a signal also means that the command starts with its default disposition: exec
+/// resets what is handled and keeps what is ignored, and a server started under `nohup` or in the
+/// background of a shell ignores some.
+struct Signals {
+    terminate: Listener,
+    _reset: Vec<Listener>,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let others = [
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+            SignalKind::quit(),
+            SignalKind::user_defined1(),
+            SignalKind::user_defined2(),
+            SignalKind::alarm(),
+            SignalKind::window_change(),
+            SignalKind::pipe(),
+        ];
+        let reset = others.into_iter().map(signal).collect::<std::io::Result<_>>()?;
+        Ok(Self { terminate: signal(SignalKind::terminate())?, _reset: reset })
+    }
+
+    async fn stop(&mut self) {
+        self.terminate.recv().await;
+    }
+}

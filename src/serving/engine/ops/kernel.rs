@@ -1,0 +1,151 @@
+//! The shape of one operator of ours, and its way into tract.
+//!
+//! A kernel says what comes out for what goes in, and computes it: `KernelOp` carries it through tract's
+//! three stages (inference, typed, runnable) unchanged. All kernels are functions of their inputs.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::*;
+
+/// Element type and shape of a value.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    pub datum: DatumType,
+    pub shape: TVec<TDim>,
+}
+
+impl Fact {
+    pub fn new(datum: DatumType, shape: impl IntoIterator<Item = TDim>) -> Self {
+        Self { datum, shape: shape.into_iter().collect() }
+    }
+
+    /// Rows and columns as `ai.onnx.ml` counts them: a vector is one row.
+    pub fn rows(&self) -> TractResult<(TDim, TDim)> {
+        match self.shape.as_slice() {
+            [columns] => Ok((1.to_dim(), columns.clone())),
+            [rows, columns] => Ok((rows.clone(), columns.clone())),
+            other => bail!("the input must have one or two dimensions, not {}", other.len()),
+        }
+    }
+}
+
+pub trait Kernel: Debug + Send + Sync + 'static {
+    fn name(&self) -> &'static str;
+    fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>>;
+    fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>>;
+}
+
+/// What a register entry gives back.
+pub type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
+
+/// Hands a kernel to tract. A node may leave trailing outputs unnamed; tract counts the named only.
+pub fn wrap(node: &NodeProto, kernel: impl Kernel) -> Built {
+    let named = node.output.iter().enumerate().filter(|(_, name)| !name.is_empty());
+    let keep = named.map(|(index, _)| index).collect();
+    Ok((expand(KernelOp { kernel: Arc::new(kernel), keep }), vec![]))
+}
+
+/// Puts a one-output kernel straight into a typed model.
+pub fn wrap_typed(
+    prefix: &str,
+    model: &mut TypedModel,
+    inputs: &[OutletId],
+    kernel: impl Kernel,
+) -> TractResult<TVec<OutletId>> {
+    model.wire_node(prefix, KernelOp { kernel: Arc::new(kernel), keep: tvec!(0) }, inputs)
+}
+
+#[derive(Clone, Debug)]
+struct KernelOp {
+    kernel: Arc<dyn Kernel>,
+    /// Which of the kernel's outputs the graph names.
+    keep: TVec<usize>,
+}
+
+impl KernelOp {
+    fn kept<T: Clone>(&self, all: TVec<T>) -> TractResult<TVec<T>> {
+        let pick =
+            |&index: &usize| all.get(index).cloned().with_context(|| format!("there is no output {index}"));
+        self.keep.iter().map(pick).collect()
+    }
+
+    fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
+        self.kept(self.kernel.facts(inputs)?)
+    }
+}
+
+/// One op equals another when it is the same one.
+impl PartialEq for KernelOp {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.kernel, &other.kernel) && self.keep == other.keep
+    }
+}
+
+impl Eq for KernelOp {}
+
+impl Expansion for KernelOp {
+    fn name(&self) -> StaticName {
+        self.kernel.name().into()
+    }
+
+    fn nboutputs(&self) -> TractResult<usize> {
+        Ok(self.keep.len())
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        model.wire_node(prefix, self.clone(), inputs)
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        solver: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        check_output_arity(outputs, self.keep.len())?;
+        let types: Vec<_> = inputs.iter().map(|input| &input.datum_type).collect();
+        solver.given_all(types, move |solver, types| {
+            let shapes: Vec<_> = inputs.iter().map(|input| &input.shape).collect();
+            solver.given_all(shapes, move |solver, shapes| {
+                let facts: Vec<_> =
+                    types.iter().zip(shapes).map(|(&datum, shape)| Fact { datum, shape }).collect();
+                for (output, fact) in outputs.iter().zip(self.facts(&facts)?) {
+                    solver.equals(&output.datum_type, fact.datum)?;
+                    solver.equals(&output.shape, fact.shape)?;
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+impl Op for KernelOp {
+    fn name(&self) -> StaticName {
+        self.kernel.name().into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for KernelOp {
+    op_out_of_plan!();
+
+    fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let inputs: Vec<&Tensor> = inputs.iter().map(|value| &**value).collect();
+        let outputs = self.kept(self.kernel.eval(&inputs)?)?;
+        Ok(outputs.into_iter().map(IntoTValue::into_tvalue).collect())
+    }
+}
+
+impl TypedOp for KernelOp {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        let facts: Vec<_> =
+            inputs.iter().map(|fact| Fact::new(fact.datum_type, fact.shape.iter().cloned())).collect();
+        let outputs = self.facts(&facts)?;
+        Ok(outputs.into_iter().map(|fact| fact.datum.fact(fact.shape.as_slice())).collect())
+    }
+
+    as_op!();
+}

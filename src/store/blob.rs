@@ -1,0 +1,301 @@
+//! Blobs: immutable files named by a random id, durable before anyone can know them.
+//!
+//! A blob is synced, and its folder too, before the row that names it is committed; so a row without
+//! its blob cannot exist, and a blob without a row is garbage for the collector. Names never come from
+//! a caller. Reading, listing and deleting go through `object_store`, the seam for the day the blobs
+//! live elsewhere; writing goes round it, because its local store (0.13) does not sync.
+
+use crate::kernel::{error::Result, id};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{
+    GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as BlobPath,
+};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, Write},
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Bytes a reader takes from the disk at a time.
+const READ_CHUNK: u64 = 1 << 20;
+/// Bytes gathered before they are handed to the disk.
+const WRITE_CHUNK: usize = 1 << 20;
+
+/// Sees every byte on its way to the disk, off the async threads: where digests are made.
+pub trait Tap: Send + 'static {
+    fn see(&mut self, bytes: &[u8]);
+}
+
+/// The folder of blobs. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Blobs(Arc<Inner>);
+
+struct Inner {
+    folder: PathBuf,
+    store: LocalFileSystem,
+    /// Blobs being written, or written and not yet committed: the collector must not touch them.
+    claimed: Mutex<HashSet<String>>,
+}
+
+impl Blobs {
+    /// Opens the folder, making it if it is missing.
+    pub fn open(folder: &Path) -> Result<Self> {
+        fs_err::create_dir_all(folder)?;
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(io::Error::from)?;
+        Ok(Self(Arc::new(Inner { folder: folder.to_owned(), store, claimed: Mutex::default() })))
+    }
+
+    /// Starts a new blob. Dropped before `finish`, it leaves nothing behind.
+    pub async fn writer<T: Tap>(&self, tap: T) -> io::Result<Writer<T>> {
+        let id = id::ordered();
+        let claim = self.claim(&id);
+        let path = self.0.folder.join(&id);
+        let file = spawn_blocking({
+            let path = path.clone();
+            move || fs_err::OpenOptions::new().write(true).create_new(true).open(path)
+        })
+        .await
+        .map_err(io::Error::other)??;
+        let (file, _) = file.into_parts();
+        Ok(Writer {
+            blobs: self.clone(),
+            claim: Some(claim),
+            unfinished: Unfinished(Some(path)),
+            idle: Some(Sink { file, tap }),
+            busy: None,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            size: 0,
+        })
+    }
+
+    /// The bytes of `range` of a blob, in large chunks.
+    pub async fn read(
+        &self,
+        id: &str,
+        range: Range<u64>,
+    ) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
+        let found = self.0.store.get_opts(&BlobPath::from(id), GetOptions::default()).await?;
+        match found.payload {
+            GetResultPayload::File(file, _) => Ok(read_file(file, range).boxed()),
+            GetResultPayload::Stream(_) => {
+                let bytes = self.0.store.get_range(&BlobPath::from(id), range).await?;
+                Ok(futures::stream::once(async move { Ok(bytes) }).boxed())
+            }
+        }
+    }
+
+    /// Removes a blob; one that is gone already is fine.
+    pub async fn delete(&self, id: &str) -> io::Result<()> {
+        match self.0.store.delete(&BlobPath::from(id)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Every blob last written before `before_ms` that nobody is about to commit.
+    pub async fn unclaimed_before(&self, before_ms: i64) -> io::Result<Vec<String>> {
+        let mut old = Vec::new();
+        let mut all = self.0.store.list(None);
+        while let Some(found) = all.try_next().await? {
+            if found.last_modified.timestamp_millis() < before_ms {
+                old.push(found.location.to_string());
+            }
+        }
+        let claimed = self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        old.retain(|id| !claimed.contains(id));
+        Ok(old)
+    }
+
+    fn claim(&self, id: &str) -> Claim {
+        self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        Claim(Arc::new(Claimed { blobs: self.clone(), id: id.to_owned() }))
+    }
+}
+
+/// Keeps the collector away from a blob. Hold a clone until the row that names the blob is committed:
+/// also inside the write closure, which runs even when the caller has gone.
+#[derive(Clone)]
+pub struct Claim(Arc<Claimed>);
+
+struct Claimed {
+    blobs: Blobs,
+    id: String,
+}
+
+impl Claim {
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Removes the blob at once: for when it is certain that no row names it.
+    pub async fn discard(self) {
+        // The collector takes what this cannot.
+        if let Err(error) = self.0.blobs.delete(&self.0.id).await {
+            tracing::warn!(blob = self.0.id, %error, "a refused upload's blob could not be removed yet");
+        }
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        self.blobs.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// A blob being written. Writing and digesting happen on a blocking thread while the next bytes arrive.
+pub struct Writer<T: Tap> {
+    blobs: Blobs,
+    claim: Option<Claim>,
+    unfinished: Unfinished,
+    idle: Option<Sink<T>>,
+    busy: Option<JoinHandle<io::Result<Sink<T>>>>,
+    pending: Vec<Bytes>,
+    pending_bytes: usize,
+    size: u64,
+}
+
+struct Sink<T> {
+    file: File,
+    tap: T,
+}
+
+/// Removes the file of a blob that was never finished.
+struct Unfinished(Option<PathBuf>);
+
+impl<T: Tap> Writer<T> {
+    pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.size += bytes.len() as u64;
+        self.pending_bytes += bytes.len();
+        self.pending.push(bytes);
+        if self.pending_bytes >= WRITE_CHUNK { self.flush().await } else { Ok(()) }
+    }
+
+    /// Makes the blob durable. It stays invisible, and safe from the collector while the claim is held.
+    pub async fn finish(mut self) -> io::Result<(Claim, u64, T)> {
+        self.flush().await?;
+        let sink = self.sink().await?;
+        let folder = self.blobs.0.folder.clone();
+        let tap = spawn_blocking(move || {
+            sink.file.sync_all()?;
+            fs_err::File::open(folder)?.sync_all()?;
+            io::Result::Ok(sink.tap)
+        })
+        .await
+        .map_err(io::Error::other)??;
+        self.unfinished.0 = None;
+        let claim = self.claim.take().expect("a writer holds its claim until it is finished");
+        Ok((claim, self.size, tap))
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let mut sink = self.sink().await?;
+        let chunks = std::mem::take(&mut self.pending);
+        self.pending_bytes = 0;
+        self.busy = Some(spawn_blocking(move || {
+            for chunk in chunks {
+                sink.tap.see(&chunk);
+                sink.file.write_all(&chunk)?;
+            }
+            Ok(sink)
+        }));
+        Ok(())
+    }
+
+    /// Waits for the write under way. After an error the writer is of no more use, and says so.
+    async fn sink(&mut self) -> io::Result<Sink<T>> {
+        match (self.idle.take(), self.busy.take()) {
+            (Some(sink), _) => Ok(sink),
+            (None, Some(busy)) => busy.await.map_err(io::Error::other)?,
+            (None, None) => Err(io::Error::other("an earlier write to this blob failed")),
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            // What cannot be removed now is garbage without a row: the collector's.
+            let _ = fs_err::remove_file(path);
+        }
+    }
+}
+
+fn read_file(file: File, range: Range<u64>) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
+    let state = (Arc::new(file), range.start);
+    futures::stream::try_unfold(state, move |(file, at)| async move {
+        if at >= range.end {
+            return Ok(None);
+        }
+        let length = READ_CHUNK.min(range.end - at);
+        let chunk = spawn_blocking({
+            let file = Arc::clone(&file);
+            move || {
+                let mut chunk = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+                file.read_exact_at(&mut chunk, at)?;
+                io::Result::Ok(Bytes::from(chunk))
+            }
+        })
+        .await
+        .map_err(io::Error::other)??;
+        Ok(Some((chunk, (file, at + length))))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Count(usize);
+    impl Tap for Count {
+        fn see(&mut self, bytes: &[u8]) {
+            self.0 += bytes.len();
+        }
+    }
+
+    async fn all(blobs: &Blobs, id: &str, range: Range<u64>) -> Vec<u8> {
+        let chunks: Vec<Bytes> = blobs.read(id, range).await.unwrap().try_collect().await.unwrap();
+        chunks.concat()
+    }
+
+    #[tokio::test]
+    async fn a_finished_blob_reads_back_and_a_dropped_one_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path()).unwrap();
+        let body: Vec<u8> = (0..3_000_000_u32).map(|n| n as u8).collect();
+        let mut writer = blobs.writer(Count(0)).await.unwrap();
+        for chunk in body.chunks(70_000) {
+            writer.write(Bytes::copy_from_slice(chunk)).await.unwrap();
+        }
+        let (claim, size, tap) = writer.finish().await.unwrap();
+        assert_eq!((size, tap.0), (3_000_000, 3_000_000));
+        assert_eq!(all(&blobs, claim.id(), 0..size).await, body);
+        assert_eq!(all(&blobs, claim.id(), 1_048_570..1_048_590).await, &body[1_048_570..1_048_590]);
+
+        let mut writer = blobs.writer(Count(0)).await.unwrap();
+        writer.write(Bytes::from_static(b"lost")).await.unwrap();
+        drop(writer);
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_collector_never_sees_a_claimed_blob() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path()).unwrap();
+        let writer = blobs.writer(Count(0)).await.unwrap();
+        let (claim, _, _) = writer.finish().await.unwrap();
+        let id = claim.id().to_owned();
+        assert!(blobs.unclaimed_before(i64::MAX).await.unwrap().is_empty());
+        drop(claim);
+        assert_eq!(blobs.unclaimed_before(i64::MAX).await.unwrap(), vec![id.clone()]);
+        blobs.delete(&id).await.unwrap();
+        blobs.delete(&id).await.unwrap();
+        assert!(blobs.unclaimed_before(i64::MAX).await.unwrap().is_empty());
+    }
+}

@@ -1,0 +1,185 @@
+//! The grammar, case by case: what each filter compiles to, and how each wrong one is refused.
+
+use super::{
+    experiments, filter, models, order, page, runs,
+    sql::{Bind, Sql},
+};
+
+fn run_sql(filter: &str) -> Sql {
+    let mut sql = Sql::default();
+    runs::compile_filter(filter, &mut sql).unwrap_or_else(|error| panic!("{filter}: {error}"));
+    sql
+}
+
+fn refusal(filter: &str) -> String {
+    match runs::compile_filter(filter, &mut Sql::default()) {
+        Ok(()) => panic!("{filter} was accepted"),
+        Err(error) => error.message,
+    }
+}
+
+fn text(value: &str) -> Bind {
+    Bind::Text(value.into())
+}
+
+#[test]
+fn values_are_bound_and_never_in_the_text() {
+    let evil = "x' OR '1'='1";
+    let sql = run_sql(&format!("params.`a' b` = \"{evil}\""));
+    assert_eq!(sql.binds, [text("a' b"), text(evil)]);
+    assert!(!sql.text.contains("1'='1"), "{}", sql.text);
+}
+
+#[test]
+fn every_entity_has_its_aliases() {
+    for name in ["metric.m", "metrics.m", "metrics.`m`", "metrics.\"m\"", "`metrics`.m"] {
+        assert_eq!(run_sql(&format!("{name} > 1")).binds, [text("m"), Bind::Real(1.0)], "{name}");
+    }
+    for name in ["param.p", "params.p", "parameter.p", "parameters.p"] {
+        assert_eq!(run_sql(&format!("{name} = 'v'")).binds, [text("p"), text("v")], "{name}");
+    }
+    for name in ["status", "attr.status", "attribute.status", "attributes.status", "run.status"] {
+        assert_eq!(run_sql(&format!("{name} = 'FINISHED'")).text, " AND r.status = ?", "{name}");
+    }
+}
+
+#[test]
+fn keys_may_hold_dots_slashes_and_spaces() {
+    assert_eq!(run_sql("params.a.b.c = 'v'").binds[0], text("a.b.c"));
+    assert_eq!(run_sql("metrics.`val/loss 1` < 2").binds[0], text("val/loss 1"));
+    assert_eq!(run_sql("tags.`mlflow.source.name` LIKE '%x%'").binds[0], text("mlflow.source.name"));
+}
+
+#[test]
+fn like_minds_case_and_ilike_does_not() {
+    let like = run_sql("tags.t LIKE 'a%_[*'");
+    assert!(like.text.ends_with("p.value GLOB ?)"), "{}", like.text);
+    assert_eq!(like.binds[1], text("a*?[[][*]"));
+    assert!(run_sql("tags.t ilike 'a%'").text.ends_with("p.value LIKE ?)"));
+}
+
+#[test]
+fn lists_and_nulls() {
+    let sql = run_sql("run_id IN ('a', \"b\",) AND attributes.run_id NOT IN ('c')");
+    assert_eq!(sql.text, " AND r.id IN (?, ?) AND r.id NOT IN (?)");
+    assert_eq!(run_sql("datasets.name in ('x')").binds, [text("x")]);
+    assert!(run_sql("params.p IS NULL").text.starts_with(" AND NOT EXISTS"));
+    assert!(run_sql("tags.t is not null and metrics.m >= -1.5e-3").text.starts_with(" AND EXISTS"));
+}
+
+#[test]
+fn quotes_inside_text() {
+    assert_eq!(run_sql("params.p = 'it''s'").binds[1], text("it's"));
+    assert_eq!(run_sql("params.p = \"it's\"").binds[1], text("it's"));
+    assert_eq!(run_sql("params.p = ''").binds[1], text(""));
+}
+
+#[test]
+fn wrong_filters_are_refused_in_mlflows_words() {
+    let cases = [
+        ("metrics.m > 'x'", "Expected numeric value type for metric. Found 'x'"),
+        ("metrics.m LIKE 1", "Invalid comparator 'LIKE' not one of"),
+        ("params.p = 5", "Expected a quoted string value for parameter (e.g. 'my-value'). Got value 5"),
+        ("params.p = v", "Parameter value is either not quoted"),
+        ("params.p > 'v'", "Invalid comparator '>' not one of"),
+        ("params.p IN ('v')", "Expected a quoted string value for parameter"),
+        ("foo.p = 'v'", "Invalid entity type 'foo'. Valid values are"),
+        ("attribute.nope = 'v'", "Invalid attribute key 'nope' specified"),
+        ("dataset.nope = 'v'", "Invalid dataset key 'nope' specified"),
+        ("start_time > 'x'", "Expected numeric value type for numeric attribute: start_time"),
+        ("status IN ('FINISHED')", "Only ['run_id'] attributes support"),
+        ("metrics.m IS NULL", "IS NULL / IS NOT NULL is only supported for tags and params"),
+        ("run_id IN ()", "got empty list"),
+        ("run_id IN (1)", "different type in list"),
+        ("run_id IN ('a' 'b')", "ill-formed list"),
+        ("metrics.m > 1 OR metrics.n > 2", "Invalid clause(s) in filter string: 'OR metrics.n > 2'"),
+        ("metrics.m > 1 AND", "Invalid clause(s) in filter string"),
+        ("metrics.m", "Invalid clause(s) in filter string: 'metrics.m'"),
+        ("metrics.m >", "Expected 3 tokens found 2"),
+        ("metrics.m == 1", "Invalid comparator '=='"),
+        ("'m' = 1", "Expected 'Identifier' found ''m''"),
+        ("params.p = 'open", "Invalid clause(s) in filter string"),
+        ("metrics.m > 1; metrics.n > 2", "multiple expression"),
+        ("(((", "Invalid clause(s) in filter string"),
+    ];
+    for (filter, expected) in cases {
+        let message = refusal(filter);
+        assert!(message.contains(expected), "{filter}: {message}");
+    }
+}
+
+#[test]
+fn nothing_a_caller_writes_can_panic_the_parser() {
+    let pieces =
+        ["'", "\"", "`", ".", "a", "=", "(", ")", ",", "-", "1", "e", " ", "é", "AND", "IN", ";", "!"];
+    for a in pieces {
+        for b in pieces {
+            for c in pieces {
+                for d in pieces {
+                    let text = format!("{a}{b}{c}{d}");
+                    let _ = filter::parse(&text);
+                    let _ = order::parse(&text);
+                    let _ = runs::compile_filter(&format!("metrics.{text}"), &mut Sql::default());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn run_order() {
+    let clauses = ["metrics.`a b` DESC".to_owned(), "params.p".to_owned(), "start_time ASC".to_owned()];
+    let (joins, order) = runs::compile_order(&clauses).unwrap();
+    assert_eq!(joins.binds, [text("a b"), text("p")]);
+    assert!(order.text.contains("o0.value DESC"), "{}", order.text);
+    assert!(order.text.ends_with("r.started_at IS NULL, r.started_at, r.id"), "{}", order.text);
+    for (clause, expected) in [
+        ("metrics.m sideways", "Invalid ordering key"),
+        ("metrics.m DESC x", "Could not be parsed"),
+        ("attribute.nope", "Invalid attribute key"),
+        ("dataset.name", "Invalid identifier type"),
+    ] {
+        let message = runs::compile_order(&[clause.to_owned()]).unwrap_err().message;
+        assert!(message.contains(expected), "{clause}: {message}");
+    }
+    let twice = ["metrics.m".to_owned(), "metrics.m DESC".to_owned()];
+    assert!(runs::compile_order(&twice).unwrap_err().message.contains("duplicate fields"));
+}
+
+#[test]
+fn experiments_by_name_id_time_and_tag() {
+    let mut sql = Sql::default();
+    let filter = "name LIKE 'a%' AND tags.k = 'v' AND experiment_id IN ('1', '2') AND creation_time > 5";
+    experiments::compile_filter(filter, &mut sql).unwrap();
+    assert_eq!(sql.binds, [text("a*"), text("k"), text("v"), Bind::Int(1), Bind::Int(2), Bind::Int(5)]);
+    for filter in
+        ["params.p = 'v'", "name > 'a'", "creation_time > 1.5", "tags.t > 'v'", "experiment_id = 'x'"]
+    {
+        assert!(experiments::compile_filter(filter, &mut Sql::default()).is_err(), "{filter}");
+    }
+}
+
+#[test]
+fn models_by_metric_on_a_dataset() {
+    let mut sql = Sql::default();
+    let datasets = [models::OnDataset { name: "train".into(), digest: None }];
+    models::compile_filter("metrics.auc > 0.5 AND params.p = 'v' AND name = 'n'", &datasets, &mut sql)
+        .unwrap();
+    assert!(sql.text.contains("m.dataset_name = ?"), "{}", sql.text);
+    assert!(models::compile_filter("foo.x = 'y'", &[], &mut Sql::default()).is_err());
+    assert!(models::compile_filter("metrics.auc LIKE 'y'", &[], &mut Sql::default()).is_err());
+}
+
+#[test]
+fn tokens_of_another_query_are_refused() {
+    assert_eq!(page::decode(&page::encode(7)).unwrap(), 7);
+    assert_eq!(page::decode("").unwrap(), 0);
+    for wrong in ["!!", "e30=", "bm90IGpzb24="] {
+        assert!(page::decode(wrong).unwrap_err().message.starts_with("Invalid page token"), "{wrong}");
+    }
+    let query = serde_json::json!({ "filter": "a = 'b'" });
+    let token = page::encode_for(5, &query);
+    assert_eq!(page::decode_for(&token, &query).unwrap(), 5);
+    let other = serde_json::json!({ "filter": "a = 'c'" });
+    assert!(page::decode_for(&token, &other).unwrap_err().message.contains("does not match"));
+}
