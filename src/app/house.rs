@@ -15,10 +15,11 @@ use crate::{
         event::Bus,
         tasks::Tasks,
     },
-    objects,
+    objects, pipelines,
     store::Stores,
     ui,
 };
+use std::sync::Arc;
 use axum::{Router, middleware};
 use tower::util::BoxCloneSyncService;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -27,16 +28,27 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub struct House {
     pub auth: auth::Service,
     objects: objects::Service,
+    pipelines: pipelines::Service,
     health: Health,
 }
 
 impl House {
     /// Builds the services on opened stores; nothing runs yet.
-    pub async fn furnish(_config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
+    pub async fn furnish(config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
         let auth = auth::Service::open(stores.control.clone(), &stores.secrets())?;
         let objects = objects::Service::new(stores, events.clone());
+        let pipelines = pipelines::Service::new(
+            stores,
+            events.clone(),
+            Arc::new(task_environment(&auth, &health)),
+            pipelines::Config {
+                dir: config.pipelines.dir.clone(),
+                parallelism: config.pipelines.max_tasks,
+                ..pipelines::Config::default()
+            },
+        )?;
         watch_stores(&health, stores);
-        Ok(Self { auth, objects, health })
+        Ok(Self { auth, objects, pipelines, health })
     }
 
     /// Brings what a crash left half-done into order, before anybody may ask.
@@ -47,6 +59,7 @@ impl House {
     /// Starts the background work.
     pub fn start(&self, tasks: &Tasks) {
         self.objects.start_collector(tasks);
+        self.pipelines.start(tasks);
     }
 
     /// What answers on the main door; requests with an AWS signature go on to `s3`.
@@ -65,8 +78,21 @@ impl House {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
+            .merge(objects::router(self.objects.clone()))
+            .merge(pipelines::router(self.pipelines.clone()))
             .merge(ui::router())
     }
+
+    /// What answers on the S3 door.
+    pub fn s3_door(&self) -> Service {
+        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
+    }
+}
+
+/// Tasks run on this machine: they come by its own address, not the public one.
+fn task_environment(auth: &auth::Service, health: &Health) -> pipelines::ServerEnvironment {
+    let (http, s3) = (health.local_http_url(), health.local_s3_url());
+    pipelines::ServerEnvironment::new(auth.clone(), http, s3, objects::REGION.into())
 }
 
 fn watch_stores(health: &Health, stores: &Stores) {
