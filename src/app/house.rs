@@ -19,8 +19,8 @@ use crate::{
     store::Stores,
     ui,
 };
-use std::sync::Arc;
 use axum::{Router, middleware};
+use std::sync::Arc;
 use tower::util::BoxCloneSyncService;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -37,16 +37,7 @@ impl House {
     pub async fn furnish(config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
         let auth = auth::Service::open(stores.control.clone(), &stores.secrets())?;
         let objects = objects::Service::new(stores, events.clone());
-        let pipelines = pipelines::Service::new(
-            stores,
-            events.clone(),
-            Arc::new(task_environment(&auth, &health)),
-            pipelines::Config {
-                dir: config.pipelines.dir.clone(),
-                parallelism: config.pipelines.max_tasks,
-                ..pipelines::Config::default()
-            },
-        )?;
+        let pipelines = pipelines(config, stores, &health, events, &auth)?;
         watch_stores(&health, stores);
         Ok(Self { auth, objects, pipelines, health })
     }
@@ -74,6 +65,11 @@ impl House {
         BoxCloneSyncService::new(routes.into_service::<axum::body::Body>())
     }
 
+    /// What answers on the S3 door.
+    pub fn s3_door(&self) -> Service {
+        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
+    }
+
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
@@ -82,17 +78,24 @@ impl House {
             .merge(pipelines::router(self.pipelines.clone()))
             .merge(ui::router())
     }
-
-    /// What answers on the S3 door.
-    pub fn s3_door(&self) -> Service {
-        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
-    }
 }
 
-/// Tasks run on this machine: they come by its own address, not the public one.
-fn task_environment(auth: &auth::Service, health: &Health) -> pipelines::ServerEnvironment {
-    let (http, s3) = (health.local_http_url(), health.local_s3_url());
-    pipelines::ServerEnvironment::new(auth.clone(), http, s3, objects::REGION.into())
+/// Tasks run on this machine, so they are given the addresses that need no proxy and no Service.
+fn pipelines(
+    config: &Config,
+    stores: &Stores,
+    health: &Health,
+    events: &Bus,
+    auth: &auth::Service,
+) -> Result<pipelines::Service> {
+    let (http_url, s3_url) = (health.local_http_url(), health.local_s3_url());
+    let environment = pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, objects::REGION.into());
+    let own = pipelines::Config {
+        dir: config.pipelines.dir.clone(),
+        parallelism: config.pipelines.max_tasks,
+        ..pipelines::Config::default()
+    };
+    pipelines::Service::new(stores, events.clone(), Arc::new(environment), own)
 }
 
 fn watch_stores(health: &Health, stores: &Stores) {

@@ -5,6 +5,7 @@ pub mod client;
 mod config;
 mod env;
 pub mod failure;
+mod pipeline;
 mod serve;
 mod settings;
 mod status;
@@ -46,6 +47,9 @@ enum Command {
     Env(env::Arguments),
     /// Show how the running server is
     Status(status::Arguments),
+    /// Work with pipelines: list, run, logs, apply, validate
+    #[command(subcommand)]
+    Pipeline(pipeline::Command),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -75,6 +79,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(settings) => serve::run(&global, &settings),
         Command::Env(arguments) => env::run(&global, &arguments),
         Command::Status(arguments) => status::run(&global, &arguments),
+        Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
         Command::Version(arguments) => version::run(&arguments),
         Command::TaskSupervisor { .. } => Ok(()),
