@@ -135,6 +135,13 @@ impl S3 for Ops {
         list::v2(&self.0, request.input).await.map(S3Response::new)
     }
 
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        list::versions(&self.0, request.input).await.map(S3Response::new)
+    }
+
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,
