@@ -1,6 +1,114 @@
-//! Floor 8: the commands.
+//! Floor 8: the commands. Data goes to standard output, everything else to standard error; exit
+//! codes are in `failure`. A command is one file with its arguments and one `run`.
+
+pub mod client;
+mod config;
+mod env;
+pub mod failure;
+mod pipeline;
+mod serve;
+mod settings;
+mod status;
+mod version;
+
+pub use failure::Failure;
+
+use clap::{Parser, Subcommand};
+use settings::Settings;
+use std::{path::PathBuf, process::ExitCode};
+
+/// A whole MLOps platform in one binary: object store, experiment tracker, model registry,
+/// pipelines, inference and web UI.
+#[derive(Parser)]
+#[command(name = "crannog", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args)]
+pub struct Global {
+    /// The server's data directory [default: ~/.local/share/crannog]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The configuration file [default: ./crannog.toml, then /etc/crannog/crannog.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Settings),
+    /// Print the exports that point a shell's clients at the server: eval "$(crannog env)"
+    Env(env::Arguments),
+    /// Show how the running server is
+    Status(status::Arguments),
+    /// Work with pipelines: list, run, logs, apply, validate
+    #[command(subcommand)]
+    Pipeline(pipeline::Command),
+    /// Show or check the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the version
+    Version(version::Arguments),
+}
 
 /// Parses the command line and runs the command.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let global = arguments.global;
+    match arguments.command {
+        Command::Serve(settings) => serve::run(&global, &settings),
+        Command::Env(arguments) => env::run(&global, &arguments),
+        Command::Status(arguments) => status::run(&global, &arguments),
+        Command::Pipeline(command) => pipeline::run(&global, &command),
+        Command::Config(command) => config::run(&global, &command),
+        Command::Version(arguments) => version::run(&arguments),
+    }
+}
+
+/// Writes to standard output. A reader that has gone (`crannog ... | head`) is no failure.
+pub fn print(text: &str) -> Result<(), Failure> {
+    use std::io::{ErrorKind, Write};
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::failed(error.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a value as indented JSON.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::failed(error.to_string()))?;
+    print(&format!("{text}\n"))
+}
+
+/// Lines up the columns of `rows`; the first row is the heading.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// Runs a client command's requests, one at a time, on this thread.
+pub fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(error.to_string()))?.block_on(work)
 }

@@ -2,6 +2,7 @@
 //! of events (`event`), which is how a lower floor tells a higher one what happened.
 
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod event;
 pub mod http;

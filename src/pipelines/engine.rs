@@ -15,13 +15,11 @@ use crate::{
     store::Connection,
 };
 use chrono::DateTime;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What a transaction decided.
 #[derive(Default)]
 pub struct Step {
-    /// Attempts to start, now that they are committed.
-    pub start: Vec<AttemptKey>,
     pub changed: Vec<RunChange>,
     /// When something is due next without anything happening before.
     pub wake_at: Option<i64>,
@@ -210,20 +208,28 @@ fn claim(db: &Connection, now: i64, slots: usize, step: &mut Step) -> Result<()>
     if free == 0 {
         return Ok(());
     }
+    let mut marked = HashSet::new();
     for (run_id, mut task) in store::task_startable(db, now, free)? {
         machine::start(&mut task, now);
         store::task_update(db, &run_id, &task)?;
         let key = AttemptKey { run_id, task_id: task.id, attempt: task.attempt };
         store::attempt_create(db, &key, now)?;
-        let run = store::run_get(db, &key.run_id)?.ok_or_else(|| Error::internal("a task without a run"))?;
-        if run.state == RunState::Queued {
-            store::run_set_state(db, &run.id, RunState::Running, now)?;
-            store::run_set_credentials(db, &run.id, true)?;
+        // One mark for each run is enough, however many of its tasks start.
+        if marked.insert(key.run_id.clone()) {
+            step.changed.extend(mark_running(db, &key.run_id, now)?);
         }
-        step.changed.push(RunChange { pipeline: run.pipeline, run_id: run.id, over: false });
-        step.start.push(key);
     }
     Ok(())
+}
+
+/// A run whose first task starts is running, and from here on holds credentials.
+fn mark_running(db: &Connection, run_id: &str, now: i64) -> Result<Option<RunChange>> {
+    let Some(run) = store::run_get(db, run_id)? else { return Ok(None) };
+    if run.state == RunState::Queued {
+        store::run_set_state(db, run_id, RunState::Running, now)?;
+        store::run_set_credentials(db, run_id, true)?;
+    }
+    Ok(Some(RunChange { pipeline: run.pipeline, run_id: run.id, over: false }))
 }
 
 /// Cancels what has not started and returns the attempts that must be asked to end.

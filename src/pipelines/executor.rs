@@ -8,7 +8,7 @@ use super::{
     definition::{Definition, problems_text},
     environment::{self, TaskEnvironment, Variables},
     model::{AttemptKey, Outcome, OutcomeKind, Run},
-    store, template,
+    store, supervisor, template,
 };
 use crate::{
     kernel::{
@@ -104,7 +104,7 @@ impl Executor {
             folder.prepare(&spec)?;
             let log = fs_err::OpenOptions::new().create(true).append(true).open(folder.log())?;
             let mut command = Command::new(program);
-            command.arg0("crannog").arg("task-supervisor").arg(folder.path());
+            command.arg0("crannog").arg(supervisor::COMMAND).arg(folder.path());
             // It needs nothing of ours; the task's environment is in the specification.
             command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.into_file());
             Ok(command)

@@ -39,4 +39,4 @@ pub use config::Config;
 pub use environment::{ServerEnvironment, TaskEnvironment};
 pub use routes::router;
 pub use service::Service;
-pub use supervisor::supervise;
+pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, supervise};

@@ -19,8 +19,13 @@ use crate::{
     },
     store::{Connection, Db, Stores},
 };
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// How many of the last runs a pipeline's view shows.
 const RECENT: usize = 20;
@@ -37,6 +42,8 @@ struct Inner {
     config: Config,
     executor: Arc<Executor>,
     wake: Arc<Notify>,
+    /// Fires when the server stops, so that live logs end; set when the work starts.
+    stop: OnceLock<CancellationToken>,
 }
 
 /// A pipeline with what its definition says and its last runs, newest first.
@@ -56,11 +63,19 @@ impl Service {
     ) -> Result<Self> {
         let (db, tasks_dir) = (stores.control.clone(), fs_err::canonicalize(stores.data_dir.join("tasks"))?);
         let executor = Arc::new(Executor::new(db.clone(), tasks_dir, config.clone(), environment));
-        Ok(Self(Arc::new(Inner { db, bus, config, executor, wake: Arc::new(Notify::new()) })))
+        Ok(Self(Arc::new(Inner {
+            db,
+            bus,
+            config,
+            executor,
+            wake: Arc::new(Notify::new()),
+            stop: OnceLock::new(),
+        })))
     }
 
     /// Starts the scheduler and, where one is configured, the watch on the folder of definitions.
     pub fn start(&self, tasks: &Tasks) {
+        let _ = self.0.stop.set(tasks.stopping()); // set already only where somebody starts it twice
         let scheduler = Scheduler {
             db: self.0.db.clone(),
             bus: self.0.bus.clone(),
@@ -231,6 +246,14 @@ impl Service {
         };
         let (key, complete) = self.0.db.read(look_up).await?;
         Ok(LogPlace { path: self.0.executor.folder(&key).log(), attempt: key.attempt, complete })
+    }
+
+    /// Ends when the server stops.
+    pub(super) async fn stopping(&self) {
+        match self.0.stop.get() {
+            Some(stop) => stop.cancelled().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// A file of the folder was read: good, or bad with what is wrong.

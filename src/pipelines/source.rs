@@ -55,7 +55,10 @@ async fn look(service: &Service, dir: &Path, known: &mut HashMap<String, Mark>) 
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     if names.len() != known.len() || names.iter().any(|name| !known.contains_key(name)) {
         service.files_present(&names).await.map_err(|error| format!("{error:?}"))?;
-        known.retain(|name, _| names.contains(name));
+        if known.keys().any(|name| !names.contains(name)) {
+            // A file that is gone may have held the name another one wants: look at all again.
+            known.clear();
+        }
     }
     for file in files.into_iter().filter(|file| known.get(&file.name) != Some(&file.mark)).collect::<Vec<_>>()
     {

@@ -1,3 +1,49 @@
 //! Floor 6: endpoints that follow an alias, and the inference protocols.
+//!
+//! An endpoint is a name, and a `models:/` address. Its follower loads what the address means, off the
+//! request path, and swaps it in whole: a request uses the model it started with, the next one uses
+//! the new. Invariants: a model that fails to load leaves the one before it serving, and says so; an
+//! address that means nothing any more serves nothing; work on the CPU is bounded, and so is the queue
+//! before it (429 with Retry-After past it).
+//!
+//! Protocols: Open Inference Protocol v2 over REST with the binary tensor extension (`oip`), and the
+//! scoring protocol of `mlflow models serve` (`scoring`). NaN and the infinities leave as `null` in
+//! JSON, which has no word for them, and exactly in binary; `null` and the texts `NaN`, `Infinity`
+//! and `-Infinity` are read where a float is wanted, and so are Python's bare `NaN` tokens.
+//! Departure from MLflow: an output with several values a row becomes a list in the row's record,
+//! where MLflow fails.
 
 pub mod engine;
+
+mod body;
+mod endpoint;
+mod follow;
+mod gate;
+mod json;
+mod load;
+mod mlmodel;
+mod model;
+mod oip;
+mod routes;
+mod scoring;
+mod service;
+mod stats;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use model::{EndpointInfo, State};
+pub use service::Service;
+
+use axum::{Router, extract::DefaultBodyLimit};
+
+/// Largest inference request.
+const MOST_BYTES: usize = 64 << 20;
+
+pub fn router(service: Service) -> Router {
+    Router::new()
+        .merge(oip::router(service.clone()))
+        .merge(scoring::router(service.clone()))
+        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .merge(routes::router(service))
+}

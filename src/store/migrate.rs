@@ -22,7 +22,9 @@ macro_rules! migrations {
 }
 
 /// What control.db is made of; each room adds its file at the end.
-pub const CONTROL: &[Migration] = migrations!("control": "0001_auth", "0005_pipelines");
+pub const CONTROL: &[Migration] = migrations!(
+    "control": "0001_auth", "0002_tracking", "0003_registry", "0004_serving", "0005_pipelines"
+);
 
 /// What objects.db is made of.
 pub const OBJECTS: &[Migration] = migrations!("objects": "0001_objects");

@@ -172,7 +172,10 @@ mod tests {
             assert!(name("key", bad).is_err(), "{bad}");
         }
         let message = name("metrics[3].name", "a/../b").unwrap_err().message;
-        assert!(message.starts_with("Invalid value \"a/../b\" for parameter 'metrics[3].name' supplied:"), "{message}");
+        assert!(
+            message.starts_with("Invalid value \"a/../b\" for parameter 'metrics[3].name' supplied:"),
+            "{message}"
+        );
         assert!(message.ends_with("would resolve to 'b'"), "{message}");
     }
 

@@ -104,7 +104,10 @@ impl Tail {
                 self.ended = true;
                 return Some(Event::default().event("done").data("{}"));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                () = self.service.stopping() => self.ended = true,
+            }
         }
         None
     }

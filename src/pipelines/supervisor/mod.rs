@@ -21,6 +21,9 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+/// The hidden command under which `main` runs a supervisor.
+pub const COMMAND: &str = "task-supervisor";
+
 /// How often the folder is looked at for a request to cancel.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
 /// How long output may still trickle in from a process that left the task's group.

@@ -24,7 +24,16 @@ pub fn prepare(proto: &mut ModelProto, known: &OnnxOpRegister) -> Result<()> {
     if graph.output.is_empty() {
         return Err(Error::invalid("The model has no output."));
     }
-    check_graph(graph, known, &HashSet::new())
+    check_graph(graph, known, &HashSet::new())?;
+    name_nodes(graph);
+    Ok(())
+}
+
+/// Gives every node a name of its own. ONNX does not ask for one; tract does, and among inputs too.
+fn name_nodes(graph: &mut GraphProto) {
+    for (index, node) in graph.node.iter_mut().enumerate() {
+        node.name = format!("{} #{index}", node.op_type);
+    }
 }
 
 /// `ZipMap` turns a tensor of scores into a list of maps, one per row. The tensor goes on under the
@@ -47,7 +56,9 @@ fn check_graph(graph: &GraphProto, known: &OnnxOpRegister, outer: &HashSet<&str>
         return Err(Error::invalid("The model holds sparse tensors. Export it with dense ones."));
     }
     let mut named: HashSet<&str> = outer.clone();
-    named.extend(graph.input.iter().map(|info| info.name.as_str()));
+    if let Some(twice) = graph.input.iter().find(|info| !named.insert(&info.name)) {
+        return Err(Error::invalid(format!("The model declares the input `{}` twice.", twice.name)));
+    }
     named.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
     for node in &graph.node {
         check_node(node, known)?;
@@ -105,8 +116,8 @@ fn check_tensor(tensor: &TensorProto) -> Result<()> {
             "Tensor `{name}` lies in a file of its own. Save the model as one file: onnx.save(model, path, save_as_external_data=False)."
         )));
     }
-    let sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
-    let elements = sizes.fold(Some(1usize), |product, size| product?.checked_mul(size?));
+    let mut sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
+    let elements = sizes.try_fold(1usize, |product, size| product.checked_mul(size?));
     let (Some(elements), Some(held)) = (elements, elements_held(tensor)) else {
         return Err(Error::invalid(format!("Tensor `{name}` has a shape or type that cannot be served.")));
     };

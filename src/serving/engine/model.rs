@@ -40,6 +40,12 @@ impl Model {
         &self.outputs
     }
 
+    #[cfg(test)]
+    pub fn planned_for_each_shape(mut self) -> Self {
+        self.planner.forget_symbolic();
+        self
+    }
+
     /// Runs the model. Inputs go by name, in any order; all outputs come back, in the model's order.
     pub fn infer(&self, inputs: Vec<NamedTensor>) -> Result<Vec<NamedTensor>> {
         let bound = spec::bind(&self.declared, inputs)?;

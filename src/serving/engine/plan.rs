@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
-use tract_onnx::tract_hir::infer::Factoid;
+use tract_onnx::tract_core::ops::cast::cast;
+use tract_onnx::tract_hir::infer::{DimFact, Factoid, ShapeFactoid};
 
 use super::guard;
 use super::spec::{BATCH, Dim, Input};
@@ -43,8 +44,10 @@ impl Planner {
         }
         let planner =
             Self { source, symbolic: symbolic.ok(), one_row: one_row(inputs), by_shape: Mutex::default() };
-        // Shape arithmetic that needs numbers: one row must work, or nothing will.
-        planner.for_shapes(&planner.one_row)?;
+        if planner.symbolic.is_none() {
+            // Shape arithmetic that needs numbers: one row must work, or nothing will.
+            guard::run("The model cannot be served", || planner.fixed(&planner.one_row))?;
+        }
         Ok(planner)
     }
 
@@ -71,6 +74,12 @@ impl Planner {
             let facts = model.output_outlets()?.iter().map(|&outlet| model.outlet_fact(outlet));
             facts.map(|fact| Ok(self.output_fact(fact?))).collect()
         })
+    }
+
+    /// Makes the tests take the road of models whose batch cannot stay open.
+    #[cfg(test)]
+    pub fn forget_symbolic(&mut self) {
+        self.symbolic = None;
     }
 
     fn output_fact(&self, fact: &TypedFact) -> OutputFact {
@@ -100,17 +109,20 @@ impl Planner {
     }
 }
 
-/// Tells tract each input's type and shape, the unnamed first dimension under one name for all of them:
-/// unnamed, each would be a stranger to the others, and most shapes could not be worked out.
+/// Tells tract each input's shape, the unnamed first dimension under one name for all of them: unnamed,
+/// each would be a stranger to the others, and most shapes could not be worked out.
 fn declare(model: &mut InferenceModel, inputs: &[Input]) -> TractResult<()> {
     let batch = model.symbols.sym(BATCH);
     for (index, input) in inputs.iter().enumerate() {
-        let is_batch = matches!(input.dims.first(), Some(Dim::Named(name)) if name == BATCH);
-        let mut fact = model.input_fact(index)?.clone();
-        if is_batch {
-            fact.shape.set_dim(0, batch.clone().into());
-            model.set_input_fact(index, fact)?;
-        }
+        let parsed = model.input_fact(index)?.shape.clone();
+        let dims = input.dims.iter().enumerate().map(|(axis, dim)| match dim {
+            Dim::Fixed(size) => DimFact::from(size.to_dim()),
+            Dim::Named(name) if name == BATCH => DimFact::from(TDim::from(batch.clone())),
+            Dim::Named(_) => parsed.dim(axis).unwrap_or_default(),
+            Dim::Open => DimFact::default(),
+        });
+        let shape = ShapeFactoid::closed(dims.collect());
+        model.set_input_fact(index, InferenceFact::dt_shape(input.datum, shape))?;
     }
     Ok(())
 }
@@ -121,5 +133,15 @@ fn one_row(inputs: &[Input]) -> Vec<Vec<usize>> {
 }
 
 fn build(model: InferenceModel) -> TractResult<Runnable> {
-    model.into_typed()?.into_optimized()?.into_runnable()
+    let mut typed = model.into_typed()?;
+    // Symbolic integers become numbers before they leave, while the run still knows the symbols.
+    let mut outputs = typed.output_outlets()?.to_vec();
+    for (index, outlet) in outputs.iter_mut().enumerate() {
+        if typed.outlet_fact(*outlet)?.datum_type == DatumType::TDim {
+            *outlet =
+                typed.wire_node(format!("output {index} as numbers"), cast(DatumType::I64), &[*outlet])?[0];
+        }
+    }
+    typed.select_output_outlets(&outputs)?;
+    typed.into_optimized()?.into_runnable()
 }

@@ -10,7 +10,7 @@ use super::{NamedTensor, TensorSpec};
 use crate::kernel::error::{Error, Result};
 
 /// The name given to an unnamed first dimension: it is the batch, and one request has one.
-pub const BATCH: &str = "N";
+pub const BATCH: &str = "rows";
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Dim {

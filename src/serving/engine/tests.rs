@@ -65,7 +65,11 @@ fn assert_equal(context: &str, got: &NamedTensor, wanted: &NamedTensor) {
 }
 
 fn answers_as_onnxruntime(name: &str) {
-    let model = model(name);
+    check_answers(name, &model(name));
+    check_answers(name, &model(name).planned_for_each_shape());
+}
+
+fn check_answers(name: &str, model: &Model) {
     let (inputs, outputs) = (tensors(name, "inputs"), tensors(name, "outputs"));
     for batch in [0..1, 1..8, 8..40] {
         let given = inputs.iter().map(|tensor| rows(tensor, batch.clone())).collect();
@@ -86,7 +90,7 @@ macro_rules! answers_as_onnxruntime {
 }
 
 answers_as_onnxruntime! {
-    convolution forest_mixed forest_ordinal_words forest_regressor forest_three gradient_mixed
+    branch convolution forest_mixed forest_ordinal_words forest_regressor forest_three gradient_mixed
     gradient_regressor gradient_words hist_mixed hist_regressor hist_words linear_regressor
     logistic_mixed logistic_words network_mixed normalizer product zipmap
 }
@@ -223,7 +227,7 @@ fn says_which_input_does_not_fit() {
         (short, "Input `right` holds 5 values, which shape [2, 3] does not."),
         (
             floats("right", [3, 3]),
-            "Input `right` has 3 where input `left` has 2: dimension N must be the same in both.",
+            "Input `right` has 3 where input `left` has 2: dimension rows must be the same in both.",
         ),
         (floats("right", [0, 3]), "Input `right` is empty: send at least one row."),
     ];

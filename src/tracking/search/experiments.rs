@@ -79,14 +79,20 @@ fn attribute(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
         "experiment_id" => return by_id(sql, *op, value),
         "name" => {
             if !Op::TEXT.contains(op) {
-                return Err(Error::invalid(format!("Invalid comparator for string attribute: {}", op.word())));
+                return Err(Error::invalid(format!(
+                    "Invalid comparator for string attribute: {}",
+                    op.word()
+                )));
             }
             let value = Value::Text(filter::text_of(comparison, "attributes")?);
             sql.compare(column, *op, &value)?;
         }
         _ => {
             if !Op::NUMERIC.contains(op) {
-                return Err(Error::invalid(format!("Invalid comparator for numeric attribute: {}", op.word())));
+                return Err(Error::invalid(format!(
+                    "Invalid comparator for numeric attribute: {}",
+                    op.word()
+                )));
             }
             let whole = match value {
                 Value::Number { raw, .. } => raw.parse::<i64>().ok(),

@@ -58,7 +58,11 @@ impl Op {
             return Ok(());
         }
         let words: Vec<_> = allowed.iter().map(|op| format!("'{}'", op.word())).collect();
-        Err(Error::invalid(format!("Invalid comparator '{}' not one of '{{{}}}'", self.word(), words.join(", "))))
+        Err(Error::invalid(format!(
+            "Invalid comparator '{}' not one of '{{{}}}'",
+            self.word(),
+            words.join(", ")
+        )))
     }
 }
 
@@ -66,7 +70,10 @@ impl Op {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Text(String),
-    Number { raw: String, number: f64 },
+    Number {
+        raw: String,
+        number: f64,
+    },
     List(Vec<String>),
     /// A word without quotes, which no comparison takes; kept for the message.
     Bare(String),
@@ -242,7 +249,9 @@ fn is_word(token: &Token, word: &str) -> bool {
 }
 
 fn is_keyword(raw: &str) -> bool {
-    ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE"].iter().any(|word| raw.eq_ignore_ascii_case(word))
+    ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE"]
+        .iter()
+        .any(|word| raw.eq_ignore_ascii_case(word))
 }
 
 /// Splits `entity.key` at its first dot and takes the quotes off both; no dot means no entity.

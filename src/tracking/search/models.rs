@@ -74,9 +74,8 @@ pub fn compile_order(clauses: &[OrderBy]) -> Result<Sql> {
         let direction = if clause.ascending { "" } else { " DESC" };
         match clause.field.split_once('.') {
             None => {
-                let (column, _) = column_of(&clause.field).map_err(|_| {
-                    Error::invalid(format!("Invalid order by field name: {}", clause.field))
-                })?;
+                let (column, _) = column_of(&clause.field)
+                    .map_err(|_| Error::invalid(format!("Invalid order by field name: {}", clause.field)))?;
                 by_time |= column == "l.created_at";
                 by_id |= column == "l.id";
                 order.push(&format!("{column} IS NULL, {column}{direction}, "));

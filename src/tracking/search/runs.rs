@@ -81,7 +81,9 @@ pub fn compile_order(clauses: &[String]) -> Result<(Sql, Sql)> {
             }
             Entity::Param | Entity::Tag => {
                 let table = if entity == Entity::Param { "params" } else { "tags" };
-                joins.push(&format!(" LEFT JOIN {table} o{index} ON o{index}.run = r.rid AND o{index}.key = "));
+                joins.push(&format!(
+                    " LEFT JOIN {table} o{index} ON o{index}.run = r.rid AND o{index}.key = "
+                ));
                 joins.text(key);
                 order.push(&format!("o{index}.value IS NULL, o{index}.value{direction}, "));
             }

@@ -110,7 +110,8 @@ fn wrong_filters_are_refused_in_mlflows_words() {
 
 #[test]
 fn nothing_a_caller_writes_can_panic_the_parser() {
-    let pieces = ["'", "\"", "`", ".", "a", "=", "(", ")", ",", "-", "1", "e", " ", "é", "AND", "IN", ";", "!"];
+    let pieces =
+        ["'", "\"", "`", ".", "a", "=", "(", ")", ",", "-", "1", "e", " ", "é", "AND", "IN", ";", "!"];
     for a in pieces {
         for b in pieces {
             for c in pieces {
@@ -150,11 +151,10 @@ fn experiments_by_name_id_time_and_tag() {
     let mut sql = Sql::default();
     let filter = "name LIKE 'a%' AND tags.k = 'v' AND experiment_id IN ('1', '2') AND creation_time > 5";
     experiments::compile_filter(filter, &mut sql).unwrap();
-    assert_eq!(
-        sql.binds,
-        [text("a*"), text("k"), text("v"), Bind::Int(1), Bind::Int(2), Bind::Int(5)]
-    );
-    for filter in ["params.p = 'v'", "name > 'a'", "creation_time > 1.5", "tags.t > 'v'", "experiment_id = 'x'"] {
+    assert_eq!(sql.binds, [text("a*"), text("k"), text("v"), Bind::Int(1), Bind::Int(2), Bind::Int(5)]);
+    for filter in
+        ["params.p = 'v'", "name > 'a'", "creation_time > 1.5", "tags.t > 'v'", "experiment_id = 'x'"]
+    {
         assert!(experiments::compile_filter(filter, &mut Sql::default()).is_err(), "{filter}");
     }
 }
@@ -163,7 +163,8 @@ fn experiments_by_name_id_time_and_tag() {
 fn models_by_metric_on_a_dataset() {
     let mut sql = Sql::default();
     let datasets = [models::OnDataset { name: "train".into(), digest: None }];
-    models::compile_filter("metrics.auc > 0.5 AND params.p = 'v' AND name = 'n'", &datasets, &mut sql).unwrap();
+    models::compile_filter("metrics.auc > 0.5 AND params.p = 'v' AND name = 'n'", &datasets, &mut sql)
+        .unwrap();
     assert!(sql.text.contains("m.dataset_name = ?"), "{}", sql.text);
     assert!(models::compile_filter("foo.x = 'y'", &[], &mut Sql::default()).is_err());
     assert!(models::compile_filter("metrics.auc LIKE 'y'", &[], &mut Sql::default()).is_err());

@@ -219,7 +219,7 @@ impl Index {
             DatumType::String => Self::Texts(first_places(slice::<String>(keys)?.iter().cloned())),
             DatumType::F32 | DatumType::F64 => {
                 let reals = keys.cast_to::<f64>()?;
-                Self::Reals { bits: first_places(slice::<f64>(&*reals)?.iter().map(|&key| bits(key))), nan }
+                Self::Reals { bits: first_places(slice::<f64>(&reals)?.iter().map(|&key| bits(key))), nan }
             }
             _ => Self::Ints(first_places(slice::<i64>(&*keys.cast_to::<i64>()?)?.iter().copied())),
         })
@@ -230,13 +230,13 @@ impl Index {
             Self::Texts(index) => slice::<String>(input)?.iter().map(|key| index.get(key).copied()).collect(),
             Self::Ints(index) => {
                 let keys = input.cast_to::<i64>()?;
-                slice::<i64>(&*keys)?.iter().map(|key| index.get(key).copied()).collect()
+                slice::<i64>(&keys)?.iter().map(|key| index.get(key).copied()).collect()
             }
             Self::Reals { bits: index, nan } => {
                 let keys = input.cast_to::<f64>()?;
                 let find =
                     |&key: &f64| if key.is_nan() && !nan { None } else { index.get(&bits(key)).copied() };
-                slice::<f64>(&*keys)?.iter().map(find).collect()
+                slice::<f64>(&keys)?.iter().map(find).collect()
             }
         })
     }

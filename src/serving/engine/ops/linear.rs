@@ -22,7 +22,7 @@ impl Weights {
         let coefficients = attrs.floats("coefficients").to_vec();
         ensure!(scores > 0 && !coefficients.is_empty(), "there are no coefficients");
         ensure!(
-            coefficients.len() % scores == 0,
+            coefficients.len().is_multiple_of(scores),
             "{} coefficients do not make {scores} scores",
             coefficients.len()
         );

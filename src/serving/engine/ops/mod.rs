@@ -51,6 +51,9 @@ pub fn instead_of(op_type: &str, domain: &str) -> &'static str {
         ("ai.onnx" | "ai.onnx.ml", _) => {
             "Export with another target_opset (skl2onnx: {'': 18, 'ai.onnx.ml': 3}) or compute this step before the model."
         }
-        _ => "Export with operators of the domains ai.onnx and ai.onnx.ml only.",
+        _ => {
+            "Export with operators of the domains ai.onnx and ai.onnx.ml only; functions of the model's own are \
+             taken apart by onnx.inliner.inline_local_functions."
+        }
     }
 }

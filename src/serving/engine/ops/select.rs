@@ -35,7 +35,7 @@ impl Kernel for Extractor {
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
         let indices = inputs[1].cast_to::<i64>()?;
         let columns = inputs[0].shape().last().copied().unwrap_or(0);
-        let picks = slice::<i64>(&*indices)?.iter().map(|&index| match usize::try_from(index) {
+        let picks = slice::<i64>(&indices)?.iter().map(|&index| match usize::try_from(index) {
             Ok(at) if at < columns => Ok(at),
             _ => bail!("index {index} is outside the {columns} columns"),
         });

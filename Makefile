@@ -1,0 +1,53 @@
+# Every target sets itself up, and says in plain words what is missing.
+SHELL := bash
+export PATH := $(PATH):$(HOME)/.cargo/bin
+PYTHON := .venv/bin/python
+DATA ?= demo-data
+TARGET := x86_64-unknown-linux-gnu
+
+.PHONY: help test demo bench lint release clean
+
+help:
+	@echo "make test      everything: formatting, cargo test, the client tests against the real binary"
+	@echo "make demo      builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
+	@echo "make bench     start time, idle memory, binary size and simple rates"
+	@echo "make lint      rustfmt, clippy and the UI's types"
+	@echo "make release   the static binary, in target/$(TARGET)/release"
+	@echo "make clean     removes what the other targets made, the demo's data included"
+
+test:
+	@scripts/setup.sh tools
+	cargo fmt --check
+	cargo test
+	@cargo build
+	@scripts/setup.sh venv tests/clients/requirements.txt
+	@scripts/setup.sh browser
+	CRANNOG_BIN=$(CURDIR)/target/debug/crannog $(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients $(PYTEST)
+
+demo:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv examples/flight-delays/requirements.txt
+	cargo build --profile demo
+	@$(PYTHON) examples/flight-delays/demo.py target/demo/crannog $(DATA) $(if $(ONCE),--once) $(if $(SHARE),--share $(SHARE))
+
+bench:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv examples/flight-delays/requirements.txt
+	cargo build --profile demo
+	@$(PYTHON) scripts/bench.py target/demo/crannog
+
+lint:
+	@scripts/setup.sh tools
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cd web && npm ci --no-audit --no-fund && npx tsc --noEmit
+
+# The target is named, or the flags would reach proc-macros and build scripts too.
+release:
+	@scripts/setup.sh tools
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target $(TARGET)
+	@ls -l target/$(TARGET)/release/crannog
+
+clean:
+	cargo clean
+	rm -rf .venv demo-data demo-data.log web/node_modules web/dist

@@ -1,0 +1,108 @@
+//! The list of rooms: every service is built here, bottom floor first, and every router is merged
+//! here. A room adds its lines to `furnish`, `recover`, `start` and `routes`.
+
+use super::{
+    ARTIFACT_BUCKET,
+    door::{Gate, Service},
+    health::{self, Health},
+    layers,
+};
+use crate::{
+    auth,
+    kernel::{
+        config::Config,
+        error::{Kind, Result},
+        event::Bus,
+        tasks::Tasks,
+    },
+    objects, pipelines,
+    store::Stores,
+    ui,
+};
+use axum::{Router, middleware};
+use std::sync::Arc;
+use tower::util::BoxCloneSyncService;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Every service of the running server.
+pub struct House {
+    pub auth: auth::Service,
+    objects: objects::Service,
+    pipelines: pipelines::Service,
+    health: Health,
+}
+
+impl House {
+    /// Builds the services on opened stores; nothing runs yet.
+    pub async fn furnish(config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
+        let auth = auth::Service::open(stores.control.clone(), &stores.secrets())?;
+        let objects = objects::Service::new(stores, events.clone());
+        let pipelines = pipelines(config, stores, &health, events, &auth)?;
+        watch_stores(&health, stores);
+        Ok(Self { auth, objects, pipelines, health })
+    }
+
+    /// Brings what a crash left half-done into order, before anybody may ask.
+    pub async fn recover(&self) -> Result<()> {
+        self.objects.bucket_ensure(ARTIFACT_BUCKET).await
+    }
+
+    /// Starts the background work.
+    pub fn start(&self, tasks: &Tasks) {
+        self.objects.start_collector(tasks);
+        self.pipelines.start(tasks);
+    }
+
+    /// What answers on the main door; requests with an AWS signature go on to `s3`.
+    pub fn main_door(&self, s3: Gate) -> Service {
+        let routes = self
+            .routes()
+            .fallback(layers::nowhere)
+            .layer(middleware::from_fn_with_state(self.auth.clone(), auth::guard))
+            .layer(middleware::from_fn_with_state(s3, layers::signed_to_s3))
+            .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn(layers::identify));
+        BoxCloneSyncService::new(routes.into_service::<axum::body::Body>())
+    }
+
+    fn routes(&self) -> Router {
+        Router::new()
+            .merge(health::router(self.health.clone()))
+            .merge(auth::router(self.auth.clone()))
+            .merge(pipelines::router(self.pipelines.clone()))
+            .merge(ui::router())
+    }
+}
+
+/// Tasks run on this machine, so they are given the addresses that need no proxy and no Service.
+fn pipelines(
+    config: &Config,
+    stores: &Stores,
+    health: &Health,
+    events: &Bus,
+    auth: &auth::Service,
+) -> Result<pipelines::Service> {
+    let (http_url, s3_url) = (health.local_http_url(), health.local_s3_url());
+    let environment = pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, config.s3.region.clone());
+    let own = pipelines::Config {
+        dir: config.pipelines.dir.clone(),
+        parallelism: config.pipelines.max_tasks,
+        ..pipelines::Config::default()
+    };
+    pipelines::Service::new(stores, events.clone(), Arc::new(environment), own)
+}
+
+fn watch_stores(health: &Health, stores: &Stores) {
+    for (name, db) in [("control.db", stores.control.clone()), ("objects.db", stores.objects.clone())] {
+        health.watch(name, move || {
+            let db = db.clone();
+            Box::pin(async move {
+                match db.read(|_| Ok(())).await {
+                    Ok(()) => Ok("open".into()),
+                    Err(error) if error.kind == Kind::Busy => Err("busy".into()),
+                    Err(_) => Err("cannot be read; the log says why".into()),
+                }
+            })
+        });
+    }
+}

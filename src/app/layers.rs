@@ -1,0 +1,75 @@
+//! What every request passes on its way in, whatever room answers it: an id, a log line, a net under
+//! panics, and the choice between the S3 service and everything else.
+
+use super::door::Gate;
+use crate::kernel::{
+    error::{Error, Kind},
+    http::{Problem, REQUEST_ID},
+    id,
+};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue};
+use std::{any::Any, time::Instant};
+use tower::ServiceExt;
+use tracing::Instrument;
+
+/// Gives the request an id (or keeps a sane one it came with), logs it, and answers with the id.
+pub async fn identify(mut request: Request, next: Next) -> Response {
+    let name = HeaderName::from_static(REQUEST_ID);
+    let given = request.headers().get(&name).filter(|value| is_sane(value)).cloned();
+    let value = given.unwrap_or_else(|| HeaderValue::try_from(id::ordered()).expect("hexadecimal is a header"));
+    request.headers_mut().insert(name.clone(), value.clone());
+    let id = value.to_str().unwrap_or_default().to_owned();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let started = Instant::now();
+    let span = tracing::info_span!("request", id);
+    let mut response = next.run(request).instrument(span).await;
+    let (status, elapsed_ms) = (response.status().as_u16(), started.elapsed().as_millis() as u64);
+    if response.status().is_server_error() {
+        tracing::warn!(id, %method, path, status, elapsed_ms, "answered with a failure");
+    } else {
+        tracing::debug!(id, %method, path, status, elapsed_ms, "answered");
+    }
+    response.headers_mut().insert(name, value);
+    response
+}
+
+fn is_sane(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    (1..=64).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+}
+
+/// A panic is our bug: the caller hears 500, the log hears what it said, the server goes on.
+pub fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    let said = cause
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| cause.downcast_ref::<&str>().copied())
+        .unwrap_or("nothing");
+    Problem(Error::internal(format!("a handler panicked: {said}"))).into_response()
+}
+
+/// No room answers this path.
+pub async fn nowhere(request: Request) -> Problem {
+    Problem(Error::new(Kind::NotFound, format!("Nothing answers {} {}.", request.method(), request.uri().path())))
+}
+
+/// Sends requests that carry an AWS signature to the S3 service, so that one open port is enough.
+pub async fn signed_to_s3(State(s3): State<Gate>, request: Request, next: Next) -> Response {
+    if !is_signed(&request) {
+        return next.run(request).await;
+    }
+    let Ok(response) = s3.oneshot(request).await;
+    response
+}
+
+/// Whether a request carries an AWS signature of any version, in its header or in its query.
+fn is_signed(request: &Request) -> bool {
+    let header = request.headers().get(http::header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let query = request.uri().query().unwrap_or_default();
+    header.starts_with(b"AWS4-") || header.starts_with(b"AWS ") || query.contains("X-Amz-Signature=")
+}

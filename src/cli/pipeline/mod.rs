@@ -1,0 +1,237 @@
+//! `crannog pipeline`: definitions, runs and logs from the terminal.
+
+mod follow;
+mod show;
+
+use super::{Failure, Global, client::Client, failure::Code, print, print_json, wait_for};
+use crate::pipelines::definition::Definition;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+const API: &str = "/api/crannog/v1";
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// List pipelines with their schedule, next run and last runs
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a pipeline, or a run of one
+    Show {
+        /// A pipeline's name or a run's id
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start a run
+    Run {
+        name: String,
+        /// A parameter, as NAME=VALUE; may be given several times
+        #[arg(long = "param", short, value_name = "NAME=VALUE", value_parser = parameter)]
+        params: Vec<(String, String)>,
+        /// Wait for the end; the exit code tells whether it succeeded
+        #[arg(long, short)]
+        wait: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the logs of a run's tasks, or of one
+    Logs {
+        /// The run's id
+        run: String,
+        task: Option<String>,
+        /// Go on printing until the end
+        #[arg(long, short)]
+        follow: bool,
+        /// Which attempt [default: the last]
+        #[arg(long, requires = "task")]
+        attempt: Option<u32>,
+    },
+    /// Stop the schedule of a pipeline
+    Pause { name: String },
+    /// Let the schedule of a pipeline go on
+    Unpause { name: String },
+    /// Check definition files, without a server
+    Validate {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give definition files to the server
+    Apply {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Cancel a run
+    Cancel {
+        /// The run's id
+        run: String,
+    },
+    /// Forget a pipeline; its runs stay readable
+    Delete { name: String },
+}
+
+pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
+    if let Command::Validate { files, json } = command {
+        return validate(files, *json);
+    }
+    let client = Client::find(global)?;
+    wait_for(async {
+        match command {
+            Command::List { json } => show::list(&client, *json).await,
+            Command::Show { name, json } => show::one(&client, name, *json).await,
+            Command::Run { name, params, wait, json } => start(&client, name, params, *wait, *json).await,
+            Command::Logs { run, task, follow, attempt } => {
+                follow::logs(&client, run, task.as_deref(), *attempt, *follow).await
+            }
+            Command::Pause { name } => pause(&client, name, "pause").await,
+            Command::Unpause { name } => pause(&client, name, "unpause").await,
+            Command::Apply { files } => apply(&client, files).await,
+            Command::Cancel { run } => cancel(&client, run).await,
+            Command::Delete { name } => client.delete(&pipeline_path(name, "")).await,
+            Command::Validate { .. } => Ok(()), // answered above: it needs no server
+        }
+    })
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".into()),
+    }
+}
+
+async fn start(
+    client: &Client,
+    name: &str,
+    params: &[(String, String)],
+    wait: bool,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let params: Map<String, Value> =
+        params.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let mut run = client.post(&pipeline_path(name, "/runs"), &json!({ "params": params })).await?;
+    let id = text(&run["id"]);
+    if wait {
+        run = follow::to_the_end(client, &id).await?;
+    }
+    if as_json {
+        print_json(&run)?;
+    } else {
+        print(&format!("{id}\n"))?;
+        if !wait {
+            eprintln!("Next: crannog pipeline logs -f {id}");
+        }
+    }
+    match run["state"].as_str() {
+        Some("failed" | "cancelled") if wait => {
+            let failure = Failure::failed(format!("run {id} of {name} ended as {}", text(&run["state"])));
+            Err(failure.hint(format!("crannog pipeline logs {id} shows what its tasks printed")))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn pause(client: &Client, name: &str, verb: &str) -> Result<(), Failure> {
+    let pipeline = client.post(&pipeline_path(name, &format!("/{verb}")), &json!({})).await?;
+    match pipeline["next_run_at"].as_str() {
+        Some(next) => eprintln!("{name} runs next at {next}."),
+        None if verb == "pause" => {
+            eprintln!("The schedule of {name} is paused; runs can still be started by hand.")
+        }
+        None => eprintln!("{name} has no schedule: start it with crannog pipeline run {name}"),
+    }
+    Ok(())
+}
+
+async fn cancel(client: &Client, run: &str) -> Result<(), Failure> {
+    let run = client.post(&run_path(run, "/cancel"), &json!({})).await?;
+    eprintln!("Run {} is {}; what runs is asked to end.", text(&run["id"]), text(&run["state"]));
+    Ok(())
+}
+
+async fn apply(client: &Client, files: &[PathBuf]) -> Result<(), Failure> {
+    // All are checked first, so that a mistake in the last does not leave the others half applied.
+    let mut sound = Vec::new();
+    for file in files {
+        sound.push(read_sound(file)?);
+    }
+    for (name, definition) in sound {
+        client.send_text(Method::PUT, &pipeline_path(&name, ""), "application/yaml", definition).await?;
+        print(&format!("{name}\n"))?;
+        eprintln!("Next: crannog pipeline run {name} --wait");
+    }
+    Ok(())
+}
+
+fn read_sound(file: &Path) -> Result<(String, String), Failure> {
+    let definition = fs_err::read_to_string(file)?;
+    match Definition::parse(&definition) {
+        Ok(parsed) => Ok((parsed.name, definition)),
+        Err(problems) => {
+            let lines: Vec<String> =
+                problems.iter().map(|problem| format!("{}: {problem}", file.display())).collect();
+            Err(Failure::failed(lines.join("\n")))
+        }
+    }
+}
+
+fn validate(files: &[PathBuf], as_json: bool) -> Result<(), Failure> {
+    let mut reports = Vec::new();
+    for file in files {
+        let problems = Definition::parse(&fs_err::read_to_string(file)?).err().unwrap_or_default();
+        for problem in problems.iter().filter(|_| !as_json) {
+            print(&format!("{}: {problem}\n", file.display()))?;
+        }
+        reports.push(json!({ "file": file, "ok": problems.is_empty(), "errors": problems }));
+    }
+    if as_json {
+        print_json(&json!({ "files": reports }))?;
+    }
+    match reports.iter().filter(|report| report["ok"] == false).count() {
+        0 => {
+            eprintln!("{} sound.", plural(files.len(), "definition is", "definitions are"));
+            Ok(())
+        }
+        bad => Err(Failure::new(
+            Code::Failed,
+            format!("{} not sound", plural(bad, "definition is", "definitions are")),
+        )),
+    }
+}
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn pipeline_path(name: &str, rest: &str) -> String {
+    format!("{API}/pipelines/{}{rest}", encoded(name))
+}
+
+fn run_path(id: &str, rest: &str) -> String {
+    format!("{API}/pipeline-runs/{}{rest}", encoded(id))
+}
+
+fn encoded(part: &str) -> String {
+    percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// A JSON value for people: strings without quotes, null as a dash.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value[field].as_array().map_or(&[], Vec::as_slice)
+}

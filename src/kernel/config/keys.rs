@@ -1,0 +1,183 @@
+//! Every configuration key, declared once: the doc comment is its reference, the type parses it, the
+//! text is its default. `docs/configuration.md` is written from this table.
+
+use super::{
+    Issue,
+    value::{Duration, LogFormat, OptionalText, Value},
+};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// A configuration key: how it is named, explained, set and shown.
+pub struct Key {
+    /// As in the file: `http.listen`.
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub kind: &'static str,
+    /// The default, as one would write it.
+    pub default: &'static str,
+    pub set: fn(&mut Config, &str) -> Result<(), String>,
+    pub show: fn(&Config) -> String,
+}
+
+impl Key {
+    /// `CRANNOG_HTTP_LISTEN` for `http.listen`.
+    pub fn variable(&self) -> String {
+        format!("CRANNOG_{}", self.name.replace('.', "_").to_uppercase())
+    }
+
+    /// `--http-listen` for `http.listen`.
+    pub fn flag(&self) -> String {
+        format!("--{}", self.name.replace(['.', '_'], "-"))
+    }
+}
+
+/// The key of this name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+macro_rules! settings {
+    (
+        top {
+            $($(#[doc = $root_doc:literal])+ $root:ident: $root_type:ty = $root_default:literal;)+
+        }
+        $($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
+            $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:literal;)+
+        })+
+    ) => {
+        $($(#[doc = $section_doc])+
+        #[derive(Clone, Debug)]
+        pub struct $Section {
+            $($(#[doc = $doc])+ pub $field: $type,)+
+        })+
+
+        /// The whole configuration, typed.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            $($(#[doc = $root_doc])+ pub $root: $root_type,)+
+            $($(#[doc = $section_doc])+ pub $section: $Section,)+
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self {
+                    $($root: default($root_default),)+
+                    $($section: $Section { $($field: default($default),)+ },)+
+                }
+            }
+        }
+
+        /// Every key, in the order of the reference page.
+        pub static KEYS: &[Key] = &[
+            $(Key {
+                name: stringify!($root),
+                doc: concat!($($root_doc),+),
+                kind: <$root_type as Value>::KIND,
+                default: $root_default,
+                set: |config, text| { config.$root = Value::parse(text)?; Ok(()) },
+                show: |config| config.$root.show(),
+            },)+
+            $($(Key {
+                name: concat!(stringify!($section), ".", stringify!($field)),
+                doc: concat!($($doc),+),
+                kind: <$type as Value>::KIND,
+                default: $default,
+                set: |config, text| { config.$section.$field = Value::parse(text)?; Ok(()) },
+                show: |config| config.$section.$field.show(),
+            },)+)+
+        ];
+    };
+}
+
+fn default<T: Value>(text: &str) -> T {
+    T::parse(text).expect("a key's default is a valid value, which a test checks for all of them")
+}
+
+settings! {
+    top {
+        /// The directory that holds all of the server's state. A local disk: SQLite's locks and fsync
+        /// need a real file system, and memory (tmpfs) forgets.
+        data_dir: PathBuf = "~/.local/share/crannog";
+    }
+
+    /// The main door: web UI, MLflow, inference, own API.
+    http: Http {
+        /// Where the main door listens.
+        listen: SocketAddr = "127.0.0.1:5000";
+        /// Lets the doors listen beyond this machine without TLS. Passwords then cross the network
+        /// in clear: say so only behind a proxy that ends TLS, or on a network you trust.
+        allow_plaintext: bool = "false";
+        /// The address clients reach the main door at, when it is not the one it listens on (behind
+        /// a proxy or a Kubernetes Service). Shown in the UI and by `crannog env`.
+        public_url: OptionalText = "";
+    }
+
+    /// The S3 door.
+    s3: S3 {
+        /// Where the S3 door listens. Requests that carry an AWS signature are also answered on the
+        /// main door.
+        listen: SocketAddr = "127.0.0.1:9000";
+        /// The region clients sign for.
+        region: String = "us-east-1";
+        /// The address clients reach the S3 door at, when it is not the one it listens on.
+        public_url: OptionalText = "";
+    }
+
+    /// Logs, on standard error.
+    log: Log {
+        /// What is logged: error, warn, info, debug, trace, or a filter such as `info,crannog=debug`.
+        level: String = "info";
+        /// How a line looks: text for people, json for machines.
+        format: LogFormat = "text";
+    }
+
+    /// Pipelines and their tasks.
+    pipelines: Pipelines {
+        /// A directory of pipeline files (`*.yaml`) that the server follows; empty for none.
+        dir: Option<PathBuf> = "";
+        /// How many tasks run at the same time.
+        max_tasks: usize = "16";
+    }
+
+    /// The process.
+    server: Server {
+        /// How long a stopping server waits for requests and background work to end.
+        stop_deadline: Duration = "10s";
+    }
+}
+
+impl Config {
+    /// Rules that need more than one value.
+    pub(super) fn check(&self, issues: &mut Vec<Issue>) {
+        if self.data_dir.starts_with("~") {
+            issues.push(Issue {
+                message: format!("data_dir = {:?}: there is no HOME to put it in", self.data_dir.display()),
+                hint: Some("name a directory with --data-dir or CRANNOG_DATA_DIR".into()),
+            });
+        }
+        for (name, address) in [("http.listen", self.http.listen), ("s3.listen", self.s3.listen)] {
+            if !address.ip().is_loopback() && !self.http.allow_plaintext {
+                issues.push(Issue {
+                    message: format!(
+                        "{name} = \"{address}\" listens beyond this machine, and this version of Crannog has no TLS of its own: \
+                         passwords would cross the network in clear"
+                    ),
+                    hint: Some(
+                        "keep it on 127.0.0.1 behind a proxy that ends TLS, or accept it with http.allow_plaintext = true \
+                         (CRANNOG_HTTP_ALLOW_PLAINTEXT=true)"
+                            .into(),
+                    ),
+                });
+            }
+        }
+        for (name, url) in [("http.public_url", &self.http.public_url), ("s3.public_url", &self.s3.public_url)] {
+            let Some(url) = url else { continue };
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                issues.push(Issue {
+                    message: format!("{name} = {url:?} is not a URL"),
+                    hint: Some("it begins with http:// or https://".into()),
+                });
+            }
+        }
+    }
+}

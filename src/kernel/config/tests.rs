@@ -1,0 +1,80 @@
+//! Behaviour of the configuration: layers, refusals, suggestions.
+
+use super::{Inputs, KEYS, Source, load};
+
+fn variable(name: &str, value: &str) -> (String, String) {
+    (name.into(), value.into())
+}
+
+fn with_file(text: &str) -> (tempfile::TempDir, Inputs) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("crannog.toml");
+    fs_err::write(&path, text).expect("the file is writable");
+    (dir, Inputs { file: Some(path), ..Inputs::default() })
+}
+
+#[test]
+fn every_default_parses_and_shows_as_something_that_parses_again() {
+    let mut config = super::Config::default();
+    for key in KEYS {
+        (key.set)(&mut config, key.default).unwrap_or_else(|why| panic!("{}: {why}", key.name));
+        let shown = (key.show)(&config);
+        (key.set)(&mut config, &shown).unwrap_or_else(|why| panic!("{} shown as {shown}: {why}", key.name));
+    }
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let (_dir, mut inputs) = with_file("[http]\nlisten = \"127.0.0.1:1\"\n[s3]\nlisten = \"127.0.0.1:2\"\nregion = \"lake\"\n");
+    inputs.environment =
+        vec![variable("CRANNOG_HTTP_LISTEN", "127.0.0.1:3"), variable("CRANNOG_S3_LISTEN", "127.0.0.1:4")];
+    inputs.flags = vec![variable("http.listen", "127.0.0.1:5")];
+    let effective = load(&inputs).expect("all of it is valid");
+    assert_eq!(effective.config.http.listen.port(), 5);
+    assert_eq!(effective.config.s3.listen.port(), 4);
+    assert_eq!(effective.config.s3.region, "lake");
+    assert_eq!(effective.sources["http.listen"], Source::Flag("--http-listen".into()));
+    assert_eq!(effective.sources["s3.listen"], Source::Environment("CRANNOG_S3_LISTEN".into()));
+    assert!(matches!(effective.sources["s3.region"], Source::File { line: 5, .. }));
+    assert_eq!(effective.sources["log.level"], Source::Default);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_nearest_name() {
+    let (_dir, inputs) = with_file("[http]\nlisten = \"127.0.0.1:0\"\nalow_plaintext = true\n");
+    let issues = load(&inputs).expect_err("the key does not exist");
+    assert!(issues[0].message.contains("http.alow_plaintext") && issues[0].message.contains("crannog.toml:3"));
+    assert_eq!(issues[0].hint.as_deref(), Some("did you mean `http.allow_plaintext`?"));
+}
+
+#[test]
+fn an_unknown_variable_is_refused_and_the_clients_own_are_known() {
+    let inputs = Inputs {
+        environment: vec![variable("CRANNOG_HTTP_LISTN", "x"), variable("CRANNOG_URL", "http://127.0.0.1:1")],
+        ..Inputs::default()
+    };
+    let issues = load(&inputs).expect_err("one of them does not exist");
+    assert_eq!(issues.len(), 1);
+    assert_eq!(issues[0].hint.as_deref(), Some("did you mean `CRANNOG_HTTP_LISTEN`?"));
+}
+
+#[test]
+fn all_issues_are_told_at_once_with_the_value_and_the_kind() {
+    let inputs = Inputs {
+        flags: vec![variable("http.listen", "everywhere"), variable("server.stop_deadline", "10 parsecs")],
+        ..Inputs::default()
+    };
+    let issues = load(&inputs).expect_err("both are wrong");
+    assert_eq!(issues.len(), 2);
+    assert!(issues[0].message.contains("\"everywhere\"") && issues[0].message.contains("--http-listen"));
+    assert!(issues[1].hint.as_deref().is_some_and(|hint| hint.contains("10s")));
+}
+
+#[test]
+fn listening_beyond_the_machine_needs_the_operators_word() {
+    let mut inputs = Inputs { flags: vec![variable("s3.listen", "0.0.0.0:9000")], ..Inputs::default() };
+    let issues = load(&inputs).expect_err("plain text on the network");
+    assert!(issues[0].message.contains("s3.listen") && issues[0].message.contains("TLS"));
+    inputs.flags.push(variable("http.allow_plaintext", "true"));
+    load(&inputs).expect("the operator said so");
+}

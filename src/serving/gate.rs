@@ -1,0 +1,63 @@
+//! How much inference runs at once, and how much may wait for it.
+
+use crate::kernel::error::{Error, Result};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+use tokio::sync::Semaphore;
+
+/// Requests that may wait for a core; past this a caller is told to come again.
+const QUEUE: usize = 512;
+
+#[derive(Clone)]
+pub struct Gate {
+    cores: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    pub fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self { cores: Arc::new(Semaphore::new(cores)), waiting: Arc::default() }
+    }
+
+    /// Runs `work` on a thread that may block, when a core is free for it.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let place = Place::take(&self.waiting)?;
+        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(Error::internal)?;
+        drop(place);
+        // The core is held by the work, not by the caller: one who hangs up frees no core early.
+        tokio::task::spawn_blocking(move || {
+            let outcome = work();
+            drop(core);
+            outcome
+        })
+        .await
+        .map_err(Error::internal)?
+    }
+}
+
+/// A place in the queue, given back when dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>) -> Result<Self> {
+        let place = Self(Arc::clone(waiting));
+        if waiting.fetch_add(1, Relaxed) >= QUEUE {
+            return Err(Error::busy(
+                "Too many inference requests are waiting. Send this one again in a second.",
+            ));
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}

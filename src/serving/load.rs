@@ -1,0 +1,102 @@
+//! From an address to a model in memory: the files are found, read and compiled here, off the
+//! request path.
+
+use super::{
+    engine::Model,
+    mlmodel::{MlModel, Signature},
+};
+use crate::{
+    kernel::{
+        clock::now_ms,
+        error::{Error, Kind, Result},
+    },
+    objects,
+    registry::Resolved,
+};
+use serde_json::Value;
+
+/// protobuf itself cannot hold more.
+const MOST_MODEL_BYTES: usize = 2 << 30;
+const MOST_MLMODEL_BYTES: usize = 4 << 20;
+/// A larger example would only be in the way of the page that shows it.
+const MOST_EXAMPLE_BYTES: usize = 256 << 10;
+
+/// A model, ready to answer, and what is known of it. Never changes: a swap replaces the whole.
+pub struct Loaded {
+    pub name: String,
+    pub version: String,
+    pub model: Model,
+    pub signature: Option<Signature>,
+    /// A request body the model's author gave as an example.
+    pub example: Option<Value>,
+    pub loaded_ms: i64,
+    /// What the bytes were, to tell whether they are still the same.
+    pub origin: Origin,
+}
+
+/// The ONNX file a model was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub bucket: String,
+    pub key: String,
+    pub etag: String,
+}
+
+/// The files behind an address, before the costly part.
+pub struct Found {
+    about: MlModel,
+    prefix: String,
+    pub origin: Origin,
+}
+
+/// Finds the ONNX file of a model, and reads what is written about it.
+pub async fn find(objects: &objects::Service, at: &Resolved) -> Result<Found> {
+    let about_key = format!("{}/MLmodel", at.source_prefix);
+    let about = match objects.get_bytes(&at.bucket, &about_key, MOST_MLMODEL_BYTES).await {
+        Ok(text) => MlModel::parse(&String::from_utf8_lossy(&text))?,
+        Err(error) if error.kind == Kind::NotFound => {
+            MlModel { data: "model.onnx".into(), ..MlModel::default() }
+        }
+        Err(error) => return Err(error),
+    };
+    let key = if at.source_prefix.ends_with(".onnx") {
+        at.source_prefix.clone()
+    } else {
+        format!("{}/{}", at.source_prefix, about.data)
+    };
+    let info = objects.head(&at.bucket, &key).await.map_err(|error| match error.kind {
+        Kind::NotFound => Error::not_found(format!(
+            "The model's files are not complete: there is no object {key} in bucket {}.",
+            at.bucket
+        )),
+        _ => error,
+    })?;
+    let origin = Origin { bucket: at.bucket.clone(), key, etag: info.etag };
+    Ok(Found { about, prefix: at.source_prefix.clone(), origin })
+}
+
+/// Reads and compiles the model.
+pub async fn load(objects: &objects::Service, at: &Resolved, found: Found) -> Result<Loaded> {
+    let Found { about, prefix, origin } = found;
+    let bytes = objects.get_bytes(&origin.bucket, &origin.key, MOST_MODEL_BYTES).await?;
+    let example = match &about.example {
+        Some(path) => example(objects, &origin.bucket, &format!("{prefix}/{path}")).await,
+        None => None,
+    };
+    let model = tokio::task::spawn_blocking(move || Model::load(&bytes)).await.map_err(Error::internal)??;
+    Ok(Loaded {
+        name: at.name.clone(),
+        version: at.version.clone(),
+        model,
+        signature: about.signature,
+        example,
+        loaded_ms: now_ms(),
+        origin,
+    })
+}
+
+/// An example that cannot be read is no reason not to serve.
+async fn example(objects: &objects::Service, bucket: &str, key: &str) -> Option<Value> {
+    let text = objects.get_bytes(bucket, key, MOST_EXAMPLE_BYTES).await.ok()?;
+    super::json::parse(&text).ok()
+}

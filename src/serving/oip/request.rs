@@ -1,0 +1,150 @@
+//! Reading an inference request: JSON, and the bytes behind it.
+
+use super::binary;
+use crate::{
+    kernel::error::{Error, Result},
+    serving::{
+        engine::{NamedTensor, TensorSpec},
+        json,
+    },
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+#[derive(Debug, Deserialize)]
+struct Wire {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+    inputs: Vec<WireInput>,
+    #[serde(default)]
+    outputs: Vec<WireOutput>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireInput {
+    name: String,
+    shape: Vec<usize>,
+    datatype: String,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+    #[serde(default)]
+    data: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireOutput {
+    name: String,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+}
+
+/// What a caller asks for.
+#[derive(Debug)]
+pub struct Request {
+    pub id: Option<String>,
+    pub inputs: Vec<NamedTensor>,
+    pub outputs: Vec<Wanted>,
+}
+
+/// One output, and the form it shall have.
+#[derive(Debug)]
+pub struct Wanted {
+    pub name: String,
+    pub binary: bool,
+}
+
+/// Reads a body whose first `json_length` bytes are JSON; all of them, if none is said.
+pub fn read(body: &[u8], json_length: Option<usize>, outputs: &[TensorSpec]) -> Result<Request> {
+    let (text, mut tail) = body.split_at_checked(json_length.unwrap_or(body.len())).ok_or_else(|| {
+        Error::invalid(format!(
+            "Inference-Header-Content-Length is {}, but the body has {} bytes.",
+            json_length.unwrap_or_default(),
+            body.len()
+        ))
+    })?;
+    let wire: Wire = serde_json::from_value(json::parse(text)?)
+        .map_err(|error| Error::invalid(format!("The body is not an inference request: {error}.")))?;
+    let inputs = wire.inputs.into_iter().map(|input| input.read(&mut tail)).collect::<Result<_>>()?;
+    if !tail.is_empty() {
+        return Err(Error::invalid(format!(
+            "The body has {} bytes of tensor data that no input's binary_data_size speaks of.",
+            tail.len()
+        )));
+    }
+    let outputs = wanted(&wire.parameters, &wire.outputs, outputs)?;
+    Ok(Request { id: wire.id, inputs, outputs })
+}
+
+impl WireInput {
+    /// Takes the input's data from the JSON, or its bytes from the tail.
+    fn read(self, tail: &mut &[u8]) -> Result<NamedTensor> {
+        let Self { name, shape, datatype, parameters, data } = self;
+        if parameters.keys().any(|key| key.starts_with("shared_memory")) {
+            return Err(Error::invalid(format!("Input `{name}`: this server takes no shared memory.")));
+        }
+        let data = match (parameters.get("binary_data_size"), data) {
+            (Some(size), None) => binary::read(&name, &datatype, take(&name, size, tail)?)?,
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(format!(
+                    "Input `{name}` has both `data` and `binary_data_size`: send one of them."
+                )));
+            }
+            (None, Some(data)) => {
+                let mut leaves = Vec::new();
+                json::leaves(&data, &mut leaves);
+                json::tensor(&datatype, &leaves, &|index| format!("Input `{name}`, value {index},"))?
+            }
+            (None, None) => {
+                return Err(Error::invalid(format!(
+                    "Input `{name}` has neither `data` nor `binary_data_size`."
+                )));
+            }
+        };
+        Ok(NamedTensor { name, shape, data })
+    }
+}
+
+fn take<'a>(name: &str, size: &Value, tail: &mut &'a [u8]) -> Result<&'a [u8]> {
+    let wrong = || {
+        Error::invalid(format!(
+            "Input `{name}` has binary_data_size {size}, but {} bytes of tensor data are left in the body.",
+            tail.len()
+        ))
+    };
+    let size = size.as_u64().and_then(|size| usize::try_from(size).ok()).ok_or_else(wrong)?;
+    let (bytes, rest) = tail.split_at_checked(size).ok_or_else(wrong)?;
+    *tail = rest;
+    Ok(bytes)
+}
+
+fn wanted(parameters: &Map<String, Value>, asked: &[WireOutput], all: &[TensorSpec]) -> Result<Vec<Wanted>> {
+    let flag = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_bool);
+    let by_default = flag(parameters, "binary_data_output").unwrap_or(false);
+    if asked.is_empty() {
+        return Ok(all.iter().map(|spec| Wanted { name: spec.name.clone(), binary: by_default }).collect());
+    }
+    let one = |output: &WireOutput| {
+        if !all.iter().any(|spec| spec.name == output.name) {
+            let names: Vec<_> = all.iter().map(|spec| format!("`{}`", spec.name)).collect();
+            return Err(Error::invalid(format!(
+                "The model has no output `{}`. It gives {}.",
+                output.name,
+                names.join(", ")
+            )));
+        }
+        let unknown = output
+            .parameters
+            .keys()
+            .find(|key| key.as_str() == "classification" || key.starts_with("shared_memory"));
+        if let Some(unknown) = unknown {
+            return Err(Error::invalid(format!("Output `{}`: this server has no {unknown}.", output.name)));
+        }
+        Ok(Wanted {
+            name: output.name.clone(),
+            binary: flag(&output.parameters, "binary_data").unwrap_or(by_default),
+        })
+    };
+    asked.iter().map(one).collect()
+}

@@ -1,0 +1,79 @@
+//! Writing an inference answer, and refusals in this protocol's shape.
+
+use super::{HEADER_LENGTH, binary, request::Request};
+use crate::{
+    kernel::error::{Error, Kind},
+    serving::{
+        engine::{NamedTensor, TensorData},
+        json,
+        load::Loaded,
+    },
+};
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+/// A refusal: `{"error": "..."}`.
+pub struct Refusal(pub StatusCode, pub Error);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self(error.kind.status(), error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, error) = self;
+        if error.kind == Kind::Internal {
+            tracing::error!(?error, "an inference request failed");
+        }
+        let mut response = (status, Json(json!({ "error": error.message }))).into_response();
+        if error.kind == Kind::Busy {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// The outputs asked for, in the order asked, each as JSON or as bytes behind it.
+pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTensor]) -> Response {
+    let mut tail = Vec::new();
+    let mut outputs = Vec::with_capacity(request.outputs.len());
+    for wanted in &request.outputs {
+        let Some(result) = results.iter().find(|result| result.name == wanted.name) else { continue };
+        outputs.push(output(result, wanted.binary.then_some(&mut tail)));
+    }
+    let mut answer = json!({ "model_name": model, "model_version": loaded.version, "outputs": outputs });
+    if let Some(id) = &request.id {
+        answer["id"] = id.as_str().into();
+    }
+    let mut body = answer.to_string().into_bytes();
+    let length = body.len();
+    if tail.is_empty() {
+        return ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
+            .into_response();
+    }
+    body.append(&mut tail);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+        (HeaderName::from_static(HEADER_LENGTH), HeaderValue::from(length)),
+    ];
+    (headers, body).into_response()
+}
+
+fn output(result: &NamedTensor, tail: Option<&mut Vec<u8>>) -> Value {
+    let mut out =
+        json!({ "name": result.name, "datatype": TensorData::datatype(&result.data), "shape": result.shape });
+    match tail {
+        Some(tail) => {
+            let size = binary::write(&result.data, tail);
+            out["parameters"] = json!({ "binary_data_size": size });
+        }
+        None => out["data"] = Value::Array(json::values(&result.data)),
+    }
+    out
+}

@@ -1,0 +1,39 @@
+//! The tracker's SQL, by what it touches. Functions are named resource first and run inside a
+//! closure of `Db::read` or `Db::write`.
+
+pub mod datasets;
+pub mod experiments;
+pub mod metrics;
+pub mod models;
+pub mod runs;
+
+use super::{
+    model::Pair,
+    search::sql::{Bind, Sql},
+};
+use crate::kernel::error::Result;
+use rusqlite::{
+    Connection, Row, ToSql, params_from_iter,
+    types::{ToSqlOutput, Value, ValueRef},
+};
+
+impl ToSql for Bind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Bind::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Bind::Int(int) => ToSqlOutput::Owned(Value::Integer(*int)),
+            Bind::Real(real) => ToSqlOutput::Owned(Value::Real(*real)),
+        })
+    }
+}
+
+/// All rows of a compiled query.
+fn rows<T>(db: &Connection, sql: &Sql, map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+    let mut statement = db.prepare_cached(&sql.text)?;
+    let found = statement.query_map(params_from_iter(&sql.binds), map)?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn pair(row: &Row<'_>) -> rusqlite::Result<Pair> {
+    Ok(Pair { key: row.get(0)?, value: row.get(1)? })
+}
