@@ -29,7 +29,8 @@ pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObje
     let (next, objects, prefixes) = parts(page, url, true);
     Ok(ListObjectsOutput {
         name: Some(input.bucket),
-        prefix: Some(encode(&input.prefix.unwrap_or_default(), url)),
+        // boto3 decodes every field of this answer but the prefix: it is left as it came where XML can say it.
+        prefix: Some(input.prefix.map(|prefix| encode(&prefix, url && !is_xml(&prefix))).unwrap_or_default()),
         marker: Some(encode(&input.marker.unwrap_or_default(), url)),
         max_keys: Some(max_keys),
         is_truncated: Some(next.is_some()),
@@ -37,7 +38,7 @@ pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObje
         next_marker: next.map(|next| encode(&next, url)),
         contents: Some(objects),
         common_prefixes: Some(prefixes),
-        delimiter: input.delimiter.map(|delimiter| encode(&delimiter, url)),
+        delimiter: delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         ..Default::default()
     })
@@ -65,7 +66,7 @@ pub async fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListOb
         next_continuation_token: next.map(|next| URL_SAFE_NO_PAD.encode(next)),
         contents: Some(objects),
         common_prefixes: Some(prefixes),
-        delimiter: input.delimiter.map(|delimiter| encode(&delimiter, url)),
+        delimiter: delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         start_after: input.start_after.map(|after| encode(&after, url)),
         ..Default::default()
@@ -73,7 +74,10 @@ pub async fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListOb
 }
 
 /// Every object is the one version there is of it, which S3 calls "null". Tools that empty a bucket ask.
-pub async fn versions(service: &Service, input: ListObjectVersionsInput) -> S3Result<ListObjectVersionsOutput> {
+pub async fn versions(
+    service: &Service,
+    input: ListObjectVersionsInput,
+) -> S3Result<ListObjectVersionsOutput> {
     let url = is_url(input.encoding_type.as_ref())?;
     let max_keys = page_size(input.max_keys)?;
     let query = ListQuery {
@@ -95,10 +99,21 @@ pub async fn versions(service: &Service, input: ListObjectVersionsInput) -> S3Re
         next_key_marker: next.map(|next| encode(&next, url)),
         versions: Some(objects.into_iter().map(version).collect()),
         common_prefixes: Some(prefixes),
-        delimiter: input.delimiter.map(|delimiter| encode(&delimiter, url)),
+        delimiter: delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         ..Default::default()
     })
+}
+
+fn delimiter(asked: Option<String>, url: bool) -> Option<String> {
+    asked.filter(|delimiter| !delimiter.is_empty()).map(|delimiter| encode(&delimiter, url))
+}
+
+/// Whether XML 1.0 can hold the text as it is.
+fn is_xml(text: &str) -> bool {
+    !text
+        .chars()
+        .any(|c| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
 }
 
 fn version(object: Object) -> ObjectVersion {

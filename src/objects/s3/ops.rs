@@ -62,7 +62,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        object::head(&self.0, request.input).await.map(S3Response::new)
+        object::head(&self.0, request.input).await
     }
 
     async fn delete_object(
