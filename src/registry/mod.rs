@@ -14,6 +14,7 @@ mod search;
 mod service;
 mod source;
 mod store;
+mod tracker;
 #[cfg(test)]
 mod tests;
 

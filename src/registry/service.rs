@@ -213,8 +213,11 @@ impl Service {
                 known_version(db, id, number)
             })
             .await?;
-        if let Some(logged) = logged {
-            self.0.tracker.registered(&logged, name, version.version).await?;
+        // The version is there: a note that cannot be made on the logged model does not undo it.
+        if let Some(logged) = logged
+            && let Err(error) = self.tracker().registered(&logged, name, version.version).await
+        {
+            tracing::warn!(model = logged, ?error, "a logged model could not be told of its new version");
         }
         self.tell(Event::ModelVersionCreated { name: name.to_owned(), version: version.version.into() });
         Ok(version)

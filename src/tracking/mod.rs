@@ -1,11 +1,36 @@
 //! Floor 4: experiments, runs, metrics and artifacts, as MLflow's tracking server has them.
+//!
+//! Invariants
+//! - One request is one transaction: a batch holds as a whole or leaves nothing, and a client that
+//!   repeats one changes nothing, for the same metric point is stored once and a param with the same
+//!   value is no conflict.
+//! - The latest point of a metric is kept beside the history, in the same transaction; it is the one
+//!   with the highest step, then time, then value.
+//! - Every value a caller sends reaches SQL bound, never in the text (`search`).
+//! - An artifact is an object of bucket `mlflow` whose key is its path under `mlflow-artifacts:/`, so
+//!   every S3 client sees it. No path leads above its root.
+//! - Deleting marks; nothing a client deletes is gone before someone collects it, artifacts excepted.
+//!
+//! It mirrors MLflow 3.17's REST API: its routes, field names, limits, and the words of its errors,
+//! which its client raises again. Departures: infinities come back as such, not as the largest
+//! double; a filter may quote a quote by doubling it; a batch is atomic; uploads in parts and
+//! presigned URLs are declined with `NOT_IMPLEMENTED`, at which the client streams instead. Traces,
+//! assessments, evaluation datasets and webhooks are not here yet.
+//!
+//! Read in this order: `model`, `search`, `store`, `service`, `routes`. `wire`, `fields` and `search`
+//! also serve the registry.
 
 pub mod check;
 pub mod fields;
 pub mod model;
+mod routes;
 pub mod search;
 pub mod service;
 mod store;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
+pub use routes::router;
 pub use service::Service;

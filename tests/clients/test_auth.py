@@ -63,7 +63,7 @@ def test_only_health_and_the_login_page_are_public(server, path):
 
 @pytest.mark.parametrize(
     "header",
-    ["Basic !!!", "Basic YWRtaW4=", "Bearer nonsense", "Digest x", "Bearer", "\xff\xfe", "AWS x:y"],
+    ["Basic !!!", "Basic YWRtaW4=", "Bearer nonsense", "Digest x", "Bearer", "\xff\xfe"],
 )
 def test_a_broken_credential_is_refused_not_ignored(server, header):
     answer = raw(server, "GET", "/api/crannog/v1/me", headers={"Authorization": header.encode("latin-1")})

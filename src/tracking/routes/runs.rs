@@ -1,0 +1,74 @@
+//! Runs on the wire.
+
+use crate::{
+    auth::{Editor, Viewer},
+    tracking::{
+        Service,
+        model::{Pair, RUN_STATUSES, Run, Stage, View},
+        service::{CreateRun, UpdateRun},
+        wire::{Answer, Fields, MlflowError},
+    },
+};
+use axum::{Json, extract::State};
+use serde::Serialize;
+use serde_json::json;
+
+pub async fn create(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {
+    let new = CreateRun {
+        experiment_id: fields.text_or_empty("experiment_id")?.to_owned(),
+        user_id: fields.text_or_empty("user_id")?.to_owned(),
+        name: fields.text_or_empty("run_name")?.to_owned(),
+        started_at: fields.int("start_time")?,
+        tags: fields.pairs("tags")?.into_iter().map(Pair::from).collect(),
+    };
+    Ok(Json(json!({ "run": tracker.run_create(new).await? })))
+}
+
+pub async fn get(State(tracker): State<Service>, _: Viewer, fields: Fields) -> Answer {
+    Ok(Json(json!({ "run": tracker.run_get(fields.run_id()?).await? })))
+}
+
+pub async fn update(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {
+    let status = fields.choice("status", RUN_STATUSES)?;
+    let change = UpdateRun {
+        status: RUN_STATUSES.iter().find(|(_, number)| Some(*number) == status).map(|(word, _)| *word),
+        ended_at: fields.int("end_time")?,
+        name: fields.text("run_name")?.map(str::to_owned),
+    };
+    Ok(Json(json!({ "run_info": tracker.run_update(fields.run_id()?, change).await? })))
+}
+
+pub async fn delete(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {
+    tracker.run_set_stage(fields.run_id()?, Stage::Deleted).await?;
+    Ok(Json(json!({})))
+}
+
+pub async fn restore(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {
+    tracker.run_set_stage(fields.run_id()?, Stage::Active).await?;
+    Ok(Json(json!({})))
+}
+
+#[derive(Serialize)]
+pub struct Runs {
+    runs: Vec<Run>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+pub async fn search(
+    State(tracker): State<Service>,
+    _: Viewer,
+    fields: Fields,
+) -> Result<Json<Runs>, MlflowError> {
+    let page = tracker
+        .run_search(
+            &fields.texts("experiment_ids")?,
+            fields.text_or_empty("filter")?,
+            fields.texts("order_by")?,
+            View::from_number(fields.choice("run_view_type", View::CHOICES)?),
+            fields.int("max_results")?,
+            fields.text_or_empty("page_token")?,
+        )
+        .await?;
+    Ok(Json(Runs { runs: page.items, next_page_token: page.next }))
+}
