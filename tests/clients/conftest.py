@@ -46,6 +46,18 @@ for name in [name for name in os.environ if FOREIGN.search(name)]:
 os.environ.update(QUIET)
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Lets a fixture know, on its way out, that its test failed."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
 def eventually(check, timeout=30.0, interval=0.05, what="the condition"):
     """Calls `check` until it answers something true, and returns that; fails after `timeout` seconds."""
     deadline = time.monotonic() + timeout

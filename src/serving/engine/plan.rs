@@ -20,10 +20,20 @@ const CACHED_PLANS: usize = 8;
 
 pub struct Planner {
     source: InferenceModel,
+    style: Style,
     /// Serves every batch size, when the model allows.
     symbolic: Option<Runnable>,
     one_row: Vec<Vec<usize>>,
     by_shape: Mutex<VecDeque<(Vec<Vec<usize>>, Runnable)>>,
+}
+
+/// How far tract may rewrite a graph.
+#[derive(Clone, Copy, Debug)]
+enum Style {
+    Optimised,
+    /// As written. The optimiser puts in operators that lack code for some element types: a square of
+    /// INT64, for one.
+    Plain,
 }
 
 /// What the typed model says of one output.
@@ -35,20 +45,43 @@ pub struct OutputFact {
 }
 
 impl Planner {
-    /// Plans the model, or says why it cannot run.
+    /// Plans the model and runs one row of zeros through it, or says why it cannot run.
     pub fn new(mut source: InferenceModel, inputs: &[Input]) -> Result<Self> {
         guard::run("The model cannot be served", || declare(&mut source, inputs))?;
-        let symbolic = guard::run("No plan for an open batch", || build(source.clone()));
+        let planner = Self::styled(source, inputs, Style::Optimised)?;
+        if planner.runs_zeros() {
+            return Ok(planner);
+        }
+        // A model may be right to refuse zeros: it is kept unless the plain plan shows that it need not.
+        match Self::styled(planner.source.clone(), inputs, Style::Plain) {
+            Ok(plain) if plain.runs_zeros() => Ok(plain),
+            _ => Ok(planner),
+        }
+    }
+
+    fn styled(source: InferenceModel, inputs: &[Input], style: Style) -> Result<Self> {
+        let symbolic = guard::run("No plan for an open batch", || build(source.clone(), style));
         if let Err(error) = &symbolic {
             tracing::debug!(?error, "the model is planned anew for each batch size");
         }
-        let planner =
-            Self { source, symbolic: symbolic.ok(), one_row: one_row(inputs), by_shape: Mutex::default() };
+        let (symbolic, one_row) = (symbolic.ok(), one_row(inputs));
+        let planner = Self { source, style, symbolic, one_row, by_shape: Mutex::default() };
         if planner.symbolic.is_none() {
             // Shape arithmetic that needs numbers: one row must work, or nothing will.
             guard::run("The model cannot be served", || planner.fixed(&planner.one_row))?;
         }
         Ok(planner)
+    }
+
+    fn runs_zeros(&self) -> bool {
+        let attempt = self.for_shapes(&self.one_row).and_then(|plan| {
+            guard::run("The model fails on zeros", || {
+                let inputs = self.one_row.iter().enumerate();
+                let zeros = inputs.map(|(index, shape)| zeros(&self.source, index, shape));
+                plan.run(zeros.collect::<TractResult<TVec<TValue>>>()?)
+            })
+        });
+        attempt.is_ok()
     }
 
     /// The plan for inputs of these shapes, in the model's order of inputs.
@@ -105,8 +138,20 @@ impl Planner {
             let datum = datum.with_context(|| format!("input {index} has no type"))?;
             model.set_input_fact(index, InferenceFact::dt_shape(datum, dims))?;
         }
-        build(model)
+        build(model, self.style)
     }
+}
+
+/// An input of zeros, or of empty strings.
+fn zeros(model: &InferenceModel, index: usize, shape: &[usize]) -> TractResult<TValue> {
+    let datum = model.input_fact(index)?.datum_type.concretize();
+    let datum = datum.with_context(|| format!("input {index} has no type"))?;
+    let tensor = if datum == DatumType::String {
+        tract_ndarray::ArrayD::<String>::default(shape).into_tensor()
+    } else {
+        Tensor::zero_dt(datum, shape)?
+    };
+    Ok(tensor.into_tvalue())
 }
 
 /// Tells tract each input's shape, the unnamed first dimension under one name for all of them: unnamed,
@@ -132,7 +177,7 @@ fn one_row(inputs: &[Input]) -> Vec<Vec<usize>> {
     inputs.iter().map(|input| input.dims.iter().map(size).collect()).collect()
 }
 
-fn build(model: InferenceModel) -> TractResult<Runnable> {
+fn build(model: InferenceModel, style: Style) -> TractResult<Runnable> {
     let mut typed = model.into_typed()?;
     // Symbolic integers become numbers before they leave, while the run still knows the symbols.
     let mut outputs = typed.output_outlets()?.to_vec();
@@ -143,5 +188,8 @@ fn build(model: InferenceModel) -> TractResult<Runnable> {
         }
     }
     typed.select_output_outlets(&outputs)?;
-    typed.into_optimized()?.into_runnable()
+    match style {
+        Style::Optimised => typed.into_optimized()?.into_runnable(),
+        Style::Plain => typed.into_runnable(),
+    }
 }
