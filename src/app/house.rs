@@ -73,10 +73,16 @@ impl House {
         BoxCloneSyncService::new(routes.into_service::<axum::body::Body>())
     }
 
+    /// What answers on the S3 door.
+    pub fn s3_door(&self) -> Service {
+        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
+    }
+
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
+            .merge(objects::router(self.objects.clone()))
             .merge(tracking::router(self.tracking.clone()))
             .merge(registry::router(self.registry.clone()))
             .merge(serving::router(self.serving.clone()))
@@ -94,7 +100,7 @@ fn pipelines(
     auth: &auth::Service,
 ) -> Result<pipelines::Service> {
     let (http_url, s3_url) = (health.local_http_url(), health.local_s3_url());
-    let environment = pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, config.s3.region.clone());
+    let environment = pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, objects::REGION.into());
     let own = pipelines::Config {
         dir: config.pipelines.dir.clone(),
         parallelism: config.pipelines.max_tasks,
