@@ -3,6 +3,7 @@
 
 pub mod client;
 mod config;
+mod endpoint;
 mod env;
 pub mod failure;
 mod pipeline;
@@ -50,16 +51,26 @@ enum Command {
     /// Work with pipelines: list, run, logs, apply, validate
     #[command(subcommand)]
     Pipeline(pipeline::Command),
+    /// Serve models: make, list, show, delete and ask endpoints
+    #[command(subcommand)]
+    Endpoint(endpoint::Command),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
     /// Print the version
     Version(version::Arguments),
+    /// Run one task attempt to its end; the server starts this by itself
+    #[command(hide = true)]
+    TaskSupervisor { folder: PathBuf },
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Before anything else: the supervisor is one small thread that outlives the server.
+    if let Command::TaskSupervisor { folder } = &arguments.command {
+        return crate::pipelines::supervise(folder);
+    }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -72,9 +83,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(settings) => serve::run(&global, &settings),
         Command::Env(arguments) => env::run(&global, &arguments),
         Command::Status(arguments) => status::run(&global, &arguments),
+        Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
         Command::Version(arguments) => version::run(&arguments),
+        Command::TaskSupervisor { .. } => Ok(()),
     }
 }
 

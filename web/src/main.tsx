@@ -1,8 +1,12 @@
-// The entry: mounts the application.
+// The entry: styles, links, application.
+import "./style/base.css";
+import "./style/shell.css";
+import "./style/parts.css";
+import "./style/screens.css";
 import { render } from "preact";
+import { App } from "./app";
+import { interceptLinks } from "./lib/router";
 
-function App() {
-  return <main>Crannog</main>;
-}
-
-render(<App />, document.getElementById("app")!);
+interceptLinks();
+const root = document.getElementById("app");
+if (root) render(<App />, root);

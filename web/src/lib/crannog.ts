@@ -1,0 +1,100 @@
+// Crannog's own API, /api/crannog/v1: its shapes and one function per route.
+import { ask, withQuery } from "./api";
+import { keyPath } from "./router";
+
+const V1 = "/api/crannog/v1";
+const enc = encodeURIComponent;
+
+export type Role = "viewer" | "editor" | "admin";
+export interface Me { user: string; role: Role }
+export interface Status {
+  version: string; started_at: string; uptime_s: number; pid: number; data_dir: string; http_url: string; s3_url: string;
+  rss_bytes: number; tasks: { name: string; count: number }[]; checks: { name: string; ok: boolean; detail: string | null }[];
+}
+export interface ClientEnv { tracking_uri: string; s3_endpoint: string; region: string }
+export interface User { name: string; role: Role; created_at: string | null }
+export interface Token { id: string; label: string; user?: string; created_at?: string | null; expires_at?: string | null; last_used_at?: string | null }
+export interface S3Key { id?: string; access_key_id: string; label: string; user?: string; created_at?: string | null }
+export interface Bucket { name: string; created_at: string | null; objects: number; bytes: number }
+export interface Obj { key: string; size: number; etag: string; last_modified: string | null; content_type: string | null }
+export interface ObjPage { prefixes: string[]; objects: Obj[]; next: string | null }
+
+export type RunState = "queued" | "running" | "success" | "failed" | "cancelled";
+export interface PipeRunMark { id: string; state: RunState; started_at: string | null; ended_at: string | null }
+export interface TaskDef { id: string; needs: string[] }
+export interface Pipeline {
+  name: string; description: string | null; schedule: string | null; schedule_text: string | null; timezone: string | null; paused: boolean;
+  next_run_at: string | null; source: string | null; error: string | null; params: { name: string; default: unknown }[];
+  tasks: TaskDef[]; recent_runs: PipeRunMark[]; definition?: string;
+}
+export interface PipeTask extends TaskDef {
+  state: string; attempt: number; max_attempts: number; started_at: string | null; ended_at: string | null; exit_code: number | null; reason: string | null;
+}
+export interface PipeRun extends PipeRunMark {
+  pipeline: string; trigger: string; logical_at: string | null; created_at: string | null; params: Record<string, unknown>; tasks?: PipeTask[];
+}
+export interface Tensor { name: string; datatype: string; shape: number[] }
+export interface Endpoint {
+  name: string; model: string; state: string; model_name: string | null; version: string | number | null; error: string | null; loaded_at: string | null;
+  requests: number; errors: number; latency_ms: { p50: number | null; p95: number | null; p99: number | null } | null;
+  inputs: Tensor[]; outputs: Tensor[]; url_path: string; signature?: unknown; input_example?: unknown;
+}
+
+export const me = () => ask<Me>(`${V1}/me`);
+export const status = () => ask<Status>(`${V1}/status`);
+export const signOut = () => ask<void>(`${V1}/session`, { method: "DELETE" });
+
+let env: Promise<ClientEnv> | undefined;
+/** The addresses that clients use; asked once. */
+export const clientEnv = () =>
+  (env ??= ask<ClientEnv>(`${V1}/client-env`).catch((error) => {
+    env = undefined;
+    throw error;
+  }));
+
+export const users = async () => (await ask<{ users: User[] }>(`${V1}/users`)).users;
+export const userCreate = (json: { name: string; password: string; role: Role }) => ask(`${V1}/users`, { json });
+export const userChange = (name: string, json: { password?: string; role?: Role }) => ask(`${V1}/users/${enc(name)}`, { method: "PATCH", json });
+export const userDelete = (name: string) => ask(`${V1}/users/${enc(name)}`, { method: "DELETE" });
+export const tokens = async () => (await ask<{ tokens: Token[] }>(`${V1}/tokens`)).tokens;
+export const tokenCreate = (json: { label: string; ttl_s?: number }) => ask<{ token: string }>(`${V1}/tokens`, { json });
+export const tokenDelete = (id: string) => ask(`${V1}/tokens/${enc(id)}`, { method: "DELETE" });
+export const s3Keys = async () => {
+  const answer = await ask<Record<string, S3Key[]>>(`${V1}/s3-keys`);
+  return Object.values(answer).find(Array.isArray) ?? [];
+};
+export const s3KeyCreate = (json: { label: string }) => ask<{ access_key_id: string; secret_access_key: string }>(`${V1}/s3-keys`, { json });
+export const s3KeyDelete = (id: string) => ask(`${V1}/s3-keys/${enc(id)}`, { method: "DELETE" });
+
+export const buckets = async () => (await ask<{ buckets: Bucket[] }>(`${V1}/buckets`)).buckets;
+export const bucketCreate = (name: string) => ask(`${V1}/buckets`, { json: { name } });
+export const bucketDelete = (name: string) => ask(`${V1}/buckets/${enc(name)}`, { method: "DELETE" });
+export const objects = (bucket: string, prefix: string, after?: string) =>
+  ask<ObjPage>(`${V1}/buckets/${enc(bucket)}/objects`, { query: { prefix, delimiter: "/", after, limit: 200 } });
+export const objectUrl = (bucket: string, key: string, inline = false) =>
+  withQuery(`${V1}/buckets/${enc(bucket)}/objects/${keyPath(key)}`, inline ? { inline: 1 } : undefined);
+export const objectDelete = (bucket: string, key: string) => ask(objectUrl(bucket, key), { method: "DELETE" });
+
+export const pipelines = async () => (await ask<{ pipelines: Pipeline[] }>(`${V1}/pipelines`)).pipelines;
+export const pipeline = (name: string) => ask<Pipeline>(`${V1}/pipelines/${enc(name)}`);
+export const pipelinePut = (name: string, text: string) => ask<Pipeline>(`${V1}/pipelines/${enc(name)}`, { method: "PUT", text });
+export const pipelineDelete = (name: string) => ask(`${V1}/pipelines/${enc(name)}`, { method: "DELETE" });
+export const pipelinePause = (name: string, paused: boolean) =>
+  ask(`${V1}/pipelines/${enc(name)}/${paused ? "pause" : "unpause"}`, { method: "POST" });
+export const pipelineRun = (name: string, params: Record<string, unknown>) => ask<PipeRun>(`${V1}/pipelines/${enc(name)}/runs`, { json: { params } });
+export const pipelineRuns = async (name: string, before?: string) =>
+  (await ask<{ runs: PipeRun[] }>(`${V1}/pipelines/${enc(name)}/runs`, { query: { limit: 50, before } })).runs;
+export const pipelineValidate = (text: string) =>
+  ask<{ ok: boolean; errors: { message: string; line: number | null; column: number | null }[] }>(`${V1}/pipelines/validate`, { method: "POST", text });
+export const pipeRun = (id: string) => ask<PipeRun>(`${V1}/pipeline-runs/${enc(id)}`);
+export const pipeRunCancel = (id: string) => ask(`${V1}/pipeline-runs/${enc(id)}/cancel`, { method: "POST" });
+export const taskLogUrl = (id: string, task: string, attempt: number) =>
+  withQuery(`${V1}/pipeline-runs/${enc(id)}/tasks/${enc(task)}/log/stream`, { attempt });
+export const taskLog = (id: string, task: string, attempt: number, offset: number) =>
+  ask<{ text: string; next_offset: number; done: boolean }>(`${V1}/pipeline-runs/${enc(id)}/tasks/${enc(task)}/log`, { query: { attempt, offset } });
+
+export const endpoints = async () => (await ask<{ endpoints: Endpoint[] }>(`${V1}/endpoints`)).endpoints;
+export const endpoint = (name: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`);
+export const endpointPut = (name: string, model: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`, { method: "PUT", json: { model } });
+export const endpointDelete = (name: string) => ask(`${V1}/endpoints/${enc(name)}`, { method: "DELETE" });
+export const invoke = (name: string, json: unknown) => ask<unknown>(`/endpoints/${enc(name)}/invocations`, { method: "POST", json });

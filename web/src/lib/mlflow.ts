@@ -1,0 +1,126 @@
+// MLflow's REST as its own client speaks it, under /ajax-api: tracking and the model registry.
+import { ask, withQuery } from "./api";
+import { keyPath } from "./router";
+
+const API = "/ajax-api/2.0/mlflow";
+
+export interface KeyValue { key: string; value: string }
+export interface Experiment {
+  experiment_id: string; name: string; artifact_location?: string; lifecycle_stage: string;
+  creation_time?: number | string; last_update_time?: number | string; tags?: KeyValue[];
+}
+export interface Metric { key: string; value: number | string; timestamp: number | string; step: number | string }
+export interface RunInfo {
+  run_id: string; run_name?: string; experiment_id: string; user_id?: string; status: string;
+  start_time?: number | string; end_time?: number | string; artifact_uri?: string; lifecycle_stage: string;
+}
+export interface Dataset { name: string; digest: string; source_type: string; source: string; schema?: string; profile?: string }
+export interface Run {
+  info: RunInfo;
+  data: { metrics?: Metric[]; params?: KeyValue[]; tags?: KeyValue[] };
+  inputs?: { dataset_inputs?: { dataset: Dataset; tags?: KeyValue[] }[]; model_inputs?: { model_id: string }[] };
+  outputs?: { model_outputs?: { model_id: string; step?: number }[] };
+}
+export interface Artifact { path: string; is_dir: boolean; file_size?: number | string }
+export interface LoggedModel {
+  info: {
+    model_id: string; experiment_id: string; name: string; creation_timestamp_ms?: number | string; artifact_uri?: string; status?: string | number;
+    model_type?: string; source_run_id?: string; tags?: KeyValue[]; registrations?: { name: string; version: string }[];
+  };
+  data?: { params?: KeyValue[]; metrics?: Metric[] };
+}
+export interface ModelVersion {
+  name: string; version: string; creation_timestamp?: number | string; last_updated_timestamp?: number | string; description?: string; source?: string;
+  run_id?: string; status?: string; status_message?: string; aliases?: string[]; tags?: KeyValue[]; user_id?: string; current_stage?: string; model_id?: string;
+}
+export interface RegisteredModel {
+  name: string; creation_timestamp?: number | string; last_updated_timestamp?: number | string; description?: string;
+  latest_versions?: ModelVersion[]; aliases?: { alias: string; version: string }[]; tags?: KeyValue[];
+}
+
+const post = <T>(route: string, json: unknown) => ask<T>(`${API}/${route}`, { json });
+const get = <T>(route: string, query: Record<string, string | number | undefined>) => ask<T>(`${API}/${route}`, { query });
+const change = <T>(method: string, route: string, json: unknown) => ask<T>(`${API}/${route}`, { method, json });
+const quote = (text: string) => `'${text.replace(/'/g, "''")}'`;
+
+export async function experiments(filter?: string, pageToken?: string) {
+  const body = { max_results: 200, filter: filter || undefined, page_token: pageToken, order_by: ["last_update_time DESC"] };
+  const answer = await post<{ experiments?: Experiment[]; next_page_token?: string }>("experiments/search", body);
+  return { experiments: answer.experiments ?? [], next: answer.next_page_token };
+}
+export const experiment = async (id: string) => (await get<{ experiment: Experiment }>("experiments/get", { experiment_id: id })).experiment;
+export const experimentCreate = (name: string) => post<{ experiment_id: string }>("experiments/create", { name });
+export const experimentDelete = (id: string) => post("experiments/delete", { experiment_id: id });
+export const experimentRename = (id: string, name: string) => post("experiments/update", { experiment_id: id, new_name: name });
+
+export interface RunQuery { ids: string[]; filter?: string; order?: string; max?: number; pageToken?: string; view?: "ACTIVE_ONLY" | "DELETED_ONLY" }
+export async function runs(query: RunQuery) {
+  const answer = await post<{ runs?: Run[]; next_page_token?: string }>("runs/search", {
+    experiment_ids: query.ids,
+    filter: query.filter || undefined,
+    order_by: query.order ? [query.order] : undefined,
+    max_results: query.max ?? 100,
+    page_token: query.pageToken,
+    run_view_type: query.view ?? "ACTIVE_ONLY",
+  });
+  return { runs: answer.runs ?? [], next: answer.next_page_token };
+}
+export const run = async (id: string) => (await get<{ run: Run }>("runs/get", { run_id: id })).run;
+export const runDelete = (id: string) => post("runs/delete", { run_id: id });
+export const runRestore = (id: string) => post("runs/restore", { run_id: id });
+export const runRename = (id: string, run_name: string) => post("runs/update", { run_id: id, run_name });
+export const runTag = (id: string, key: string, value: string) => post("runs/set-tag", { run_id: id, key, value });
+
+/** The whole history of one metric, all pages; stops at 50,000 points, which is more than a chart shows. */
+export async function history(runId: string, key: string) {
+  const points: Metric[] = [];
+  let token: string | undefined;
+  do {
+    const answer = await get<{ metrics?: Metric[]; next_page_token?: string }>("metrics/get-history", {
+      run_id: runId, metric_key: key, max_results: 25000, page_token: token,
+    });
+    points.push(...(answer.metrics ?? []));
+    token = answer.next_page_token || undefined;
+  } while (token && points.length < 50_000);
+  return points;
+}
+
+export async function artifacts(runId: string, path: string) {
+  const answer = await get<{ files?: Artifact[]; root_uri?: string }>("artifacts/list", { run_id: runId, path });
+  return answer.files ?? [];
+}
+/** Where the proxy serves one artifact of something whose artifacts live at `uri`. */
+export const artifactUrl = (uri: string, path: string) => {
+  const root = uri.replace(/^mlflow-artifacts:\/*/, "").replace(/\/+$/, "");
+  return `/ajax-api/2.0/mlflow-artifacts/artifacts/${keyPath(`${root}/${path}`)}`;
+};
+
+export async function loggedModels(experimentIds: string[], filter?: string) {
+  const body = { experiment_ids: experimentIds, filter, max_results: 50 };
+  return (await post<{ models?: LoggedModel[] }>("logged-models/search", body)).models ?? [];
+}
+export const loggedModel = async (id: string) => (await get<{ model: LoggedModel }>(`logged-models/${encodeURIComponent(id)}`, {})).model;
+
+export async function models(filter?: string) {
+  const query = { filter, max_results: 200 };
+  return (await get<{ registered_models?: RegisteredModel[] }>("registered-models/search", query)).registered_models ?? [];
+}
+export const model = async (name: string) => (await get<{ registered_model: RegisteredModel }>("registered-models/get", { name })).registered_model;
+export const modelCreate = (name: string, description?: string) => post("registered-models/create", { name, description });
+export const modelDelete = (name: string) => change("DELETE", "registered-models/delete", { name });
+export async function versions(name: string) {
+  const query = { filter: `name=${quote(name)}`, max_results: 200, order_by: undefined };
+  const found = (await get<{ model_versions?: ModelVersion[] }>("model-versions/search", query)).model_versions ?? [];
+  return found.sort((a, b) => Number(b.version) - Number(a.version));
+}
+export const versionDelete = (name: string, version: string) => change("DELETE", "model-versions/delete", { name, version });
+export const versionDescribe = (name: string, version: string, description: string) => change("PATCH", "model-versions/update", { name, version, description });
+export const versionTag = (name: string, version: string, key: string, value: string) => post("model-versions/set-tag", { name, version, key, value });
+export const versionTagDelete = (name: string, version: string, key: string) => change("DELETE", "model-versions/delete-tag", { name, version, key });
+export const aliasSet = (name: string, alias: string, version: string) => post("registered-models/alias", { name, alias, version });
+export const aliasDelete = (name: string, alias: string) => change("DELETE", "registered-models/alias", { name, alias });
+export const versionDownload = (name: string, version: string) =>
+  ask<{ artifact_uri: string }>(withQuery(`${API}/model-versions/get-download-uri`, { name, version }));
+
+export const tagOf = (tags: KeyValue[] | undefined, key: string) => tags?.find((tag) => tag.key === key)?.value;
+export const userTags = (tags: KeyValue[] | undefined) => (tags ?? []).filter((tag) => !tag.key.startsWith("mlflow."));

@@ -1,0 +1,61 @@
+// Experiments: the list, and making one.
+import { useState } from "preact/hooks";
+import { plural } from "../lib/format";
+import * as ml from "../lib/mlflow";
+import { go, path, setQuery, usePlace } from "../lib/router";
+import { useMay } from "../lib/session";
+import { useLoad } from "../lib/use";
+import { Card, Empty, Page, Problem, Skeleton, Tags, Time } from "../parts/basics";
+import { CodeBlock, UseFromCode } from "../parts/code";
+import { Field, FormModal } from "../parts/dialog";
+import { Icon } from "../parts/icon";
+import { Filter, Table } from "../parts/table";
+
+export function ExperimentsScreen() {
+  const { query } = usePlace();
+  const { edit } = useMay();
+  const [making, setMaking] = useState(false);
+  const list = useLoad(() => ml.experiments().then((r) => r.experiments), [], 15_000);
+  const text = query.get("q") ?? "";
+  const rows = list.data?.filter((e) => e.name.toLowerCase().includes(text.toLowerCase()));
+  return (
+    <Page
+      title="Experiments"
+      actions={<><UseFromCode snippets={snippets} />{edit && <button type="button" class="btn primary" onClick={() => setMaking(true)}><Icon name="plus" />New experiment</button>}</>}
+    >
+      <div class="toolbar"><Filter value={text} onChange={(q) => setQuery({ q })} placeholder="Filter by name" label="Filter experiments by name" />{rows && <span class="muted">{plural(rows.length, "experiment")}</span>}</div>
+      {list.error && <Problem error={list.error} retry={list.reload} />}
+      <Card flush>
+        {!rows && !list.error && <div class="card-body"><Skeleton /></div>}
+        {rows?.length === 0 && (text ? <Empty kind="none" title="No experiment has that name" clear={() => setQuery({ q: null })} /> : <Empty kind="start" icon="flask" title="No experiment yet"><p>An experiment gathers runs. Make one here, or name one from Python:</p><CodeBlock code={'mlflow.set_experiment("flight-delays")'} /></Empty>)}
+        {rows && rows.length > 0 && (
+          <Table
+            label="Experiments" rows={rows} rowKey={(e) => e.experiment_id} href={(e) => path("experiments", e.experiment_id)}
+            columns={[
+              { id: "name", head: "Name", cell: (e) => <a class="strong" href={path("experiments", e.experiment_id)}>{e.name}</a> },
+              { id: "tags", head: "Tags", class: "wide-only", cell: (e) => <Tags tags={ml.userTags(e.tags)} /> },
+              { id: "changed", head: "Changed", cell: (e) => <Time at={e.last_update_time} /> },
+              { id: "made", head: "Created", class: "wide-only", cell: (e) => <Time at={e.creation_time} /> },
+              { id: "id", head: "Id", class: "wide-only muted", cell: (e) => <code>{e.experiment_id}</code> },
+            ]}
+          />
+        )}
+      </Card>
+      {making && <NewExperiment close={() => setMaking(false)} />}
+    </Page>
+  );
+}
+
+function NewExperiment({ close }: { close: () => void }) {
+  const [name, setName] = useState("");
+  return (
+    <FormModal title="New experiment" submit="Create" close={close} disabled={!name.trim()} save={async () => go(path("experiments", (await ml.experimentCreate(name.trim())).experiment_id))}>
+      <Field label="Name"><input value={name} onInput={(e) => setName(e.currentTarget.value)} autofocus required /></Field>
+    </FormModal>
+  );
+}
+
+const snippets = (at: { http: string }) => [
+  { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nmlflow.set_experiment("flight-delays")\nfor experiment in mlflow.search_experiments():\n    print(experiment.experiment_id, experiment.name)` },
+  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/experiments/search?max_results=100"` },
+];

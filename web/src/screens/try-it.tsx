@@ -1,0 +1,119 @@
+// Try an endpoint: a form built from its signature (or its tensors), sent as a data frame of one row.
+import { useState } from "preact/hooks";
+import * as api from "../lib/crannog";
+import { ms } from "../lib/format";
+import { useAction } from "../lib/use";
+import { Card, Problem } from "../parts/basics";
+import { CodeBlock } from "../parts/code";
+import { Icon } from "../parts/icon";
+
+export interface Column { name: string; kind: "number" | "integer" | "boolean" | "text" }
+
+const kindOf = (type: string): Column["kind"] =>
+  /bool/i.test(type) ? "boolean" : /^(u?int|long|integer)/i.test(type) ? "integer" : /^(fp|float|double|bf)/i.test(type) ? "number" : "text";
+
+/** MLflow keeps a signature's sides as JSON text inside JSON. */
+function signatureColumns(signature: unknown): Column[] | undefined {
+  let inputs: unknown = (signature as { inputs?: unknown } | null)?.inputs;
+  if (typeof inputs === "string") {
+    try {
+      inputs = JSON.parse(inputs);
+    } catch {
+      return undefined;
+    }
+  }
+  if (!Array.isArray(inputs)) return undefined;
+  const named = (inputs as { name?: string; type?: string }[]).filter((c) => c.name && c.type && c.type !== "tensor");
+  return named.length === inputs.length && named.length > 0 ? named.map((c) => ({ name: c.name ?? "", kind: kindOf(c.type ?? "") })) : undefined;
+}
+
+export function columnsOf(e: api.Endpoint): Column[] {
+  return signatureColumns(e.signature) ?? e.inputs.map((t) => ({ name: t.name, kind: kindOf(t.datatype) }));
+}
+
+/** One row to start from: the model's own input example, else neutral values. */
+export function exampleRow(e: api.Endpoint, columns: Column[]): Record<string, unknown> {
+  const example = e.input_example as Record<string, unknown> | unknown[] | null | undefined;
+  const split = example && !Array.isArray(example) ? ((example.dataframe_split ?? example) as { columns?: string[]; data?: unknown[][] }) : undefined;
+  let row: Record<string, unknown> = {};
+  if (split?.columns && Array.isArray(split.data?.[0])) row = Object.fromEntries(split.columns.map((name, i) => [name, split.data?.[0]?.[i]]));
+  else if (Array.isArray(example) && typeof example[0] === "object" && example[0]) row = example[0] as Record<string, unknown>;
+  else if (example && !Array.isArray(example)) row = Object.fromEntries(Object.entries(example).map(([k, v]) => [k, Array.isArray(v) ? v[0] : v]));
+  return Object.fromEntries(columns.map((c) => [c.name, row[c.name] ?? (c.kind === "text" ? "" : c.kind === "boolean" ? false : 0)]));
+}
+
+export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () => void }) {
+  const columns = columnsOf(endpoint);
+  const wide = endpoint.inputs.some((t) => t.shape.slice(1).some((d) => d > 1)) && !signatureColumns(endpoint.signature);
+  const first = exampleRow(endpoint, columns);
+  const [row, setRow] = useState<Record<string, string>>({});
+  const [raw, setRaw] = useState<string>();
+  const [answer, setAnswer] = useState<{ body: unknown; took: number }>();
+  const { busy, error, act } = useAction();
+  const value = (c: Column) => row[c.name] ?? String(first[c.name]);
+  const typed = (c: Column): unknown => (c.kind === "text" ? value(c) : c.kind === "boolean" ? value(c) === "true" : value(c) === "" ? null : Number(value(c)));
+  const request = () => wide
+    ? { inputs: Object.fromEntries(endpoint.inputs.map((t) => [t.name, [new Array(Math.max(1, t.shape.slice(1).reduce((a, d) => a * Math.max(1, d), 1))).fill(kindOf(t.datatype) === "text" ? "" : 0)]])) }
+    : { dataframe_split: { columns: columns.map((c) => c.name), data: [columns.map(typed)] } };
+  const asJson = raw ?? (wide ? JSON.stringify(request(), null, 2) : undefined);
+  const send = (event: Event) => {
+    event.preventDefault();
+    void act(async () => {
+      const body: unknown = asJson === undefined ? request() : JSON.parse(asJson);
+      const start = performance.now();
+      const result = await api.invoke(endpoint.name, body);
+      setAnswer({ body: result, took: performance.now() - start });
+    }, after);
+  };
+  return (
+    <Card title="Try it" actions={<button type="button" class="btn small" onClick={() => setRaw(raw === undefined ? JSON.stringify(request(), null, 2) : undefined)}>{raw === undefined ? "Edit as JSON" : "Back to the form"}</button>}>
+      <form class="try" onSubmit={send}>
+        <div>
+          {asJson !== undefined ? <textarea class="mono editor" rows={12} aria-label="Request body" spellcheck={false} value={asJson} onInput={(e) => setRaw(e.currentTarget.value)} /> : (
+            <div class="try-fields">
+              {columns.map((c) => (
+                <label class="field" key={c.name}><span>{c.name} <small class="muted">{c.kind}</small></span>
+                  {c.kind === "boolean"
+                    ? <select value={value(c)} onChange={(e) => { const v = e.currentTarget.value; setRow((old) => ({ ...old, [c.name]: v })); }}><option>true</option><option>false</option></select>
+                    : <input inputMode={c.kind === "text" ? "text" : "decimal"} class={c.kind === "text" ? "" : "mono"} value={value(c)} onInput={(e) => { const v = e.currentTarget.value; setRow((old) => ({ ...old, [c.name]: v })); }} />}
+                </label>
+              ))}
+              {columns.length === 0 && <p class="muted">The inputs are known once a model is loaded.</p>}
+            </div>
+          )}
+          <button type="submit" class="btn primary" disabled={busy || endpoint.state !== "ready"}><Icon name="bolt" />{busy ? "Asking…" : "Predict"}</button>
+        </div>
+        <div class="try-answer" aria-live="polite">
+          {error && <Problem error={error} />}
+          {answer && !error && <><Prediction body={answer.body} /><CodeBlock code={JSON.stringify(answer.body, null, 2)} /><p class="muted">{ms(answer.took)} there and back</p></>}
+          {!answer && !error && <p class="muted">The answer appears here.</p>}
+        </div>
+      </form>
+    </Card>
+  );
+}
+
+/** Probabilities as bars, where the answer has some. */
+function Prediction({ body }: { body: unknown }) {
+  const first = (body as { predictions?: unknown[] } | null)?.predictions;
+  const one = Array.isArray(first) ? first[0] : first;
+  const values = probabilities(one);
+  if (!values) return null;
+  return (
+    <ul class="bars">
+      {values.map(([label, p]) => <li key={label}><span class="cut">{label}</span><span class="bar"><i style={{ width: `${Math.round(p * 100)}%` }} /></span><b>{(p * 100).toFixed(1)} %</b></li>)}
+    </ul>
+  );
+}
+
+function probabilities(value: unknown): [string, number][] | undefined {
+  if (Array.isArray(value)) return share(value.map((v, i) => [`class ${i}`, v]));
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, inner] of Object.entries(value)) if (/prob/i.test(key) && typeof inner === "object" && inner) return probabilities(inner);
+  return share(Object.entries(value));
+}
+
+const share = (pairs: [string, unknown][]): [string, number][] | undefined => {
+  const sum = pairs.reduce((total, [, v]) => total + (typeof v === "number" && v >= 0 ? v : NaN), 0);
+  return pairs.length > 1 && Math.abs(sum - 1) < 1e-3 ? (pairs as [string, number][]) : undefined;
+};
