@@ -77,6 +77,7 @@ impl House {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
+            .merge(objects::router(self.objects.clone()))
             .merge(tracking::router(self.tracking.clone()))
             .merge(registry::router(self.registry.clone()))
             .merge(serving::router(self.serving.clone()))

@@ -13,7 +13,10 @@ mod polish;
 mod upload;
 
 use super::service::Service;
-use crate::{auth, kernel::id};
+use crate::{
+    auth,
+    kernel::{http::REQUEST_ID, id},
+};
 use axum::body::Body;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -59,7 +62,9 @@ impl tower::Service<Request<Body>> for S3Door {
 }
 
 async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
-    let request_id = id::ordered();
+    // The doors in front have given the request its id, which the log knows.
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let request_id = given.map_or_else(id::ordered, str::to_owned);
     let resource = request.uri().path().to_owned();
     let attributes = polish::asks_attributes(request.method(), request.uri());
     let (parts, body) = request.into_parts();
