@@ -103,7 +103,7 @@ function Models({ run }: { run: ml.Run }) {
   const found = useLoad(async () => {
     const byRun = await ml.loggedModels([run.info.experiment_id], `source_run_id = '${run.info.run_id}'`).catch(() => []);
     const missing = ids.filter((id) => !byRun.some((m) => m.info.model_id === id));
-    return [...byRun, ...(await Promise.all(missing.map(ml.loggedModel)))];
+    return [...byRun, ...(await Promise.all(missing.map(ml.loggedModel)))].filter(Boolean);
   }, [run.info.run_id, ids.join()]);
   if (found.error) return <Problem error={found.error} retry={found.reload} />;
   if (!found.data) return <Card><Skeleton /></Card>;
