@@ -33,7 +33,8 @@ CREATE TABLE object (
     metadata     TEXT NOT NULL, -- JSON: [[name, value], ...]
     tags         TEXT NOT NULL, -- JSON: [[key, value], ...]
     checksums    TEXT NOT NULL, -- JSON
-    part_sizes   TEXT,          -- JSON: [size, ...]; null unless uploaded in parts
+    parts        TEXT,          -- JSON: [[number, size, checksum], ...]; null unless uploaded in parts
+    upload       TEXT,          -- the upload it was completed from: a repeated completion succeeds
     extents      TEXT NOT NULL, -- JSON: [[blob, offset, length, inline], ...]; last, it may be long
     PRIMARY KEY (bucket, key, version)
 ) STRICT, WITHOUT ROWID;

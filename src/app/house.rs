@@ -15,9 +15,9 @@ use crate::{
         event::Bus,
         tasks::Tasks,
     },
-    objects, pipelines,
+    objects, pipelines, registry, serving,
     store::Stores,
-    ui,
+    tracking, ui,
 };
 use axum::{Router, middleware};
 use std::sync::Arc;
@@ -28,6 +28,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub struct House {
     pub auth: auth::Service,
     objects: objects::Service,
+    tracking: tracking::Service,
+    registry: registry::Service,
+    serving: serving::Service,
     pipelines: pipelines::Service,
     health: Health,
 }
@@ -37,9 +40,13 @@ impl House {
     pub async fn furnish(config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
         let auth = auth::Service::open(stores.control.clone(), &stores.secrets())?;
         let objects = objects::Service::new(stores, events.clone());
+        let tracking = tracking::Service::open(stores, objects.clone(), events.clone()).await?;
+        let registry = registry::Service::new(stores.control.clone(), tracking.clone(), events.clone());
+        let serving =
+            serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
         let pipelines = pipelines(config, stores, &health, events, &auth)?;
         watch_stores(&health, stores);
-        Ok(Self { auth, objects, pipelines, health })
+        Ok(Self { auth, objects, tracking, registry, serving, pipelines, health })
     }
 
     /// Brings what a crash left half-done into order, before anybody may ask.
@@ -50,6 +57,7 @@ impl House {
     /// Starts the background work.
     pub fn start(&self, tasks: &Tasks) {
         self.objects.start_collector(tasks);
+        self.serving.start(tasks);
         self.pipelines.start(tasks);
     }
 
@@ -69,6 +77,10 @@ impl House {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
+            .merge(objects::router(self.objects.clone()))
+            .merge(tracking::router(self.tracking.clone()))
+            .merge(registry::router(self.registry.clone()))
+            .merge(serving::router(self.serving.clone()))
             .merge(pipelines::router(self.pipelines.clone()))
             .merge(ui::router())
     }

@@ -3,6 +3,7 @@
 
 pub mod client;
 mod config;
+mod endpoint;
 mod env;
 pub mod failure;
 mod pipeline;
@@ -50,6 +51,9 @@ enum Command {
     /// Work with pipelines: list, run, logs, apply, validate
     #[command(subcommand)]
     Pipeline(pipeline::Command),
+    /// Serve models: make, list, show, delete and ask endpoints
+    #[command(subcommand)]
+    Endpoint(endpoint::Command),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -72,6 +76,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(settings) => serve::run(&global, &settings),
         Command::Env(arguments) => env::run(&global, &arguments),
         Command::Status(arguments) => status::run(&global, &arguments),
+        Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
         Command::Version(arguments) => version::run(&arguments),

@@ -53,6 +53,7 @@ impl Service {
             }
             record.info.key = key;
             record.info.last_modified_ms = now_ms();
+            record.info.upload = None;
             if let Some(replace) = options.replace {
                 record.info.content_type = replace.content_type;
                 record.info.headers = replace.headers;

@@ -35,8 +35,28 @@ pub struct ObjectInfo {
     pub metadata: Vec<(String, String)>,
     pub tags: Vec<(String, String)>,
     pub checksums: Checksums,
-    /// The sizes of its parts, when it was uploaded in parts.
-    pub part_sizes: Option<Vec<u64>>,
+    /// Its parts in order, when it was uploaded in parts.
+    pub parts: Option<Vec<PartInfo>>,
+    /// The multipart upload it was completed from.
+    pub upload: Option<String>,
+}
+
+/// A part as an object remembers it: number, size, and checksum of the object's algorithm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartInfo(pub u32, pub u64, pub Option<String>);
+
+impl PartInfo {
+    pub fn number(&self) -> u32 {
+        self.0
+    }
+
+    pub fn size(&self) -> u64 {
+        self.1
+    }
+
+    pub fn checksum(&self) -> Option<&str> {
+        self.2.as_deref()
+    }
 }
 
 /// HTTP headers stored with an object and given back with it, as they came.
@@ -70,6 +90,9 @@ pub struct PutOptions {
 pub struct Condition {
     pub if_match: Option<Match>,
     pub if_none_match: Option<Match>,
+    pub size: Option<u64>,
+    /// Whole seconds since the epoch, as S3 gives times out.
+    pub modified_s: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

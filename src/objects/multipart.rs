@@ -6,7 +6,8 @@ use super::{
     error::Fault,
     intake::{self, Promise},
     model::{
-        Condition, OBJECT_MAX, ObjectInfo, PART_MIN, PART_NUMBER_MAX, Part, PutOptions, Record, Upload, slice,
+        Condition, OBJECT_MAX, ObjectInfo, PART_MIN, PART_NUMBER_MAX, Part, PartInfo, PutOptions, Record,
+        Upload, slice,
     },
     names,
     read::{ReadCondition, Verdict, read_extents},
@@ -217,7 +218,11 @@ impl Service {
         }
         let (name, wanted, id) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
         let complete = move |c: &crate::store::Connection| {
-            let upload = store::upload::upload_get(c, &name, &wanted, &id)?;
+            let upload = match store::upload::upload_get(c, &name, &wanted, &id) {
+                Ok(upload) => upload,
+                // A client that lost our answer completes again, and hears the same.
+                Err(refusal) => return completed_already(c, &name, &wanted, &id)?.ok_or(refusal),
+            };
             let known = store::upload::part_list(c, &id, 0, usize::MAX)?;
             let parts = choose(known, &completion.parts, upload.algorithm)?;
             let record = assemble(upload, parts, &completion)?;
@@ -230,6 +235,16 @@ impl Service {
         self.created(bucket, key);
         Ok(info)
     }
+}
+
+fn completed_already(
+    c: &crate::store::Connection,
+    bucket: &str,
+    key: &str,
+    upload: &str,
+) -> Result<Option<ObjectInfo>> {
+    let found = store::object::object_find(c, bucket, key)?;
+    Ok(found.map(|record| record.info).filter(|info| info.upload.as_deref() == Some(upload)))
 }
 
 fn check_number(number: u32) -> Result<()> {
@@ -260,11 +275,16 @@ async fn digest(
 /// The uploaded parts that were listed, if the list is right.
 fn choose(known: Vec<Part>, listed: &[ListedPart], algorithm: Option<Algorithm>) -> Result<Vec<Part>> {
     let mut known: HashMap<u32, Part> = known.into_iter().map(|part| (part.number, part)).collect();
-    if listed.windows(2).any(|pair| pair[0].number >= pair[1].number) {
+    if listed.windows(2).any(|pair| pair[0].number > pair[1].number) {
         return Err(Fault::InvalidPartOrder.into());
     }
+    // Of a part that was sent, and so is listed, more than once the last counts.
+    let superseded =
+        |index: usize| listed.get(index + 1).is_some_and(|next| next.number == listed[index].number);
+    let listed: Vec<&ListedPart> =
+        listed.iter().enumerate().filter(|(i, _)| !superseded(*i)).map(|(_, p)| p).collect();
     let mut parts = Vec::with_capacity(listed.len());
-    for wanted in listed {
+    for wanted in &listed {
         let part = known.remove(&wanted.number).filter(|part| part.etag == wanted.etag);
         let part = part.ok_or(Fault::InvalidPart(wanted.number))?;
         let contradicts =
@@ -316,7 +336,8 @@ fn assemble(upload: Upload, parts: Vec<Part>, completion: &Completion) -> Result
         metadata: upload.metadata,
         tags: upload.tags,
         checksums,
-        part_sizes: Some(parts.iter().map(|part| part.size).collect()),
+        parts: Some(parts.iter().map(|p| PartInfo(p.number, p.size, p.checksum.clone())).collect()),
+        upload: Some(upload.id),
     };
     Ok(Record { info, extents: parts.into_iter().flat_map(|part| part.extents).collect() })
 }

@@ -10,7 +10,7 @@ pub fn check_bucket(name: &str) -> Result<(), Fault> {
         && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
         && edge(bytes.first())
         && edge(bytes.last())
-        && !name.contains("..")
+        && !["..", ".-", "-."].iter().any(|pair| name.contains(pair))
         && name.parse::<std::net::Ipv4Addr>().is_err()
         && !["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|p| name.starts_with(p))
         && !["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|s| name.ends_with(s));
@@ -61,9 +61,20 @@ mod tests {
         for name in ["abc", "my.bucket-1", "0a0", &"a".repeat(63)] {
             assert!(check_bucket(name).is_ok(), "{name}");
         }
-        for name in
-            ["ab", "Abc", "a_b", "a..b", "-ab", "ab-", "10.0.0.1", "xn--abc", "../etc", &"a".repeat(64)]
-        {
+        for name in [
+            "ab",
+            "Abc",
+            "a_b",
+            "a..b",
+            "a.-b",
+            "a-.b",
+            "-ab",
+            "ab-",
+            "10.0.0.1",
+            "xn--abc",
+            "../etc",
+            &"a".repeat(64),
+        ] {
             assert!(check_bucket(name).is_err(), "{name}");
         }
     }

@@ -136,7 +136,8 @@ impl Service {
             metadata: options.metadata,
             tags: options.tags,
             checksums: Checksums { values: taken.checksums, ..Checksums::default() },
-            part_sizes: None,
+            parts: None,
+            upload: None,
         };
         let record = Record { extents: taken.blob.extents(), info };
         self.commit_put(bucket, record, taken.blob, options.condition).await
@@ -229,21 +230,33 @@ impl Service {
         Ok(())
     }
 
-    /// Deletes many keys in one transaction: all or none.
-    pub async fn delete_all(&self, bucket: &str, keys: Vec<String>) -> Result<u64> {
+    /// Deletes many keys in one transaction; answers for each the condition that kept it, if one did.
+    pub async fn delete_each(
+        &self,
+        bucket: &str,
+        keys: Vec<(String, Condition)>,
+    ) -> Result<Vec<(String, Option<Fault>)>> {
         let (name, now) = (bucket.to_owned(), now_ms());
         let delete = move |c: &crate::store::Connection| {
-            let mut gone = Vec::new();
-            for key in keys {
-                if store::object::object_delete(c, &name, &key, &Condition::default(), now)? {
-                    gone.push(key);
-                }
+            store::bucket::bucket_require(c, &name)?;
+            let (mut outcomes, mut gone) = (Vec::new(), Vec::new());
+            for (key, condition) in keys {
+                // A refused condition has changed nothing: the others go on.
+                let refusal = match store::object::object_delete(c, &name, &key, &condition, now) {
+                    Ok(true) => {
+                        gone.push(key.clone());
+                        None
+                    }
+                    Ok(false) => None,
+                    Err(error) => Some(Fault::of(&error).cloned().ok_or(error)?),
+                };
+                outcomes.push((key, refusal));
             }
-            Ok(gone)
+            Ok((outcomes, gone))
         };
-        let gone = self.db().write(delete).await?;
+        let (outcomes, gone) = self.db().write(delete).await?;
         gone.iter().for_each(|key| self.removed(bucket, key));
-        Ok(gone.len() as u64)
+        Ok(outcomes)
     }
 
     /// Deletes every object whose key begins with `prefix`; answers how many there were.
@@ -252,11 +265,11 @@ impl Service {
         loop {
             let query = ListQuery { prefix: prefix.to_owned(), limit: DELETE_BATCH, ..ListQuery::default() };
             let page = self.list(bucket, query).await?;
-            let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
-            if keys.is_empty() {
+            if page.objects.is_empty() {
                 return Ok(deleted);
             }
-            deleted += self.delete_all(bucket, keys).await?;
+            let keys = page.objects.into_iter().map(|object| (object.key, Condition::default()));
+            deleted += self.delete_each(bucket, keys.collect()).await?.len() as u64;
         }
     }
 

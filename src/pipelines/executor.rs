@@ -186,7 +186,7 @@ fn own_variables(run: &Run, key: &AttemptKey) -> Vec<(String, String)> {
         ("CRANNOG_PIPELINE", run.pipeline.clone()),
         ("CRANNOG_RUN_ID", run.id.clone()),
         ("CRANNOG_TASK_ID", key.task_id.clone()),
-        ("CRANNOG_ATTEMPT", key.attempt.to_string()),
+        ("CRANNOG_TASK_ATTEMPT", key.attempt.to_string()),
         ("CRANNOG_LOGICAL_DATE", clock::rfc3339(run.logical_at)),
     ];
     let params = run

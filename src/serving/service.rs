@@ -36,6 +36,7 @@ struct Inner {
     db: Db,
     registry: registry::Service,
     objects: objects::Service,
+    bus: Bus,
     /// Given at start; there is nothing to follow before.
     tasks: OnceLock<Tasks>,
     endpoints: RwLock<BTreeMap<String, Running>>,
@@ -48,11 +49,12 @@ struct Running {
 }
 
 impl Service {
-    pub fn new(db: Db, registry: registry::Service, objects: objects::Service) -> Self {
+    pub fn new(db: Db, registry: registry::Service, objects: objects::Service, bus: Bus) -> Self {
         let inner = Inner {
             db,
             registry,
             objects,
+            bus,
             tasks: OnceLock::new(),
             endpoints: RwLock::default(),
             gate: Gate::new(),
@@ -61,10 +63,10 @@ impl Service {
     }
 
     /// Takes up the endpoints that are defined, and begins to load their models.
-    pub fn start(&self, bus: &Bus, tasks: &Tasks) {
+    pub fn start(&self, tasks: &Tasks) {
         if self.0.tasks.set(tasks.clone()).is_ok() {
             // Heard from before the definitions are read, so that no change falls between.
-            let events = bus.subscribe();
+            let events = self.0.bus.subscribe();
             tasks.spawn("endpoints", follow::registry(self.clone(), events));
         }
     }

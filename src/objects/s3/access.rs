@@ -1,13 +1,14 @@
 //! Who is asking and what they may do: access keys from `auth`, roles per operation, and which host
 //! names carry a bucket.
 
-use super::{convert::error, refuse};
+use super::{super::names, convert::error, refuse};
 use crate::auth::{self, Principal, Role};
 use s3s::{
     S3ErrorCode, S3Result,
     access::{S3Access, S3AccessContext},
     auth::{S3Auth, SecretKey},
     host::{S3Host, VirtualHost},
+    validation::NameValidation,
 };
 use std::{cell::RefCell, future::Future};
 
@@ -55,6 +56,15 @@ impl S3Access for Roles {
 
 fn reads_only(operation: &str) -> bool {
     ["Get", "Head", "List"].iter().any(|verb| operation.starts_with(verb))
+}
+
+/// The one list of rules for bucket names.
+pub struct Names;
+
+impl NameValidation for Names {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        names::check_bucket(name).is_ok()
+    }
 }
 
 /// `bucket.localhost` is virtual-host style; every other host name is path style.

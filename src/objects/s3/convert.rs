@@ -46,7 +46,7 @@ pub fn error(error: Error) -> S3Error {
     }
 }
 
-fn code(fault: &Fault) -> S3ErrorCode {
+pub fn code(fault: &Fault) -> S3ErrorCode {
     match fault {
         Fault::NoSuchBucket(_) => S3ErrorCode::NoSuchBucket,
         Fault::InvalidBucketName(_) => S3ErrorCode::InvalidBucketName,
@@ -113,8 +113,13 @@ pub fn matching(condition: Option<ETagCondition>) -> Option<Match> {
     })
 }
 
+/// An ETag as DeleteObjects names it, where `*` stands for any.
+pub fn match_of(etag: String) -> Match {
+    if etag == "*" { Match::Any } else { Match::Etag(etag) }
+}
+
 pub fn write_condition(if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> Condition {
-    Condition { if_match: matching(if_match), if_none_match: matching(if_none_match) }
+    Condition { if_match: matching(if_match), if_none_match: matching(if_none_match), ..Condition::default() }
 }
 
 pub fn read_condition(
@@ -209,8 +214,11 @@ pub fn system_headers(
 ) -> SystemHeaders {
     // The framing of a signed stream is not the encoding of the object.
     let content_encoding = content_encoding.map(|all| {
-        let kept = all.split(',').map(str::trim).filter(|one| !one.eq_ignore_ascii_case("aws-chunked"));
-        kept.collect::<Vec<_>>().join(",")
+        let framed = |one: &str| one.eq_ignore_ascii_case("aws-chunked");
+        if !all.split(',').map(str::trim).any(framed) {
+            return all;
+        }
+        all.split(',').map(str::trim).filter(|one| !framed(one)).collect::<Vec<_>>().join(", ")
     });
     SystemHeaders {
         cache_control,
@@ -227,14 +235,14 @@ pub fn metadata(metadata: Option<Metadata>) -> Vec<(String, String)> {
     pairs
 }
 
-/// Tags as the `x-amz-tagging` header carries them: a query string.
+/// Tags as the `x-amz-tagging` header carries them: a query string. S3 gives tags back by key.
 pub fn tags(header: Option<&str>) -> Vec<(String, String)> {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let pairs = header.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(key, value)| (decode(key), decode(value)))
-        .collect()
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let mut tags: Vec<_> = pairs.map(|(key, value)| (decode(key), decode(value))).collect();
+    tags.sort();
+    tags
 }
 
 /// The bucket and key a copy reads.

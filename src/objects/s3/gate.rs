@@ -3,7 +3,7 @@
 //! into memory whole.
 
 use super::refuse;
-use http::{HeaderMap, Method, header, request::Parts};
+use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use s3s::{S3ErrorCode, S3Result};
 use std::borrow::Cow;
@@ -44,16 +44,24 @@ pub fn check(parts: &Parts) -> S3Result<()> {
 }
 
 fn check_presigned(parts: &Parts) -> S3Result<()> {
-    let bad = |message: &'static str| Err(refuse(S3ErrorCode::AuthorizationQueryParametersError, message));
+    let bad = |message: &'static str| {
+        let mut refusal = refuse(S3ErrorCode::AuthorizationQueryParametersError, message);
+        // The status of every presigned URL that does not hold, whatever is wrong with it.
+        refusal.set_status_code(StatusCode::FORBIDDEN);
+        Err(refusal)
+    };
     let Some((_, expires)) = query(parts).find(|(name, _)| name == "X-Amz-Expires") else {
         return bad("A presigned URL must carry X-Amz-Expires.");
     };
     match expires.parse::<u64>() {
         Ok(1..=EXPIRES_MAX_S) => Ok(()),
-        Ok(0) => bad("X-Amz-Expires must be at least 1 second."),
+        Ok(0) => Err(refuse(S3ErrorCode::AccessDenied, "Request has expired")),
         Ok(_) => bad(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
         ),
+        Err(_) if expires.parse::<i64>().is_ok_and(i64::is_negative) => {
+            Err(refuse(S3ErrorCode::AccessDenied, "Request has expired"))
+        }
         Err(_) => bad("X-Amz-Expires should be a number of seconds."),
     }
 }
@@ -126,11 +134,12 @@ mod tests {
 
     #[test]
     fn a_presigned_url_lives_between_a_second_and_a_week() {
-        for (expires, fine) in
-            [("1", true), ("604800", true), ("604801", false), ("0", false), ("-1", false), ("x", false)]
+        let bad = Some("AuthorizationQueryParametersError");
+        let expired = Some("AccessDenied");
+        for (expires, expected) in
+            [("1", None), ("604800", None), ("604801", bad), ("0", expired), ("-1", expired), ("x", bad)]
         {
             let uri = format!("/b/k?X-Amz-Expires={expires}&X-Amz-SignedHeaders=host&X-Amz-Signature=00");
-            let expected = (!fine).then_some("AuthorizationQueryParametersError");
             assert_eq!(code(&parts(&uri, None)).as_deref(), expected, "{expires}");
         }
         assert!(code(&parts("/b/k?X-Amz-Signature=00", None)).is_some());

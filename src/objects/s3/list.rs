@@ -13,6 +13,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use s3s::{S3ErrorCode, S3Result, dto::*};
 
 const PAGE_MAX: i32 = 1000;
+/// The id of the version of an object that has none.
+const NULL_VERSION: &str = "null";
 
 pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
     let url = is_url(input.encoding_type.as_ref())?;
@@ -27,7 +29,8 @@ pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObje
     let (next, objects, prefixes) = parts(page, url, true);
     Ok(ListObjectsOutput {
         name: Some(input.bucket),
-        prefix: Some(encode(&input.prefix.unwrap_or_default(), url)),
+        // boto3 decodes every field of this answer but the prefix: it is left as it came where XML can say it.
+        prefix: Some(input.prefix.map(|prefix| encode(&prefix, url && !is_xml(&prefix))).unwrap_or_default()),
         marker: Some(encode(&input.marker.unwrap_or_default(), url)),
         max_keys: Some(max_keys),
         is_truncated: Some(next.is_some()),
@@ -35,7 +38,7 @@ pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObje
         next_marker: next.map(|next| encode(&next, url)),
         contents: Some(objects),
         common_prefixes: Some(prefixes),
-        delimiter: input.delimiter.map(|delimiter| encode(&delimiter, url)),
+        delimiter: delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         ..Default::default()
     })
@@ -63,11 +66,68 @@ pub async fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListOb
         next_continuation_token: next.map(|next| URL_SAFE_NO_PAD.encode(next)),
         contents: Some(objects),
         common_prefixes: Some(prefixes),
-        delimiter: input.delimiter.map(|delimiter| encode(&delimiter, url)),
+        delimiter: delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         start_after: input.start_after.map(|after| encode(&after, url)),
         ..Default::default()
     })
+}
+
+/// Every object is the one version there is of it, which S3 calls "null". Tools that empty a bucket ask.
+pub async fn versions(
+    service: &Service,
+    input: ListObjectVersionsInput,
+) -> S3Result<ListObjectVersionsOutput> {
+    let url = is_url(input.encoding_type.as_ref())?;
+    let max_keys = page_size(input.max_keys)?;
+    let query = ListQuery {
+        prefix: input.prefix.clone().unwrap_or_default(),
+        delimiter: input.delimiter.clone(),
+        after: input.key_marker.clone().filter(|marker| !marker.is_empty()),
+        limit: max_keys as usize,
+    };
+    let page = service.list(&input.bucket, query).await.map_err(convert::error)?;
+    let (next, objects, prefixes) = parts(page, url, true);
+    Ok(ListObjectVersionsOutput {
+        name: Some(input.bucket),
+        prefix: Some(encode(&input.prefix.unwrap_or_default(), url)),
+        key_marker: Some(encode(&input.key_marker.unwrap_or_default(), url)),
+        version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
+        max_keys: Some(max_keys),
+        is_truncated: Some(next.is_some()),
+        next_version_id_marker: next.as_ref().map(|_| NULL_VERSION.to_owned()),
+        next_key_marker: next.map(|next| encode(&next, url)),
+        versions: Some(objects.into_iter().map(version).collect()),
+        common_prefixes: Some(prefixes),
+        delimiter: delimiter(input.delimiter, url),
+        encoding_type: input.encoding_type,
+        ..Default::default()
+    })
+}
+
+fn delimiter(asked: Option<String>, url: bool) -> Option<String> {
+    asked.filter(|delimiter| !delimiter.is_empty()).map(|delimiter| encode(&delimiter, url))
+}
+
+/// Whether XML 1.0 can hold the text as it is.
+fn is_xml(text: &str) -> bool {
+    !text
+        .chars()
+        .any(|c| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
+}
+
+fn version(object: Object) -> ObjectVersion {
+    ObjectVersion {
+        e_tag: object.e_tag,
+        is_latest: Some(true),
+        key: object.key,
+        last_modified: object.last_modified,
+        owner: object.owner,
+        size: object.size,
+        storage_class: Some(ObjectVersionStorageClass::from_static("STANDARD")),
+        version_id: Some(NULL_VERSION.to_owned()),
+        ..Default::default()
+    }
 }
 
 fn parts(page: ListPage, url: bool, with_owner: bool) -> (Option<String>, Vec<Object>, Vec<CommonPrefix>) {

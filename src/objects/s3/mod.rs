@@ -9,15 +9,17 @@ mod gate;
 mod list;
 mod object;
 mod ops;
+mod polish;
 mod upload;
 
 use super::service::Service;
-use crate::{auth, kernel::id};
+use crate::{
+    auth,
+    kernel::{http::REQUEST_ID, id},
+};
 use axum::body::Body;
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
 use s3s::{S3Error, S3ErrorCode, service::S3Service};
 use std::{
     convert::Infallible,
@@ -29,9 +31,6 @@ pub use gate::is_s3_request;
 /// The one region this server is in, as clients see it.
 pub const REGION: &str = "us-east-1";
 
-/// An error document is small; s3s writes it whole.
-const ERROR_MAX: usize = 64 << 10;
-
 /// The S3 door as a service. Mount it at `/` of an authority: below a path no signature would fit.
 pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service));
@@ -39,6 +38,7 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     builder.set_auth(access::Keys(auth));
     builder.set_access(access::Roles);
     builder.set_host(access::Hosts);
+    builder.set_validation(access::Names);
     S3Door(builder.build())
 }
 
@@ -62,8 +62,11 @@ impl tower::Service<Request<Body>> for S3Door {
 }
 
 async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
-    let request_id = id::ordered();
+    // The doors in front have given the request its id, which the log knows.
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let request_id = given.map_or_else(id::ordered, str::to_owned);
     let resource = request.uri().path().to_owned();
+    let attributes = polish::asks_attributes(request.method(), request.uri());
     let (parts, body) = request.into_parts();
     let response = match gate::check(&parts) {
         Err(refusal) => refusal.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error))),
@@ -78,42 +81,12 @@ async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    let mut response = sign_off(response.map(Body::new), &request_id, &resource).await;
+    let mut response = polish::polish(response.map(Body::new), &request_id, &resource, attributes).await;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amz-request-id", value);
     }
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Crannog"));
     response
-}
-
-/// Writes the request id and the resource into an error document, where support and clients look for them.
-async fn sign_off(response: Response<Body>, request_id: &str, resource: &str) -> Response<Body> {
-    let status = response.status();
-    if status == StatusCode::NOT_MODIFIED {
-        return response.map(|_| Body::empty());
-    }
-    if !status.is_client_error() && !status.is_server_error() {
-        return response;
-    }
-    let (mut parts, body) = response.into_parts();
-    let document =
-        Limited::new(body, ERROR_MAX).collect().await.map(|all| all.to_bytes()).unwrap_or_default();
-    let document = match document.strip_suffix(b"</Error>".as_slice()) {
-        None => document,
-        Some(head) => {
-            let tail = format!(
-                "<Resource>{}</Resource><RequestId>{request_id}</RequestId></Error>",
-                escape(resource)
-            );
-            Bytes::from([head, tail.as_bytes()].concat())
-        }
-    };
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(document))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// An error of the S3 protocol with a sentence of ours.

@@ -2,21 +2,24 @@
 
 use super::{
     super::{
+        digest::Checksums,
         error::Fault,
-        model::{Condition, ObjectInfo, PutOptions},
+        model::{Condition, ObjectInfo, PartInfo, PutOptions},
         read::{ReadCondition, Verdict},
         service::Service,
     },
     convert::{self, Claims, check_promises, check_version, set_checksums},
+    list::page_size,
     refuse,
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::StreamBody;
-use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Result, dto::*};
+use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
 /// Keys one DeleteObjects may name.
 const DELETE_MAX: usize = 1000;
+const NO_VERSIONS: &str = "Objects have no versions here.";
 
 pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
     let (input, headers) = (request.input, request.headers);
@@ -90,7 +93,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         expires: info.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.metadata.into_iter().collect()),
-        parts_count: input.part_number.and(info.part_sizes.as_ref()).map(|sizes| sizes.len() as i32),
+        parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
         tag_count: (!info.tags.is_empty()).then_some(info.tags.len() as i32),
         ..Default::default()
     };
@@ -101,7 +104,8 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
     Ok(output)
 }
 
-pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
+/// The tag count goes into a header by hand: s3s has no field for it here.
+pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
     check_version(input.version_id.as_deref())?;
     let info = service.head(&input.bucket, &input.key).await.map_err(convert::error)?;
     let condition = convert::read_condition(
@@ -112,6 +116,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<HeadObj
     );
     judge(&condition, &info)?;
     let span = span(&info, input.range, input.part_number)?;
+    let tag_count = info.tags.len();
     let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".into()),
         cache_control: info.headers.cache_control,
@@ -125,19 +130,28 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<HeadObj
         expires: info.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.metadata.into_iter().collect()),
-        parts_count: input.part_number.and(info.part_sizes.as_ref()).map(|sizes| sizes.len() as i32),
+        parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
         ..Default::default()
     };
     if span.whole && input.checksum_mode.is_some() {
         set_checksums!(output, &info.checksums.values);
         output.checksum_type = convert::checksum_type(&info.checksums);
     }
-    Ok(output)
+    let mut response = S3Response::new(output);
+    if tag_count > 0 {
+        response.headers.insert("x-amz-tagging-count", HeaderValue::from(tag_count));
+    }
+    Ok(response)
 }
 
 pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
     check_version(input.version_id.as_deref())?;
-    let condition = Condition { if_match: convert::matching(input.if_match), ..Condition::default() };
+    let condition = Condition {
+        if_match: convert::matching(input.if_match),
+        size: input.if_match_size.and_then(|size| u64::try_from(size).ok()),
+        modified_s: input.if_match_last_modified_time.as_ref().and_then(convert::seconds),
+        ..Condition::default()
+    };
     service.delete_if(&input.bucket, &input.key, condition).await.map_err(convert::error)?;
     Ok(DeleteObjectOutput::default())
 }
@@ -149,24 +163,36 @@ pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Resu
     }
     let (known, versioned): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|object| check_version(object.version_id.as_deref()).is_ok());
-    let keys: Vec<String> = known.into_iter().map(|object| object.key).collect();
-    service.delete_all(&input.bucket, keys.clone()).await.map_err(convert::error)?;
-    let deleted = keys.into_iter().map(|key| DeletedObject { key: Some(key), ..Default::default() });
-    let errors: Vec<Error> = versioned.into_iter().map(no_such_version).collect();
+    let wanted = known.into_iter().map(|object| (object.key.clone(), delete_condition(&object))).collect();
+    let outcomes = service.delete_each(&input.bucket, wanted).await.map_err(convert::error)?;
+    let mut errors: Vec<Error> =
+        versioned.into_iter().map(|o| failed(o.key, "NoSuchVersion", NO_VERSIONS)).collect();
+    let mut deleted = Vec::new();
+    for (key, refusal) in outcomes {
+        match refusal {
+            Some(fault) => errors.push(failed(key, convert::code(&fault).as_str(), &fault.to_string())),
+            None => deleted.push(DeletedObject { key: Some(key), ..Default::default() }),
+        }
+    }
     Ok(DeleteObjectsOutput {
-        deleted: (input.delete.quiet != Some(true)).then(|| deleted.collect()),
+        deleted: (input.delete.quiet != Some(true)).then_some(deleted),
         errors: (!errors.is_empty()).then_some(errors),
         ..Default::default()
     })
 }
 
-fn no_such_version(object: ObjectIdentifier) -> Error {
-    Error {
-        code: Some("NoSuchVersion".into()),
-        key: Some(object.key),
-        message: Some("Objects have no versions here.".into()),
-        version_id: object.version_id,
+/// A condition that is not kept must not delete: to pass over it would lose somebody's newer object.
+fn delete_condition(object: &ObjectIdentifier) -> Condition {
+    Condition {
+        if_match: object.e_tag.clone().map(|etag| convert::match_of(etag.into_value())),
+        size: object.size.and_then(|size| u64::try_from(size).ok()),
+        modified_s: object.last_modified_time.as_ref().and_then(convert::seconds),
+        ..Condition::default()
     }
+}
+
+fn failed(key: String, code: &str, message: &str) -> Error {
+    Error { code: Some(code.to_owned()), key: Some(key), message: Some(message.to_owned()), version_id: None }
 }
 
 pub async fn tags_get(service: &Service, input: GetObjectTaggingInput) -> S3Result<GetObjectTaggingOutput> {
@@ -215,12 +241,38 @@ pub async fn attributes(
         set_checksums!(checksum, &info.checksums.values);
         output.checksum = Some(checksum);
     }
-    if let Some(sizes) = info.part_sizes.filter(|_| asked("ObjectParts")) {
-        let count = Some(sizes.len() as i32);
-        output.object_parts =
-            Some(GetObjectAttributesParts { total_parts_count: count, ..Default::default() });
+    if let Some(parts) = info.parts.as_ref().filter(|_| asked("ObjectParts")) {
+        let page = (input.part_number_marker.unwrap_or(0), page_size(input.max_parts)?);
+        output.object_parts = Some(attribute_parts(parts, &info.checksums, page));
     }
     Ok(output)
+}
+
+fn attribute_parts(
+    parts: &[PartInfo],
+    sums: &Checksums,
+    (after, limit): (i32, i32),
+) -> GetObjectAttributesParts {
+    let algorithm = sums.values.first().map(|(algorithm, _)| *algorithm);
+    let wire = |part: &PartInfo| {
+        let mut wire = ObjectPart {
+            part_number: Some(part.number() as i32),
+            size: Some(signed(part.size())),
+            ..Default::default()
+        };
+        set_checksums!(wire, algorithm.into_iter().zip(part.checksum().map(str::to_owned)));
+        wire
+    };
+    let rest: Vec<&PartInfo> = parts.iter().filter(|part| part.number() as i32 > after).collect();
+    let shown: Vec<ObjectPart> = rest.iter().take(limit as usize).map(|part| wire(part)).collect();
+    GetObjectAttributesParts {
+        is_truncated: Some(shown.len() < rest.len()),
+        max_parts: Some(limit),
+        part_number_marker: Some(after),
+        next_part_number_marker: shown.last().and_then(|part| part.part_number),
+        parts: Some(shown),
+        total_parts_count: Some(parts.len() as i32),
+    }
 }
 
 /// The bytes a read asks for.
@@ -250,8 +302,10 @@ fn span(info: &ObjectInfo, range: Option<Range>, part: Option<i32>) -> S3Result<
 }
 
 fn part_range(info: &ObjectInfo, part: i32) -> S3Result<std::ops::Range<u64>> {
-    let whole = [info.size];
-    let sizes = info.part_sizes.as_deref().unwrap_or(&whole);
+    let sizes: Vec<u64> = match &info.parts {
+        Some(parts) => parts.iter().map(PartInfo::size).collect(),
+        None => vec![info.size],
+    };
     let index =
         usize::try_from(part).ok().and_then(|number| number.checked_sub(1)).filter(|i| *i < sizes.len());
     let index = index.ok_or_else(|| {

@@ -62,7 +62,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        object::head(&self.0, request.input).await.map(S3Response::new)
+        object::head(&self.0, request.input).await
     }
 
     async fn delete_object(
@@ -133,6 +133,13 @@ impl S3 for Ops {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         list::v2(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        list::versions(&self.0, request.input).await.map(S3Response::new)
     }
 
     async fn create_multipart_upload(

@@ -9,7 +9,7 @@ use crate::kernel::error::Result;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const COLUMNS: &str =
-    "key, size, etag, modified_ms, content_type, headers, metadata, tags, checksums, part_sizes, extents";
+    "key, size, etag, modified_ms, content_type, headers, metadata, tags, checksums, parts, upload, extents";
 
 /// The object, or the fault that says whether the bucket or the key is missing.
 pub fn object_get(c: &Connection, bucket: &str, key: &str) -> Result<Record> {
@@ -44,9 +44,9 @@ pub fn object_put(c: &Connection, bucket: &str, record: &Record, condition: &Con
     let info = &record.info;
     let old = object_find(c, bucket, &info.key)?;
     check(condition, old.as_ref().map(|old| &old.info), &info.key)?;
-    let part_sizes = info.part_sizes.as_ref().map(to_json).transpose()?;
+    let parts = info.parts.as_ref().map(to_json).transpose()?;
     let sql = format!(
-        "INSERT OR REPLACE INTO object (bucket, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        "INSERT OR REPLACE INTO object (bucket, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
     );
     c.prepare_cached(&sql)?.execute(params![
         bucket,
@@ -59,7 +59,8 @@ pub fn object_put(c: &Connection, bucket: &str, record: &Record, condition: &Con
         to_json(&info.metadata)?,
         to_json(&info.tags)?,
         to_json(&info.checksums)?,
-        part_sizes,
+        parts,
+        info.upload,
         to_json(&record.extents)?,
     ])?;
     if let Some(old) = &old {
@@ -105,6 +106,13 @@ fn check(condition: &Condition, now: Option<&ObjectInfo>, key: &str) -> Result<(
             return Err(Fault::PreconditionFailed("If-Match").into());
         }
     }
+    if now.zip(condition.size).is_some_and(|(info, size)| info.size != size) {
+        return Err(Fault::PreconditionFailed("x-amz-if-match-size").into());
+    }
+    let modified_s = now.map(|info| info.last_modified_ms.div_euclid(1000));
+    if modified_s.zip(condition.modified_s).is_some_and(|(there, wanted)| there != wanted) {
+        return Err(Fault::PreconditionFailed("x-amz-if-match-last-modified-time").into());
+    }
     if condition.if_none_match.as_ref().is_some_and(|unwanted| unwanted.holds(etag)) {
         return Err(Fault::PreconditionFailed("If-None-Match").into());
     }
@@ -123,7 +131,8 @@ fn read(row: &Row<'_>) -> Result<Record> {
         metadata: from_json(text(6)?)?,
         tags: from_json(text(7)?)?,
         checksums: from_json(text(8)?)?,
-        part_sizes: row.get::<_, Option<String>>(9)?.map(|text| from_json(&text)).transpose()?,
+        parts: row.get::<_, Option<String>>(9)?.map(|text| from_json(&text)).transpose()?,
+        upload: row.get(10)?,
     };
-    Ok(Record { info, extents: from_json(text(10)?)? })
+    Ok(Record { info, extents: from_json(text(11)?)? })
 }

@@ -10,7 +10,7 @@ schedule: '0 2 * * MON-FRI'
 timezone: Europe/Berlin
 params:
   epochs: 5
-  rate: 0.01
+  rate: 1.10
   full: true
   table: ''
 tasks:
@@ -50,7 +50,7 @@ fn a_full_definition_is_read() {
         flights.params,
         [
             param("epochs", Some("5")),
-            param("rate", Some("0.01")),
+            param("rate", Some("1.10")),
             param("full", Some("true")),
             param("table", Some(""))
         ]

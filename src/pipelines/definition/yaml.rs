@@ -41,7 +41,7 @@ pub(super) struct FileTask {
 #[derive(Debug, Default)]
 pub(super) struct Params(pub Vec<(Spanned<String>, Option<String>)>);
 
-/// A string, number or boolean, kept as text; null is the empty text.
+/// A string, number or boolean as it was written; nothing for null.
 #[derive(Clone, Debug)]
 pub(super) struct Scalar(pub Option<String>);
 
@@ -74,36 +74,9 @@ pub(super) fn problem(message: impl Into<String>, at: Location) -> Problem {
 }
 
 impl<'de> Deserialize<'de> for Scalar {
+    /// As text, not as a number: `1.10` is a version to somebody and must not become `1.1`.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Scalar;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, a number, true, false or null")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar(Some(text.to_owned())))
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Scalar, E> {
-                Ok(Scalar(Some(value.to_string())))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(value.to_string())))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(value.to_string())))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(value.to_string())))
-            }
-            fn visit_unit<E>(self) -> Result<Scalar, E> {
-                Ok(Scalar(None))
-            }
-            fn visit_none<E>(self) -> Result<Scalar, E> {
-                Ok(Scalar(None))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+        Option::<String>::deserialize(deserializer).map(Scalar)
     }
 }
 

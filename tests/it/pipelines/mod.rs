@@ -1,5 +1,8 @@
 //! Pipelines with real task processes: the binary under test is the supervisor. `engine` drives
-//! the service inside this process, where a "server" can be dropped and made anew at will.
+//! the service inside this process, `api` and `killed` the real server over HTTP.
 
+mod api;
 mod engine;
+mod house;
+mod killed;
 mod supervisor;

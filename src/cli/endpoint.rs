@@ -1,0 +1,183 @@
+//! `crannog endpoint`: make, list, show, delete and ask the endpoints that serve models.
+
+use super::{Failure, Global, client::Client, failure::Code, print, print_json, table, wait_for};
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{io::Read, path::PathBuf};
+
+const PATH: &str = "/api/crannog/v1/endpoints";
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the endpoints
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Serve a model under a name, or point that name at another model
+    Create {
+        name: String,
+        /// models:/NAME@ALIAS to follow an alias, models:/NAME/VERSION for a fixed version
+        #[arg(long, value_name = "URI")]
+        model: String,
+    },
+    /// Show one endpoint: its model, state, inputs and latency
+    Show {
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop serving under a name; the model itself stays in the registry
+    Delete { name: String },
+    /// Ask an endpoint for predictions; the request is MLflow's JSON
+    Predict {
+        name: String,
+        /// The request, e.g. '{"inputs": [[1, 2]]}'
+        #[arg(long, value_name = "JSON", conflicts_with = "file")]
+        json: Option<String>,
+        /// A file with the request, .csv or .json; - reads standard input [default: the model's own example]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
+    let client = Client::find(global)?;
+    match command {
+        Command::List { json } => list(&client, *json),
+        Command::Create { name, model } => create(&client, name, model),
+        Command::Show { name, json } => show(&client, name, *json),
+        Command::Delete { name } => wait_for(client.delete(&path_of(name))),
+        Command::Predict { name, json, file } => predict(&client, name, json.as_deref(), file.as_deref()),
+    }
+}
+
+fn list(client: &Client, json: bool) -> Result<(), Failure> {
+    let answer = wait_for(client.get(PATH))?;
+    if json {
+        return print_json(&answer);
+    }
+    let endpoints = answer["endpoints"].as_array().map_or(&[][..], Vec::as_slice);
+    if endpoints.is_empty() {
+        eprintln!(
+            "No endpoints yet. Serve a model: crannog endpoint create NAME --model models:/MODEL@ALIAS"
+        );
+        return Ok(());
+    }
+    let mut rows =
+        vec![["NAME", "STATE", "MODEL", "VERSION", "REQUESTS", "P95 MS"].map(str::to_owned).to_vec()];
+    rows.extend(endpoints.iter().map(|endpoint| {
+        let fields = ["name", "state", "model", "version", "requests"];
+        let mut row: Vec<_> = fields.iter().map(|field| text(&endpoint[field])).collect();
+        row.push(text(&endpoint["latency_ms"]["p95"]));
+        row
+    }));
+    print(&table(&rows))
+}
+
+fn create(client: &Client, name: &str, model: &str) -> Result<(), Failure> {
+    let endpoint = wait_for(client.put(&path_of(name), &json!({ "model": model })))?;
+    eprintln!("Endpoint {name} serves {model} (now: {}).", text(&endpoint["state"]));
+    eprintln!("Next: crannog endpoint predict {name}");
+    print(&format!("{}{}\n", client.base(), text(&endpoint["url_path"])))
+}
+
+fn show(client: &Client, name: &str, json: bool) -> Result<(), Failure> {
+    let endpoint = wait_for(client.get(&path_of(name)))?;
+    if json {
+        return print_json(&endpoint);
+    }
+    let latency = &endpoint["latency_ms"];
+    let rows = [
+        ("Name", text(&endpoint["name"])),
+        ("State", text(&endpoint["state"])),
+        ("Follows", text(&endpoint["model"])),
+        ("Serves", format!("{} version {}", text(&endpoint["model_name"]), text(&endpoint["version"]))),
+        ("Loaded", text(&endpoint["loaded_at"])),
+        ("Error", text(&endpoint["error"])),
+        (
+            "Requests",
+            format!("{} ({} refused or failed)", text(&endpoint["requests"]), text(&endpoint["errors"])),
+        ),
+        (
+            "Latency",
+            format!(
+                "p50 {} ms, p95 {} ms, p99 {} ms",
+                text(&latency["p50"]),
+                text(&latency["p95"]),
+                text(&latency["p99"])
+            ),
+        ),
+        ("Inputs", tensors(&endpoint["inputs"])),
+        ("Outputs", tensors(&endpoint["outputs"])),
+        ("Address", format!("{}{}", client.base(), text(&endpoint["url_path"]))),
+    ];
+    print(&table(&rows.map(|(name, value)| vec![name.to_owned(), value])))
+}
+
+fn predict(
+    client: &Client,
+    name: &str,
+    json: Option<&str>,
+    file: Option<&std::path::Path>,
+) -> Result<(), Failure> {
+    let is_csv = file.is_some_and(|path| path.extension().is_some_and(|extension| extension == "csv"));
+    let kind = if is_csv { "text/csv" } else { "application/json" };
+    let body = match (json, file) {
+        (Some(json), _) => json.to_owned(),
+        (None, Some(path)) => read(path)?,
+        (None, None) => example(client, name)?,
+    };
+    let path = format!("/endpoints/{}/invocations", escaped(name));
+    print_json(&wait_for(client.send_text(Method::POST, &path, kind, body))?)
+}
+
+fn read(path: &std::path::Path) -> Result<String, Failure> {
+    if path.as_os_str() != "-" {
+        return Ok(fs_err::read_to_string(path)?);
+    }
+    let mut text = String::new();
+    std::io::stdin().lock().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The example that was logged with the model.
+fn example(client: &Client, name: &str) -> Result<String, Failure> {
+    let endpoint = wait_for(client.get(&path_of(name)))?;
+    match &endpoint["input_example"] {
+        Value::Null => {
+            Err(Failure::new(Code::Usage, format!("the model of endpoint {name} has no input example"))
+                .hint("give the request with --json or --file"))
+        }
+        example => {
+            eprintln!("Asking with the model's own example.");
+            Ok(example.to_string())
+        }
+    }
+}
+
+fn path_of(name: &str) -> String {
+    format!("{PATH}/{}", escaped(name))
+}
+
+fn escaped(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn tensors(list: &Value) -> String {
+    let one = |tensor: &Value| {
+        format!("{} {} {}", text(&tensor["name"]), text(&tensor["datatype"]), tensor["shape"])
+    };
+    list.as_array().map_or_else(|| "-".into(), |list| list.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

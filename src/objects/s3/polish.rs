@@ -1,0 +1,75 @@
+//! The last touch to an answer: what s3s leaves out of error documents, and the one ETag that S3
+//! writes without quotes.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Limited};
+
+/// The documents changed here are small; s3s writes them whole.
+const DOCUMENT_MAX: usize = 4 << 20;
+
+/// Whether this is GetObjectAttributes.
+pub fn asks_attributes(method: &Method, uri: &Uri) -> bool {
+    let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or(pair));
+    method == Method::GET && names.into_iter().any(|name| name == "attributes")
+}
+
+/// Writes request id and resource into an error document, where support and clients look for them.
+pub async fn polish(
+    response: Response<Body>,
+    request_id: &str,
+    resource: &str,
+    attributes: bool,
+) -> Response<Body> {
+    let status = response.status();
+    if status == StatusCode::NOT_MODIFIED {
+        return response.map(|_| Body::empty());
+    }
+    if status.is_client_error() || status.is_server_error() {
+        return rewrite(response, |document| sign(document, request_id, resource)).await;
+    }
+    if attributes {
+        return rewrite(response, unquote).await;
+    }
+    response
+}
+
+async fn rewrite(response: Response<Body>, change: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let document =
+        Limited::new(body, DOCUMENT_MAX).collect().await.map(|all| all.to_bytes()).unwrap_or_default();
+    let document = change(&document).map_or(document, Bytes::from);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(document))
+}
+
+fn sign(document: &[u8], request_id: &str, resource: &str) -> Option<Vec<u8>> {
+    let head = document.strip_suffix(b"</Error>".as_slice())?;
+    let resource = escape(resource);
+    let tail = format!("<Resource>{resource}</Resource><RequestId>{request_id}</RequestId></Error>");
+    Some([head, tail.as_bytes()].concat())
+}
+
+fn unquote(document: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(document).ok()?;
+    Some(text.replace("<ETag>&quot;", "<ETag>").replace("&quot;</ETag>", "</ETag>").into_bytes())
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_its_request_and_resource() {
+        let signed = sign(b"<Error><Code>X</Code></Error>", "42", "/b/<k>&").unwrap();
+        let wanted =
+            "<Error><Code>X</Code><Resource>/b/&lt;k&gt;&amp;</Resource><RequestId>42</RequestId></Error>";
+        assert_eq!(String::from_utf8(signed).unwrap(), wanted);
+        assert_eq!(sign(b"", "42", "/"), None);
+    }
+}
