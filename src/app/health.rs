@@ -4,6 +4,7 @@
 use crate::{
     auth::Viewer,
     kernel::{VERSION, clock, config::Config, http::Json, tasks::Tasks},
+    objects,
 };
 use axum::{
     Router,
@@ -195,7 +196,7 @@ async fn client_env(State(health): State<Health>, _: Viewer, headers: HeaderMap)
         (None, Some(name)) => format!("http://{name}:{}", health.0.s3.port()),
         _ => health.s3_url(),
     };
-    Json(json!({ "tracking_uri": tracking, "s3_endpoint": s3, "region": config.s3.region }))
+    Json(json!({ "tracking_uri": tracking, "s3_endpoint": s3, "region": objects::REGION }))
 }
 
 /// `host` without its port; an IPv6 address keeps its brackets.

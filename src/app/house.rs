@@ -73,6 +73,11 @@ impl House {
         BoxCloneSyncService::new(routes.into_service::<axum::body::Body>())
     }
 
+    /// What answers on the S3 door.
+    pub fn s3_door(&self) -> Service {
+        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
+    }
+
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
@@ -95,7 +100,7 @@ fn pipelines(
     auth: &auth::Service,
 ) -> Result<pipelines::Service> {
     let (http_url, s3_url) = (health.local_http_url(), health.local_s3_url());
-    let environment = pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, config.s3.region.clone());
+    let environment = pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, objects::REGION.into());
     let own = pipelines::Config {
         dir: config.pipelines.dir.clone(),
         parallelism: config.pipelines.max_tasks,

@@ -7,6 +7,7 @@ use crate::kernel::{
     http::{Problem, REQUEST_ID},
     id,
 };
+use crate::objects::is_s3_request;
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -60,16 +61,12 @@ pub async fn nowhere(request: Request) -> Problem {
 
 /// Sends requests that carry an AWS signature to the S3 service, so that one open port is enough.
 pub async fn signed_to_s3(State(s3): State<Gate>, request: Request, next: Next) -> Response {
-    if !is_signed(&request) {
+    let (parts, body) = request.into_parts();
+    let signed = is_s3_request(&parts);
+    let request = Request::from_parts(parts, body);
+    if !signed {
         return next.run(request).await;
     }
     let Ok(response) = s3.oneshot(request).await;
     response
-}
-
-/// Whether a request carries an AWS signature of any version, in its header or in its query.
-fn is_signed(request: &Request) -> bool {
-    let header = request.headers().get(http::header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    let query = request.uri().query().unwrap_or_default();
-    header.starts_with(b"AWS4-") || header.starts_with(b"AWS ") || query.contains("X-Amz-Signature=")
 }

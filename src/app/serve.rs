@@ -38,7 +38,8 @@ pub async fn serve(effective: &Effective) -> Result<()> {
     let first = house.auth.first_admin(&stores.secrets(), chosen).await?;
     house.recover().await?;
     house.start(&tasks);
-    http_gate.open(house.main_door(s3_gate));
+    http_gate.open(house.main_door(s3_gate.clone()));
+    s3_gate.open(house.s3_door());
 
     greet(&health, effective, first.as_ref(), random_password, begun.elapsed());
     stop.cancelled().await;

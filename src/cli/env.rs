@@ -5,7 +5,7 @@ use super::{
     Failure, Global, client::Admin, failure::Code, print, print_json,
     settings::{Settings, effective},
 };
-use crate::app::lock;
+use crate::{app::lock, objects};
 use serde_json::{Map, Value};
 
 #[derive(clap::Args)]
@@ -22,6 +22,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
     let admin = Admin::read(&config.data_dir)?;
     let http = config.http.public_url.clone().unwrap_or(running.http_url);
     let s3 = config.s3.public_url.clone().unwrap_or(running.s3_url);
+    let region = objects::REGION.to_owned();
     let variables = [
         ("MLFLOW_TRACKING_URI", &http),
         ("MLFLOW_TRACKING_USERNAME", &admin.user),
@@ -29,8 +30,8 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
         ("AWS_ACCESS_KEY_ID", &admin.access_key_id),
         ("AWS_SECRET_ACCESS_KEY", &admin.secret_access_key),
         ("AWS_ENDPOINT_URL", &s3),
-        ("AWS_REGION", &config.s3.region),
-        ("AWS_DEFAULT_REGION", &config.s3.region),
+        ("AWS_REGION", &region),
+        ("AWS_DEFAULT_REGION", &region),
         ("CRANNOG_URL", &http),
     ];
     if arguments.json {

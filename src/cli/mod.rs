@@ -59,11 +59,18 @@ enum Command {
     Config(config::Command),
     /// Print the version
     Version(version::Arguments),
+    /// Run one task attempt to its end; the server starts this by itself
+    #[command(hide = true)]
+    TaskSupervisor { folder: PathBuf },
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Before anything else: the supervisor is one small thread that outlives the server.
+    if let Command::TaskSupervisor { folder } = &arguments.command {
+        return crate::pipelines::supervise(folder);
+    }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -80,6 +87,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
         Command::Version(arguments) => version::run(&arguments),
+        Command::TaskSupervisor { .. } => Ok(()),
     }
 }
 

@@ -33,5 +33,5 @@ pub use error::Fault;
 pub use model::{BucketInfo, ListPage, ListQuery, ObjectInfo, PutOptions};
 pub use read::ByteStream;
 pub use routes::router;
-pub use s3::{S3Door, is_s3_request, s3_service};
+pub use s3::{REGION, S3Door, is_s3_request, s3_service};
 pub use service::Service;

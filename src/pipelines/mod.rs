@@ -34,6 +34,8 @@ mod source;
 mod store;
 mod supervisor;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use config::Config;
 pub use environment::{ServerEnvironment, TaskEnvironment};

@@ -80,7 +80,7 @@ pub fn check_model(name: &str) -> Result<()> {
     if name == "." || name == ".." {
         return Err(Error::invalid(format!(
             "Invalid value \"{name}\" for parameter 'name' supplied: Names may be treated as files in certain \
-             cases, and must not resolve to other names when treated as such. This name would resolve to another."
+             cases, and must not resolve to other names when treated as such. This name would resolve to '{name}'"
         )));
     }
     within("name", name, 256)
@@ -128,11 +128,10 @@ pub fn check_tag(key: &str, value: &str) -> Result<()> {
 
 /// A version's number, which MLflow writes as text.
 pub fn version(text: &str) -> Result<u32> {
-    let number = text.trim().parse::<i64>().map_err(|_| {
-        Error::invalid(format!(
-            "Invalid value \"{text}\" for parameter 'version' supplied: The value is not an integer."
-        ))
-    })?;
+    let number = text
+        .trim()
+        .parse::<i64>()
+        .map_err(|_| Error::invalid(format!("Parameter 'version' must be an integer, got '{text}'.")))?;
     // No version is 0 or less; looking for one then finds nothing, as it should.
     Ok(u32::try_from(number).unwrap_or(0))
 }

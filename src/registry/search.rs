@@ -131,7 +131,7 @@ impl Query {
     }
 
     fn number_test(&mut self, column: &str, comparison: &Comparison, allowed: &[&str]) -> Result<String> {
-        let operator = comparison.allowed(allowed, "attribute")?;
+        let operator = comparison.allowed(allowed, &format!("attribute {}", comparison.key))?;
         let Operand::One(text, _) = &comparison.operand else {
             return Err(Error::invalid(format!("Expected a number for attribute '{}'.", comparison.key)));
         };

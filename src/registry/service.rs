@@ -11,7 +11,7 @@ use super::{
 use crate::{
     kernel::{
         clock::now_ms,
-        error::{Error, Result},
+        error::{Error, Kind, Result},
         event::{Bus, Event},
     },
     store::{Connection, Db},
@@ -361,7 +361,11 @@ impl Service {
                 (id.clone(), id, logged.artifact_uri)
             }
             ModelUri::Registered { name, pick } => {
-                let found = self.version_picked(&name, pick).await?;
+                let alias = matches!(pick, Pick::Alias(_));
+                let found = self.version_picked(&name, pick).await.map_err(|error| {
+                    // MLflow calls an unknown alias invalid; to whoever follows it, it is not there.
+                    if alias && error.kind == Kind::Invalid { Error::not_found(error.message) } else { error }
+                })?;
                 (found.name, found.version.to_string(), found.storage)
             }
         };
@@ -372,11 +376,7 @@ impl Service {
     async fn version_picked(&self, name: &str, pick: Pick) -> Result<ModelVersion> {
         match pick {
             Pick::Version(version) => self.version_get(name, version).await,
-            Pick::Alias(alias) => self.version_by_alias(name, &alias).await.map_err(|error| {
-                // Asked by address, an alias that points nowhere is a thing not found.
-                let missing = error.message.ends_with("not found.");
-                if missing { Error::not_found(error.message) } else { error }
-            }),
+            Pick::Alias(alias) => self.version_by_alias(name, &alias).await,
             Pick::Latest => self.newest_version(name, None).await,
             Pick::Stage(stage) => self.newest_version(name, Some(Stage::parse(&stage)?)).await,
         }
@@ -437,8 +437,9 @@ fn no_version(name: &str, version: u32) -> Error {
 }
 
 fn newest(db: &Connection, id: i64, name: &str, stage: Option<Stage>) -> Result<ModelVersion> {
-    let latest = store::versions_latest(db, id)?;
-    latest.into_iter().find(|version| stage.is_none_or(|stage| version.stage == stage)).ok_or_else(|| {
+    let latest = store::versions_latest(db, id)?.into_iter();
+    let wanted = latest.filter(|version| stage.is_none_or(|stage| version.stage == stage));
+    wanted.max_by_key(|version| version.version).ok_or_else(|| {
         let stage = stage.map(|stage| format!(" and stage '{}'", stage.name())).unwrap_or_default();
         Error::not_found(format!("No versions of model with name '{name}'{stage} found"))
     })

@@ -157,13 +157,13 @@ pub fn version_get(db: &Connection, id: Id, version: u32) -> Result<Option<Model
     Ok(versions(db, &sql, params![id, version])?.pop())
 }
 
-/// The newest version in each stage, newest first.
+/// The newest version in each stage, oldest first.
 pub fn versions_latest(db: &Connection, id: Id) -> Result<Vec<ModelVersion>> {
     let sql = format!(
         "SELECT {VERSION_COLUMNS} FROM model_versions v JOIN registered_models m ON m.id = v.model_id
          WHERE v.model_id = ?1 AND v.stage <> '{DELETED}' AND v.version =
                (SELECT max(w.version) FROM model_versions w WHERE w.model_id = v.model_id AND w.stage = v.stage)
-         ORDER BY v.version DESC"
+         ORDER BY v.version"
     );
     versions(db, &sql, [id])
 }

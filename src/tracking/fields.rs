@@ -12,7 +12,7 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
+pub const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
 
 /// A request's fields, or those of an object inside it; `path` then says where.
 #[derive(Debug, Default)]
@@ -264,6 +264,14 @@ impl Fields {
 
     pub fn missing(&self, name: &str) -> Error {
         Error::invalid(format!("Missing value for required parameter '{}'.{SEE_DOCS}", self.at(name)))
+    }
+
+    /// An integer no larger than `most`, in the words MLflow has for that.
+    pub fn int_at_most(&self, name: &str, most: i64) -> Result<Option<i64>> {
+        match (self.int(name)?, self.single(name)) {
+            (Some(int), Some(value)) if int > most => Err(self.wrong_type(name, value)),
+            (int, _) => Ok(int),
+        }
     }
 
     fn wrong_type(&self, name: &str, value: &Value) -> Error {

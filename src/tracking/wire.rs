@@ -47,7 +47,7 @@ fn code_of(kind: Kind) -> (StatusCode, &'static str) {
         Kind::Forbidden => (StatusCode::FORBIDDEN, "PERMISSION_DENIED"),
         Kind::NotFound => (StatusCode::NOT_FOUND, "RESOURCE_DOES_NOT_EXIST"),
         Kind::Exists => (StatusCode::BAD_REQUEST, "RESOURCE_ALREADY_EXISTS"),
-        Kind::Conflict => (StatusCode::CONFLICT, "RESOURCE_CONFLICT"),
+        Kind::Conflict => (StatusCode::CONFLICT, "INVALID_STATE"),
         Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETER_VALUE"),
         Kind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
         Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),

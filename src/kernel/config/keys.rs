@@ -117,8 +117,6 @@ settings! {
         /// Where the S3 door listens. Requests that carry an AWS signature are also answered on the
         /// main door.
         listen: SocketAddr = "127.0.0.1:9000";
-        /// The region clients sign for.
-        region: String = "us-east-1";
         /// The address clients reach the S3 door at, when it is not the one it listens on.
         public_url: OptionalText = "";
     }

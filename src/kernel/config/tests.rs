@@ -25,17 +25,17 @@ fn every_default_parses_and_shows_as_something_that_parses_again() {
 
 #[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
-    let (_dir, mut inputs) = with_file("[http]\nlisten = \"127.0.0.1:1\"\n[s3]\nlisten = \"127.0.0.1:2\"\nregion = \"lake\"\n");
+    let (_dir, mut inputs) = with_file("[http]\nlisten = \"127.0.0.1:1\"\n[s3]\nlisten = \"127.0.0.1:2\"\npublic_url = \"http://lake\"\n");
     inputs.environment =
         vec![variable("CRANNOG_HTTP_LISTEN", "127.0.0.1:3"), variable("CRANNOG_S3_LISTEN", "127.0.0.1:4")];
     inputs.flags = vec![variable("http.listen", "127.0.0.1:5")];
     let effective = load(&inputs).expect("all of it is valid");
     assert_eq!(effective.config.http.listen.port(), 5);
     assert_eq!(effective.config.s3.listen.port(), 4);
-    assert_eq!(effective.config.s3.region, "lake");
+    assert_eq!(effective.config.s3.public_url.as_deref(), Some("http://lake"));
     assert_eq!(effective.sources["http.listen"], Source::Flag("--http-listen".into()));
     assert_eq!(effective.sources["s3.listen"], Source::Environment("CRANNOG_S3_LISTEN".into()));
-    assert!(matches!(effective.sources["s3.region"], Source::File { line: 5, .. }));
+    assert!(matches!(effective.sources["s3.public_url"], Source::File { line: 5, .. }));
     assert_eq!(effective.sources["log.level"], Source::Default);
 }
 

@@ -99,7 +99,16 @@ fn check_node(node: &NodeProto, known: &OnnxOpRegister) -> Result<()> {
     )))
 }
 
+/// No tensor has this many dimensions; tract would walk them one by one.
+const MOST_AXES: u64 = 64;
+
 fn check_attribute(attribute: &AttributeProto, known: &OnnxOpRegister, outer: &HashSet<&str>) -> Result<()> {
+    if matches!(attribute.name.as_str(), "axis" | "axes") {
+        let mut axes = attribute.ints.iter().chain([&attribute.i]);
+        if let Some(axis) = axes.find(|axis| axis.unsigned_abs() > MOST_AXES) {
+            return Err(Error::invalid(format!("A node works along axis {axis}, which no tensor has.")));
+        }
+    }
     for tensor in attribute.t.iter().chain(&attribute.tensors) {
         check_tensor(tensor)?;
     }

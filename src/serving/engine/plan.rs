@@ -15,6 +15,10 @@ use crate::kernel::error::Result;
 
 type Runnable = Arc<TypedRunnableModel>;
 
+/// No value a model works out may need more bytes for one row (its weights may): beyond this the file is damaged, or no model
+/// for this machine, and asking for the memory would take the server down.
+const LARGEST_VALUE: usize = 256 << 20;
+
 /// Distinct sets of input shapes kept ready; a client settles on one or two.
 const CACHED_PLANS: usize = 8;
 
@@ -177,8 +181,26 @@ fn one_row(inputs: &[Input]) -> Vec<Vec<usize>> {
     inputs.iter().map(|input| input.dims.iter().map(size).collect()).collect()
 }
 
+/// Open dimensions count as one.
+fn check_sizes(model: &TypedModel) -> TractResult<()> {
+    for (node, fact) in
+        model.nodes().iter().flat_map(|node| node.outputs.iter().map(move |out| (node, &out.fact)))
+    {
+        let sizes = fact.shape.iter().map(|dim| dim.to_usize().unwrap_or(1));
+        let bytes = sizes.fold(fact.datum_type.size_of(), usize::saturating_mul);
+        ensure!(
+            fact.konst.is_some() || bytes <= LARGEST_VALUE,
+            "{} makes a value of {} MB for one row",
+            node.op.name(),
+            bytes >> 20
+        );
+    }
+    Ok(())
+}
+
 fn build(model: InferenceModel, style: Style) -> TractResult<Runnable> {
     let mut typed = model.into_typed()?;
+    check_sizes(&typed)?;
     // Symbolic integers become numbers before they leave, while the run still knows the symbols.
     let mut outputs = typed.output_outlets()?.to_vec();
     for (index, outlet) in outputs.iter_mut().enumerate() {

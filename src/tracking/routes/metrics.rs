@@ -6,6 +6,7 @@ use crate::{
     kernel::error::{Error, Result},
     tracking::{
         Service,
+        fields::SEE_DOCS,
         model::{Double, Point},
         wire::{Fields, MlflowError},
     },
@@ -110,7 +111,7 @@ pub async fn history_bulk_interval(State(tracker): State<Service>, _: Viewer, fi
     if run_ids.len() > BULK_RUNS {
         return Err(Error::invalid(format!(
             "GetMetricHistoryBulkInterval request must specify at most {BULK_RUNS} run_ids. \
-             Received {} run_ids.",
+             Received {} run_ids.{SEE_DOCS}",
             run_ids.len()
         ))
         .into());
@@ -118,7 +119,7 @@ pub async fn history_bulk_interval(State(tracker): State<Service>, _: Viewer, fi
     let key = fields.required("metric_key")?;
     let limit = fields.int("max_results")?.unwrap_or(SAMPLES);
     if !(1..=SAMPLES).contains(&limit) {
-        return Err(Error::invalid(format!("max_results must be between 1 and {SAMPLES}.")).into());
+        return Err(Error::invalid(format!("max_results must be between 1 and {SAMPLES}.{SEE_DOCS}")).into());
     }
     let steps = steps_in(&fields)?;
     let runs = tracker.metric_history_sampled(run_ids, key, steps, limit as usize).await?;

@@ -5,6 +5,7 @@ use crate::{
     tracking::{
         Service,
         model::{Pair, RUN_STATUSES, Run, Stage, View},
+        search::PAGE_MAX,
         service::{CreateRun, UpdateRun},
         wire::{Answer, Fields, MlflowError},
     },
@@ -66,7 +67,7 @@ pub async fn search(
             fields.text_or_empty("filter")?,
             fields.texts("order_by")?,
             View::from_number(fields.choice("run_view_type", View::CHOICES)?),
-            fields.int("max_results")?,
+            fields.int_at_most("max_results", PAGE_MAX)?,
             fields.text_or_empty("page_token")?,
         )
         .await?;

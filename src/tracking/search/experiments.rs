@@ -75,6 +75,11 @@ fn column_of(key: &str) -> Result<&'static str> {
 fn attribute(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
     let column = column_of(key)?;
     let Comparison { op, value, .. } = comparison;
+    if matches!(op, Op::IsNull | Op::IsNotNull) {
+        return Err(Error::invalid(format!(
+            "IS NULL / IS NOT NULL is only supported for tags, not for attribute '{key}'"
+        )));
+    }
     match key {
         "experiment_id" => return by_id(sql, *op, value),
         "name" => {

@@ -57,13 +57,13 @@ impl Op {
         if allowed.contains(&self) {
             return Ok(());
         }
-        let words: Vec<_> = allowed.iter().map(|op| format!("'{}'", op.word())).collect();
-        Err(Error::invalid(format!(
-            "Invalid comparator '{}' not one of '{{{}}}'",
-            self.word(),
-            words.join(", ")
-        )))
+        Err(unknown(self.word(), allowed))
     }
+}
+
+fn unknown(word: &str, allowed: &[Op]) -> Error {
+    let words: Vec<_> = allowed.iter().map(|op| format!("'{}'", op.word())).collect();
+    Error::invalid(format!("Invalid comparator '{word}' not one of '{{{}}}'", words.join(", ")))
 }
 
 /// The right side of a comparison.
@@ -171,10 +171,9 @@ impl Parser<'_> {
             ["NOT", "IN", _] => (Op::NotIn, 2),
             ["IS", "NOT", "NULL"] => (Op::IsNotNull, 3),
             ["IS", "NULL", _] => (Op::IsNull, 2),
+            ["NOT", other @ ("LIKE" | "ILIKE"), _] => return Err(unknown(&format!("NOT {other}"), Op::TEXT)),
             _ => match self.tokens.get(self.at) {
-                Some(Token { kind: Kind::Compare, raw }) => {
-                    return Err(Error::invalid(format!("Invalid comparator '{raw}'")));
-                }
+                Some(Token { kind: Kind::Compare, raw }) => return Err(unknown(raw, Op::NUMERIC)),
                 _ => return Ok(None),
             },
         };
@@ -239,8 +238,11 @@ impl Parser<'_> {
 
     /// The error for what is left when no comparison begins here.
     fn stray(&self) -> Error {
-        let rest: Vec<_> = self.tokens[self.at..].iter().map(|token| token.raw.as_str()).collect();
-        Error::invalid(format!("Invalid clause(s) in filter string: '{}'", rest.join(" ")))
+        let rest = &self.tokens[self.at..];
+        // Two comparisons joined by a wrong word: the word is what is wrong.
+        let wrong = if is_word(&rest[0], "OR") || is_word(&rest[0], "NOT") { &rest[..1] } else { rest };
+        let wrong: Vec<_> = wrong.iter().map(|token| format!("'{}'", token.raw)).collect();
+        Error::invalid(format!("Invalid clause(s) in filter string: {}", wrong.join(", ")))
     }
 }
 
@@ -279,10 +281,13 @@ pub fn text_of(comparison: &Comparison, what: &str) -> Result<String> {
     match &comparison.value {
         Value::Text(text) => Ok(text.clone()),
         Value::Bare(word) => Err(unquoted(word)),
-        other => Err(Error::invalid(format!(
-            "Expected a quoted string value for {what} (e.g. 'my-value'). Got value {}",
-            other.raw()
-        ))),
+        other => {
+            let example = if what == "attributes" { "" } else { " (e.g. 'my-value')" };
+            let other = other.raw();
+            Err(Error::invalid(format!(
+                "Expected a quoted string value for {what}{example}. Got value {other}"
+            )))
+        }
     }
 }
 

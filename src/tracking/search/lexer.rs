@@ -78,7 +78,7 @@ impl Lexer<'_> {
         loop {
             let part = &rest[end..];
             end += match part.chars().next() {
-                Some(quote @ ('"' | '`')) => part[1..].find(quote)? + 2,
+                Some(quote @ ('"' | '`' | '\'')) => part[1..].find(quote)? + 2,
                 _ => part.find(|c| !is_word(c)).unwrap_or(part.len()),
             };
             match rest[end..].strip_prefix('.') {

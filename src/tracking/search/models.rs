@@ -41,7 +41,7 @@ const ATTRIBUTES: &[(&str, &str, bool)] = &[
 /// Appends ` AND ...` over `logged_models l`.
 pub fn compile_filter(text: &str, datasets: &[OnDataset], sql: &mut Sql) -> Result<()> {
     let mut by_metric = false;
-    for comparison in filter::parse(text)? {
+    for comparison in parse(text)? {
         sql.push(" AND ");
         match filter::split_name(&comparison.name) {
             (None | Some("attributes"), key) => attribute(sql, &comparison, key)?,
@@ -64,6 +64,19 @@ pub fn compile_filter(text: &str, datasets: &[OnDataset], sql: &mut Sql) -> Resu
         sql.push(")");
     }
     Ok(())
+}
+
+/// MLflow reads this filter with another parser, which has its own word for what it cannot read.
+fn parse(text: &str) -> Result<Vec<Comparison>> {
+    filter::parse(text).map_err(|error| {
+        if !error.message.starts_with("Invalid clause(s)") {
+            return error;
+        }
+        Error::invalid(format!(
+            "Invalid filter string: '{text}'. Expected a list of comparisons separated by 'AND' \
+             (e.g. 'metrics.loss > 0.1 AND params.lr = 0.01')."
+        ))
+    })
 }
 
 /// The order: nulls last whichever way, then newest first, then by id.

@@ -44,9 +44,8 @@ fn parsed(token: &str) -> Result<Value> {
     let bytes = BASE64_STANDARD
         .decode(token)
         .map_err(|_| Error::invalid("Invalid page token, could not base64-decode"))?;
-    serde_json::from_slice(&bytes).map_err(|_| {
-        Error::invalid(format!("Invalid page token, decoded value={}", String::from_utf8_lossy(&bytes)))
-    })
+    serde_json::from_slice(&bytes)
+        .map_err(|_| Error::invalid(format!("Invalid page token, decoded value=b'{}'", bytes.escape_ascii())))
 }
 
 fn offset_in(token: &Value) -> Result<usize> {

@@ -193,7 +193,7 @@ fn check_metric(metric: &Metric, path: &str) -> Result<()> {
     if metric.timestamp < 0 {
         let path = path.replace("name", "timestamp");
         return Err(Error::invalid(format!(
-            "Invalid value {} for parameter '{path}' supplied: metric '{}' (value={}). Timestamp must be a \
+            "Invalid value {} for parameter '{path}' supplied: metric '{}' (value={:?}). Timestamp must be a \
              nonnegative long (64-bit integer) ",
             metric.timestamp, metric.key, metric.value.0
         )));

@@ -11,7 +11,8 @@ use crate::{
 };
 
 impl Service {
-    /// One metric's points by time; all of them when no page size is named.
+    /// One metric's points by time; all of them when no page size is named. A run that does not
+    /// exist has none.
     pub async fn metric_history(
         &self,
         run_id: &str,
@@ -23,7 +24,9 @@ impl Service {
         let (run_id, key) = (run_id.to_owned(), key.to_owned());
         self.db()
             .read(move |c| {
-                let rid = runs::run_info(c, &run_id)?.rid;
+                let Some(rid) = runs::run_rid(c, &run_id)? else {
+                    return Ok(Page { items: Vec::new(), next: None });
+                };
                 let Some(limit) = limit else {
                     let items = metrics::history(c, rid, &key, i64::MAX as usize, offset)?;
                     return Ok(Page { items, next: None });
@@ -53,8 +56,8 @@ impl Service {
                 let mut left = limit;
                 let mut out = Vec::new();
                 for run_id in run_ids {
-                    let Ok(info) = runs::run_info(c, &run_id) else { continue };
-                    let points = metrics::history(c, info.rid, &key, left, 0)?;
+                    let Some(rid) = runs::run_rid(c, &run_id)? else { continue };
+                    let points = metrics::history(c, rid, &key, left, 0)?;
                     left -= points.len();
                     out.push((run_id, points));
                 }
@@ -77,8 +80,10 @@ impl Service {
         self.db()
             .read(move |c| {
                 let sample = |run_id: String| {
-                    let rid = runs::run_info(c, &run_id)?.rid;
-                    let points = metrics::history_by_step(c, rid, &key, first, last)?;
+                    let points = match runs::run_rid(c, &run_id)? {
+                        Some(rid) => metrics::history_by_step(c, rid, &key, first, last)?,
+                        None => Vec::new(),
+                    };
                     Ok((run_id, thin(points, limit)))
                 };
                 run_ids.into_iter().map(sample).collect()

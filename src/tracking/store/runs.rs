@@ -66,6 +66,12 @@ pub fn run_info(db: &Connection, id: &str) -> Result<RunInfo> {
     found.ok_or_else(|| Error::not_found(format!("Run with id={id} not found")))
 }
 
+/// The row's number of a run, if there is such a run.
+pub fn run_rid(db: &Connection, id: &str) -> Result<Option<i64>> {
+    let mut statement = db.prepare_cached("SELECT rid FROM runs WHERE id = ?1")?;
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+}
+
 /// The row's number and the experiment of a run that may be written to.
 pub fn run_writable(db: &Connection, id: &str) -> Result<(i64, i64)> {
     let mut statement = db.prepare_cached("SELECT rid, experiment_id, stage FROM runs WHERE id = ?1")?;

@@ -56,6 +56,7 @@ fn extract<T: Datum + Clone>(data: &Tensor, columns: usize, picks: &[usize]) -> 
 pub fn feature_vectorizer(_: &ParsingContext, node: &NodeProto) -> Built {
     let widths = Attrs(node).ints("inputdimensions").iter().map(|&width| usize::try_from(width));
     let widths = widths.collect::<Result<Vec<_>, _>>().context("FeatureVectorizer has a negative width")?;
+    ensure!(widths.iter().all(|&width| width <= 1 << 20), "FeatureVectorizer has a width beyond 1048576");
     ensure!(
         widths.len() == node.input.len(),
         "FeatureVectorizer has {} widths for {} inputs",

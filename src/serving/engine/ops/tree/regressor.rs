@@ -13,7 +13,7 @@ use crate::serving::engine::ops::scores::{PostTransform, probit};
 pub fn tree_ensemble_regressor(ctx: &ParsingContext, node: &NodeProto) -> Built {
     let attrs = Attrs(node);
     let targets = usize::try_from(attrs.int("n_targets").unwrap_or(1)).unwrap_or(0);
-    ensure!(targets > 0, "the ensemble has no targets");
+    ensure!((1..=1 << 16).contains(&targets), "an ensemble has 1 to 65536 targets");
     let forest = Forest::read(ctx, &attrs, "target", targets)?;
     ensure!(targets > 1 || forest.leaves_have_one_weight(), "a leaf gives its only target two values");
     let base = attrs.reals(ctx, "base_values")?;
