@@ -19,6 +19,9 @@ use std::{
 /// Long, since a busy machine is slow, and never waited out in full.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Pipelines by name, with what is wrong with each.
+type Errors = BTreeMap<String, Option<String>>;
+
 /// Hands out a token that names its run, and notes what was revoked.
 #[derive(Default)]
 struct Keys(Mutex<Vec<String>>);
@@ -261,11 +264,12 @@ async fn a_saved_file_is_live_a_bad_one_is_its_own_error_and_a_removed_one_is_go
     fs_err::write(dir.path().join("two.yaml"), "name: two\ntasks:\n  - {id: a, run: x, need: []}\n")
         .expect("writes");
     let house = House::open(data.path(), Config { dir: Some(dir.path().to_owned()), ..Config::default() });
-    let listed = async |holds: &dyn Fn(&BTreeMap<String, Option<String>>) -> bool| {
+    let listed = async |holds: &dyn Fn(&Errors) -> bool| {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let list = house.service.list().await.expect("lists");
-            let errors = list.into_iter().map(|one| (one.pipeline.name, one.pipeline.error)).collect();
+            let errors: Errors =
+                list.into_iter().map(|one| (one.pipeline.name, one.pipeline.error)).collect();
             if holds(&errors) {
                 return;
             }
