@@ -40,7 +40,8 @@ pub struct Render {
 
 pub fn run(command: &Command) -> Result<(), Failure> {
     let Command::Render(given) = command;
-    let password = given.admin_secret.clone().map_or_else(|| Password::New(id::secret(24)), Password::Existing);
+    let password =
+        given.admin_secret.clone().map_or_else(|| Password::New(id::secret(24)), Password::Existing);
     let generated = matches!(password, Password::New(_));
     let options = Options {
         namespace: given.namespace.clone(),
@@ -52,7 +53,9 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     };
     print(&render(&options)?)?;
     if generated {
-        eprintln!("The Secret holds a new random password, used at the first start; keep the output private.");
+        eprintln!(
+            "The Secret holds a new random password, used at the first start; keep the output private."
+        );
     }
     Ok(())
 }

@@ -52,7 +52,9 @@ pub fn needs_loader(binary: &[u8]) -> bool {
         let bytes = binary.get(at..at.checked_add(width)?)?;
         Some(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
     };
-    let (Some(table), Some(size), Some(count)) = (word(32, 8), word(54, 2), word(56, 2)) else { return false };
+    let (Some(table), Some(size), Some(count)) = (word(32, 8), word(54, 2), word(56, 2)) else {
+        return false;
+    };
     (0..count).any(|n| {
         let at = n.checked_mul(size).and_then(|offset| offset.checked_add(table)).unwrap_or(u64::MAX);
         usize::try_from(at).ok().and_then(|at| word(at, 4)) == Some(u64::from(PT_INTERP))
@@ -114,7 +116,8 @@ fn layer(binary: &[u8]) -> Result<Vec<u8>> {
     tar.folder("etc", 0o755, 0)?;
     tar.file("etc/group", format!("root:x:0:\ncrannog:x:{UID}:\n").as_bytes(), 0o644)?;
     tar.file("etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n", 0o644)?;
-    let users = format!("root:x:0:0:root:/:/sbin/nologin\ncrannog:x:{UID}:{UID}:crannog:{DATA_DIR}:/sbin/nologin\n");
+    let users =
+        format!("root:x:0:0:root:/:/sbin/nologin\ncrannog:x:{UID}:{UID}:crannog:{DATA_DIR}:/sbin/nologin\n");
     tar.file("etc/passwd", users.as_bytes(), 0o644)?;
     tar.folder("tmp", 0o1777, 0)?;
     tar.folder("usr", 0o755, 0)?;

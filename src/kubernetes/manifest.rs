@@ -45,8 +45,10 @@ pub fn manifests(options: &Options) -> Result<Vec<Value>> {
 /// The manifests as one YAML stream.
 pub fn render(options: &Options) -> Result<String> {
     let documents = manifests(options)?;
-    let texts: Vec<String> =
-        documents.iter().map(|one| serde_saphyr::to_string(one).map_err(Error::internal)).collect::<Result<_>>()?;
+    let texts: Vec<String> = documents
+        .iter()
+        .map(|one| serde_saphyr::to_string(one).map_err(Error::internal))
+        .collect::<Result<_>>()?;
     Ok(texts.iter().map(|text| format!("---\n{}\n", text.trim_end())).collect())
 }
 
@@ -63,11 +65,15 @@ fn check(options: &Options) -> Result<()> {
     }
     let digits = options.size.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &options.size[digits.len()..];
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) || !["Mi", "Gi", "Ti", "M", "G", "T"].contains(&unit) {
+    if digits.is_empty()
+        || !digits.bytes().all(|b| b.is_ascii_digit())
+        || !["Mi", "Gi", "Ti", "M", "G", "T"].contains(&unit)
+    {
         return Err(Error::invalid(format!("{:?} is not a size: write it as 20Gi", options.size)));
     }
     let (name, tag) = options.image.rsplit_once('/').unwrap_or(("", &options.image));
-    let fixed = options.image.contains("@sha256:") || tag.split_once(':').is_some_and(|(_, tag)| tag != "latest" && !tag.is_empty());
+    let fixed = options.image.contains("@sha256:")
+        || tag.split_once(':').is_some_and(|(_, tag)| tag != "latest" && !tag.is_empty());
     if !fixed {
         return Err(Error::invalid(format!(
             "the image {:?} has no fixed tag: a restart could bring another version. Name one, such as {}",

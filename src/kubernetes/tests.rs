@@ -42,7 +42,9 @@ fn json(bytes: &[u8]) -> Value {
 fn the_image_is_an_oci_layout_whose_digests_fit_and_a_docker_archive() {
     let tar = build(b"a program", &image_name(), "amd64").expect("an image");
     let files = unpack(&tar);
-    for (path, bytes) in files.iter().filter(|(path, _)| path.starts_with("blobs/sha256/") && !path.ends_with('/')) {
+    for (path, bytes) in
+        files.iter().filter(|(path, _)| path.starts_with("blobs/sha256/") && !path.ends_with('/'))
+    {
         assert_eq!(path.trim_start_matches("blobs/sha256/"), hex::encode(Sha256::digest(bytes)));
     }
     let blob = |descriptor: &Value| {

@@ -13,7 +13,10 @@ fn folder() -> tempfile::TempDir {
 async fn a_second_server_is_refused_and_told_who_holds_the_directory() {
     let folder = folder();
     let first = TestServer::start(folder.path()).await;
-    let second = run(folder.path(), &["serve", "--data-dir", "data", "--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"]);
+    let second = run(
+        folder.path(),
+        &["serve", "--data-dir", "data", "--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"],
+    );
     assert_eq!(second.status.code(), Some(1));
     let said = stderr(&second);
     assert!(said.contains(&first.pid().to_string()) && said.contains(&first.http), "{said}");
@@ -23,11 +26,17 @@ async fn a_second_server_is_refused_and_told_who_holds_the_directory() {
 #[test]
 fn an_unknown_key_is_refused_with_a_suggestion_and_nothing_is_made() {
     let folder = folder();
-    fs_err::write(folder.path().join("crannog.toml"), "[http]\nlisten = \"127.0.0.1:0\"\nlisen = 1\n").expect("written");
+    fs_err::write(folder.path().join("crannog.toml"), "[http]\nlisten = \"127.0.0.1:0\"\nlisen = 1\n")
+        .expect("written");
     let output = run(folder.path(), &["serve", "--data-dir", "data"]);
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(said.contains("http.lisen") && said.contains("crannog.toml:3") && said.contains("did you mean `http.listen`?"), "{said}");
+    assert!(
+        said.contains("http.lisen")
+            && said.contains("crannog.toml:3")
+            && said.contains("did you mean `http.listen`?"),
+        "{said}"
+    );
     assert!(!folder.path().join("data").exists());
 }
 
@@ -48,7 +57,10 @@ fn a_port_that_is_taken_is_named_with_its_key() {
     let output = run(folder.path(), &["serve", "--data-dir", "data", "--http-listen", &address]);
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
-    assert!(said.contains(&address) && said.contains("http.listen") && said.contains("another process"), "{said}");
+    assert!(
+        said.contains(&address) && said.contains("http.listen") && said.contains("another process"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -72,12 +84,14 @@ async fn nothing_answers_without_a_credential_but_health_and_the_login_page() {
     for path in api {
         let anonymous = server.anonymous("GET", path).send().await.expect("an answer");
         assert_eq!(anonymous.status(), 401, "{path}");
-        let wrong = server.anonymous("GET", path).basic_auth("admin", Some("wrong")).send().await.expect("an answer");
+        let wrong =
+            server.anonymous("GET", path).basic_auth("admin", Some("wrong")).send().await.expect("an answer");
         assert_eq!(wrong.status(), 401, "{path}");
     }
     let nowhere = server.request("GET", "/no/such/path").send().await.expect("an answer");
     assert_eq!(nowhere.status(), 404);
-    let unsigned = reqwest::Client::builder().no_proxy().build().expect("a client").get(&server.s3).send().await;
+    let unsigned =
+        reqwest::Client::builder().no_proxy().build().expect("a client").get(&server.s3).send().await;
     assert_eq!(unsigned.expect("an answer").status(), 403);
 }
 
@@ -85,7 +99,14 @@ async fn nothing_answers_without_a_credential_but_health_and_the_login_page() {
 async fn readiness_names_each_part_and_the_status_agrees() {
     let folder = folder();
     let server = TestServer::start(folder.path()).await;
-    let text = server.anonymous("GET", "/readyz?verbose").send().await.expect("an answer").text().await.expect("text");
+    let text = server
+        .anonymous("GET", "/readyz?verbose")
+        .send()
+        .await
+        .expect("an answer")
+        .text()
+        .await
+        .expect("text");
     for part in ["[+] server:", "[+] disk:", "[+] control.db:", "[+] objects.db:", "ready"] {
         assert!(text.contains(part), "{text}");
     }
@@ -102,7 +123,8 @@ async fn what_was_acknowledged_is_there_after_kill_9() {
     let user = json!({ "name": "ada", "password": "a long enough password", "role": "editor" });
     let made = server.request("POST", "/api/crannog/v1/users").json(&user).send().await.expect("an answer");
     assert_eq!(made.status(), 201);
-    let object = server.request("PUT", "/api/crannog/v1/buckets/mlflow/objects/kept.txt").body("kept").send().await;
+    let object =
+        server.request("PUT", "/api/crannog/v1/buckets/mlflow/objects/kept.txt").body("kept").send().await;
     assert!(object.expect("an answer").status().is_success());
     let password = server.admin.password.clone();
     server.kill9();
@@ -110,7 +132,10 @@ async fn what_was_acknowledged_is_there_after_kill_9() {
     let server = TestServer::start(folder.path()).await;
     assert_eq!(server.admin.password, password, "a second start makes no new credentials");
     let users = server.get("/api/crannog/v1/users").await;
-    assert!(users["users"].as_array().is_some_and(|users| users.iter().any(|user| user["name"] == "ada")), "{users}");
+    assert!(
+        users["users"].as_array().is_some_and(|users| users.iter().any(|user| user["name"] == "ada")),
+        "{users}"
+    );
     let body = server.request("GET", "/api/crannog/v1/buckets/mlflow/objects/kept.txt").send().await;
     assert_eq!(body.expect("an answer").text().await.expect("text"), "kept");
     println!("ready after {:?} on a directory left by kill -9", server.ready_after);
@@ -133,7 +158,10 @@ async fn the_first_start_shows_the_credentials_once_and_keeps_them_private() {
     let folder = folder();
     let server = TestServer::start(folder.path()).await;
     assert!(server.log().contains(&server.admin.password));
-    let mode = fs_err::metadata(folder.path().join("data/secrets/admin.toml")).expect("the file").permissions().mode();
+    let mode = fs_err::metadata(folder.path().join("data/secrets/admin.toml"))
+        .expect("the file")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     let password = server.admin.password.clone();
     server.stop();
@@ -187,7 +215,8 @@ async fn a_signed_request_on_the_main_door_reaches_the_s3_service() {
     let folder = folder();
     let server = TestServer::start(folder.path()).await;
     let signature = "AWS4-HMAC-SHA256 Credential=NOBODY/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
-    let answer = server.anonymous("GET", "/").header("authorization", signature).send().await.expect("an answer");
+    let answer =
+        server.anonymous("GET", "/").header("authorization", signature).send().await.expect("an answer");
     assert!(answer.status().is_client_error());
     let body = answer.text().await.expect("text");
     assert!(body.contains("<Error>"), "{body}");
@@ -196,7 +225,8 @@ async fn a_signed_request_on_the_main_door_reaches_the_s3_service() {
 #[test]
 fn config_show_tells_each_value_and_its_source() {
     let folder = folder();
-    fs_err::write(folder.path().join("crannog.toml"), "[log]\nlevel = \"warn\"\nformat = \"json\"\n").expect("written");
+    fs_err::write(folder.path().join("crannog.toml"), "[log]\nlevel = \"warn\"\nformat = \"json\"\n")
+        .expect("written");
     let output = command(folder.path(), &["config", "show", "--json", "--http-listen", "127.0.0.1:1"])
         .envs([("CRANNOG_HTTP_LISTEN", "127.0.0.1:2"), ("CRANNOG_LOG_FORMAT", "text")])
         .output()
@@ -205,7 +235,10 @@ fn config_show_tells_each_value_and_its_source() {
     let of = |key: &str| {
         let keys = shown["keys"].as_array().expect("a list");
         let found = keys.iter().find(|one| one["key"] == key).expect("every key is shown");
-        (found["value"].as_str().expect("text").to_owned(), found["source"].as_str().expect("text").to_owned())
+        (
+            found["value"].as_str().expect("text").to_owned(),
+            found["source"].as_str().expect("text").to_owned(),
+        )
     };
     assert_eq!(of("http.listen"), ("127.0.0.1:1".into(), "flag --http-listen".into()));
     assert_eq!(of("log.format"), ("text".into(), "environment CRANNOG_LOG_FORMAT".into()));

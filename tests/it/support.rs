@@ -71,7 +71,8 @@ impl TestServer {
         let log = fs_err::OpenOptions::new().append(true).create(true).open(folder.join("server.log"));
         let log = log.expect("the folder is writable").into_parts().0;
         let begun = Instant::now();
-        let listen = ["serve", "--data-dir", "data", "--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"];
+        let listen =
+            ["serve", "--data-dir", "data", "--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"];
         let child = command(folder, &listen)
             .envs(environment.iter().copied())
             .stdout(Stdio::null())

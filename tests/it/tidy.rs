@@ -149,7 +149,9 @@ fn a_confined_crate_is_named_in_its_own_rooms_only() {
     for source in sources("src") {
         for (number, line) in source.lines.iter().enumerate() {
             let words = code(line).split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-            for name in words.filter(|name| CONFINED.iter().any(|(one, allowed)| one == name && !allowed(&source.path))) {
+            for name in words
+                .filter(|name| CONFINED.iter().any(|(one, allowed)| one == name && !allowed(&source.path)))
+            {
                 breaches.push(format!("{}:{}: {name} is named outside its rooms", source.path, number + 1));
             }
         }
