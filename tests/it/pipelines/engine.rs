@@ -223,11 +223,11 @@ async fn a_killed_supervisor_means_lost_and_its_task_is_ended_before_the_retry()
             pids.display()
         ))
         .await;
-    house
-        .until(&run.id, "it runs", |_, _| {
-            fs_err::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n'))
-        })
-        .await;
+    // Without the note of the command's process nothing could be proven, and nothing is retried.
+    let note = data.path().join("tasks").join(&run.id).join("a/1/child.json");
+    let noted = || fs_err::read_to_string(&note).is_ok_and(|text| text.ends_with('}'));
+    let wrote = || fs_err::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n'));
+    house.until(&run.id, "it runs", |_, _| noted() && wrote()).await;
     let begun =
         fs_err::read(data.path().join("tasks").join(&run.id).join("a/1/begun.json")).expect("it began");
     let begun: serde_json::Value = serde_json::from_slice(&begun).expect("it is JSON");
