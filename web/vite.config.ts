@@ -6,7 +6,7 @@ import { defineConfig, type Plugin } from "vite";
 
 const docsDir = fileURLToPath(new URL("../docs", import.meta.url));
 
-/** `virtual:docs`: every page of docs/*.md as HTML, rendered here so that the browser parses no Markdown. */
+/** `virtual:docs`: every page of docs/*.md as HTML without its title, rendered here so that the browser parses no Markdown. */
 function docs(): Plugin {
   return {
     name: "crannog-docs",
@@ -21,7 +21,7 @@ function docPages() {
   return names.map((name) => {
     const source = readFileSync(`${docsDir}/${name}`, "utf8");
     const title = /^#\s+(.+)$/m.exec(source)?.[1] ?? name.replace(/\.md$/, "");
-    return { slug: name.replace(/\.md$/, ""), title, html: marked.parse(source, { async: false }) };
+    return { slug: name.replace(/\.md$/, ""), title, html: marked.parse(source.replace(/^#\s+.+$/m, ""), { async: false }) };
   });
 }
 

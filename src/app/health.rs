@@ -131,7 +131,8 @@ impl Health {
 fn local_url(address: SocketAddr) -> String {
     let mut address = address;
     if address.ip().is_unspecified() {
-        let loopback = if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+        let loopback =
+            if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
         address.set_ip(loopback);
     }
     format!("http://{address}")
@@ -141,7 +142,11 @@ fn free_space(data_dir: &Path) -> Result<String, String> {
     let stat = rustix::fs::statvfs(data_dir).map_err(|error| format!("cannot be asked: {error}"))?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let words = format!("{} MiB free", free >> 20);
-    if free < DISK_RESERVE { Err(format!("{words}; at least {} MiB are needed", DISK_RESERVE >> 20)) } else { Ok(words) }
+    if free < DISK_RESERVE {
+        Err(format!("{words}; at least {} MiB are needed", DISK_RESERVE >> 20))
+    } else {
+        Ok(words)
+    }
 }
 
 pub fn router(health: Health) -> Router {
@@ -168,8 +173,13 @@ async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery) -> Resp
 }
 
 async fn status(State(health): State<Health>, _: Viewer) -> Json<serde_json::Value> {
-    let tasks: Vec<_> =
-        health.0.tasks.running().into_iter().map(|(name, count)| json!({ "name": name, "count": count })).collect();
+    let tasks: Vec<_> = health
+        .0
+        .tasks
+        .running()
+        .into_iter()
+        .map(|(name, count)| json!({ "name": name, "count": count }))
+        .collect();
     Json(json!({
         "version": VERSION,
         "started_at": health.started_at(),

@@ -22,7 +22,8 @@ use tracing::Instrument;
 pub async fn identify(mut request: Request, next: Next) -> Response {
     let name = HeaderName::from_static(REQUEST_ID);
     let given = request.headers().get(&name).filter(|value| is_sane(value)).cloned();
-    let value = given.unwrap_or_else(|| HeaderValue::try_from(id::ordered()).expect("hexadecimal is a header"));
+    let value =
+        given.unwrap_or_else(|| HeaderValue::try_from(id::ordered()).expect("hexadecimal is a header"));
     request.headers_mut().insert(name.clone(), value.clone());
     let id = value.to_str().unwrap_or_default().to_owned();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -56,7 +57,10 @@ pub fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 
 /// No room answers this path.
 pub async fn nowhere(request: Request) -> Problem {
-    Problem(Error::new(Kind::NotFound, format!("Nothing answers {} {}.", request.method(), request.uri().path())))
+    Problem(Error::new(
+        Kind::NotFound,
+        format!("Nothing answers {} {}.", request.method(), request.uri().path()),
+    ))
 }
 
 /// Sends requests that carry an AWS signature to the S3 service, so that one open port is enough.

@@ -33,7 +33,8 @@ impl Lock {
     /// Takes the lock, or says who has it.
     pub fn take(data_dir: &Path) -> Result<Self> {
         let path = data_dir.join("lock");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         let started = Instant::now();
         while flock(file.file(), FlockOperation::NonBlockingLockExclusive).is_err() {
             if started.elapsed() > PATIENCE {

@@ -9,10 +9,20 @@ use super::{
 };
 use crate::{
     auth::FirstAdmin,
-    kernel::{VERSION, config::{Config, Effective}, error::{Error, Result}, event::Bus, http::Limits, tasks::Tasks},
+    kernel::{
+        VERSION,
+        config::{Config, Effective},
+        error::{Error, Result},
+        event::Bus,
+        http::Limits,
+        tasks::Tasks,
+    },
     store::Stores,
 };
-use std::{path::Path, time::{Duration, Instant}};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Runs the server until it is told to stop.
@@ -101,7 +111,11 @@ async fn shut_down(tasks: &Tasks, doors: &Tasks, deadline: Duration) {
     for set in [doors, tasks] {
         let late = set.shutdown(ends.saturating_duration_since(Instant::now())).await;
         if !late.is_empty() {
-            tracing::warn!(late = late.join(", "), deadline_s = deadline.as_secs(), "still busy at the stop's deadline; left behind");
+            tracing::warn!(
+                late = late.join(", "),
+                deadline_s = deadline.as_secs(),
+                "still busy at the stop's deadline; left behind"
+            );
         }
     }
 }
@@ -118,7 +132,10 @@ fn greet(health: &Health, effective: &Effective, first: Option<&FirstAdmin>, ran
     if let Some(admin) = first {
         eprintln!("First start: these credentials are shown once and kept in {data_dir}/secrets/admin.toml");
         eprintln!("  user                {}", admin.user);
-        eprintln!("  password            {}", if random { &admin.password } else { "as CRANNOG_ADMIN_PASSWORD says" });
+        eprintln!(
+            "  password            {}",
+            if random { &admin.password } else { "as CRANNOG_ADMIN_PASSWORD says" }
+        );
         eprintln!("  access key id       {}", admin.access_key_id);
         eprintln!("  secret access key   {}", admin.secret_access_key);
         eprintln!();

@@ -59,12 +59,16 @@ impl Client {
         let base = match url {
             Some(url) => url,
             None => lock::running(&data_dir).map(|running| running.http_url).ok_or_else(|| {
-                Failure::new(Code::Unreachable, format!("no server runs on {}", data_dir.display()))
-                    .hint("start one with `crannog serve`, or say where it is with CRANNOG_URL and CRANNOG_TOKEN")
+                Failure::new(Code::Unreachable, format!("no server runs on {}", data_dir.display())).hint(
+                    "start one with `crannog serve`, or say where it is with CRANNOG_URL and CRANNOG_TOKEN",
+                )
             })?,
         };
         // No proxy from the environment: a proxy asked for 127.0.0.1 answers for its own machine.
-        let http = reqwest::Client::builder().no_proxy().build().map_err(|error| Failure::failed(error.to_string()))?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|error| Failure::failed(error.to_string()))?;
         Ok(Self { http, base: base.trim_end_matches('/').into(), credential })
     }
 
@@ -105,7 +109,13 @@ impl Client {
     }
 
     /// PUT or POST of a text, answered in JSON (or nothing: `null`).
-    pub async fn send_text(&self, method: Method, path: &str, kind: &str, text: String) -> Result<Value, Failure> {
+    pub async fn send_text(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        text: String,
+    ) -> Result<Value, Failure> {
         let request = self.request(method, path).header("content-type", kind).body(text);
         body(self.send(request).await?).await
     }
@@ -123,11 +133,13 @@ impl Client {
 }
 
 async fn body(response: Response) -> Result<Value, Failure> {
-    let bytes = response.bytes().await.map_err(|error| Failure::failed(format!("the answer broke off: {error}")))?;
+    let bytes =
+        response.bytes().await.map_err(|error| Failure::failed(format!("the answer broke off: {error}")))?;
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(&bytes).map_err(|error| Failure::failed(format!("the answer is not JSON: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::failed(format!("the answer is not JSON: {error}")))
 }
 
 async fn refusal(response: Response) -> Failure {
@@ -140,10 +152,15 @@ async fn refusal(response: Response) -> Failure {
     };
     let problem: Value = response.json().await.unwrap_or_default();
     let detail = ["detail", "message"].iter().find_map(|field| problem.get(field)?.as_str());
-    let failure = Failure::new(code, detail.map_or_else(|| format!("the server answered {status}"), ToOwned::to_owned));
+    let failure =
+        Failure::new(code, detail.map_or_else(|| format!("the server answered {status}"), ToOwned::to_owned));
     match (problem.get("request_id").and_then(Value::as_str), status) {
-        (_, StatusCode::UNAUTHORIZED) => failure.hint("set CRANNOG_TOKEN, or name the server's data directory with --data-dir"),
-        (Some(id), _) if status.is_server_error() => failure.hint(format!("the server's log tells more under request {id}")),
+        (_, StatusCode::UNAUTHORIZED) => {
+            failure.hint("set CRANNOG_TOKEN, or name the server's data directory with --data-dir")
+        }
+        (Some(id), _) if status.is_server_error() => {
+            failure.hint(format!("the server's log tells more under request {id}"))
+        }
         _ => failure,
     }
 }

@@ -2,7 +2,10 @@
 //! server that runs on the data directory.
 
 use super::{
-    Failure, Global, client::Admin, failure::Code, print, print_json,
+    Failure, Global,
+    client::Admin,
+    failure::Code,
+    print, print_json,
     settings::{Settings, effective},
 };
 use crate::{app::lock, objects};
@@ -51,7 +54,11 @@ fn no_server(data_dir: &std::path::Path) -> Failure {
 /// `value` as one shell word.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !value.is_empty() && value.chars().all(plain) { value.into() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+    if !value.is_empty() && value.chars().all(plain) {
+        value.into()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

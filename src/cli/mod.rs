@@ -6,6 +6,8 @@ mod config;
 mod endpoint;
 mod env;
 pub mod failure;
+mod image;
+mod k8s;
 mod pipeline;
 mod serve;
 mod settings;
@@ -57,6 +59,11 @@ enum Command {
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Write Kubernetes manifests
+    #[command(subcommand)]
+    K8s(k8s::Command),
+    /// Write this binary as a container image, in one tar
+    Image(image::Arguments),
     /// Print the version
     Version(version::Arguments),
     /// Run one task attempt to its end; the server starts this by itself
@@ -86,6 +93,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
+        Command::K8s(command) => k8s::run(&command),
+        Command::Image(arguments) => image::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
         Command::TaskSupervisor { .. } => Ok(()),
     }

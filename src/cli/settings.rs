@@ -6,9 +6,8 @@ use clap::{Arg, ArgMatches, Command, Error};
 use std::sync::LazyLock;
 
 /// Each key's flag without its dashes; clap wants names that live as long as the process.
-static FLAGS: LazyLock<Vec<(&'static Key, String)>> = LazyLock::new(|| {
-    own_keys().map(|key| (key, key.flag().trim_start_matches('-').to_owned())).collect()
-});
+static FLAGS: LazyLock<Vec<(&'static Key, String)>> =
+    LazyLock::new(|| own_keys().map(|key| (key, key.flag().trim_start_matches('-').to_owned())).collect());
 
 /// The settings given as flags, by key name.
 #[derive(Clone, Debug, Default)]

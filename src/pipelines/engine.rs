@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     kernel::{
-        error::{Error, Result},
+        error::{Error, Kind, Result},
         id,
     },
     store::Connection,
@@ -132,8 +132,15 @@ fn fire(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<Option<RunChan
         .as_ref()
         .and_then(|schedule| schedule.cron.latest_between(instant(due), instant(now), schedule.zone));
     let logical_at = latest.map_or(due, |at| at.timestamp_millis());
-    let run = create_run(db, pipeline, &definition, Trigger::Schedule, logical_at, BTreeMap::new(), now)?;
-    Ok(run.map(|run| RunChange { pipeline: run.pipeline, run_id: run.id, over: false }))
+    match create_run(db, pipeline, &definition, Trigger::Schedule, logical_at, BTreeMap::new(), now) {
+        Ok(run) => Ok(run.map(|run| RunChange { pipeline: run.pipeline, run_id: run.id, over: false })),
+        // One pipeline that cannot start must not hold up the others.
+        Err(error) if error.kind == Kind::Invalid => {
+            store::pipeline_set_error(db, &pipeline.name, Some(&error.message))?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Inserts a run with its tasks. None if this firing of the schedule has its run already.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     kernel::{
         clock,
-        error::{Error, Result},
+        error::{Error, Kind, Result},
     },
     store::Db,
 };
@@ -30,6 +30,9 @@ use tokio::{process::Command, sync::OnceCell};
 const ADOPTED_POLL: Duration = Duration::from_millis(200);
 /// Starts of a supervisor that dies before it begins, until the attempt counts as failed.
 const MAX_STARTS: u32 = 3;
+/// How often and how long apart the server tries again when it is itself in trouble.
+const MAX_TRIES: u32 = 30;
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// Everything needed to run attempts.
 pub struct Executor {
@@ -60,13 +63,24 @@ impl Executor {
         Folder::new(self.tasks_dir.join(&key.run_id).join(&key.task_id).join(key.attempt.to_string()))
     }
 
-    /// Sees an attempt through to its end, wherever it stands.
+    /// Sees an attempt through to its end, wherever it stands. A full disk or a busy database is
+    /// waited out for a while: the attempt has lost nothing yet.
     pub async fn see_through(&self, key: &AttemptKey) -> Outcome {
-        match self.follow(key).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                tracing::error!(run = key.run_id, task = key.task_id, ?error, "a task could not be run");
-                failed(format!("the server could not run the task: {error:?}"))
+        let mut tries = 0;
+        loop {
+            match self.follow(key).await {
+                Ok(outcome) => return outcome,
+                Err(error) if tries < MAX_TRIES => {
+                    tries += 1;
+                    tracing::warn!(
+                        run = key.run_id,
+                        task = key.task_id,
+                        ?error,
+                        "a task could not be run yet"
+                    );
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
+                Err(error) => return failed(format!("the server could not run the task: {error:?}")),
             }
         }
     }
@@ -88,7 +102,7 @@ impl Executor {
                     starts += 1;
                     let spec = match self.spec(key, &folder).await {
                         Ok(spec) => spec,
-                        Err(error) if error.cause.is_none() => return Ok(failed(error.message)),
+                        Err(error) if error.kind == Kind::Invalid => return Ok(failed(error.message)),
                         Err(error) => return Err(error),
                     };
                     self.supervise(folder.clone(), spec).await?;

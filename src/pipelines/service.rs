@@ -117,11 +117,10 @@ impl Service {
                 definition.name
             )));
         }
+        let follows_folder = self.0.config.dir.is_some();
         let stored = move |db: &Connection| {
-            if let Some(other) =
-                store::pipeline_get(db, &definition.name)?.filter(|other| other.source != API)
-            {
-                return Err(belongs_to_file(&other));
+            if let Some(other) = store::pipeline_get(db, &definition.name)? {
+                refuse_if_from_file(&other, follows_folder)?;
             }
             put_definition(db, &definition, text, API, None)?;
             overview(db, existing(db, &definition.name)?)
@@ -134,11 +133,9 @@ impl Service {
     /// Forgets a pipeline; the runs it had stay readable.
     pub async fn delete(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
+        let follows_folder = self.0.config.dir.is_some();
         let delete = move |db: &Connection| {
-            let pipeline = existing(db, &name)?;
-            if pipeline.source != API {
-                return Err(belongs_to_file(&pipeline));
-            }
+            refuse_if_from_file(&existing(db, &name)?, follows_folder)?;
             match store::run_open_count(db, &name)? {
                 0 => store::pipeline_delete(db, &name),
                 open => Err(Error::conflict(format!(
@@ -301,9 +298,15 @@ fn existing(db: &Connection, name: &str) -> Result<Pipeline> {
     store::pipeline_get(db, name)?.ok_or_else(|| Error::not_found(format!("There is no pipeline {name:?}.")))
 }
 
-fn belongs_to_file(pipeline: &Pipeline) -> Error {
-    let file = pipeline.source.trim_start_matches("file:");
-    Error::conflict(format!("Pipeline {:?} comes from the file {file}: change the file.", pipeline.name))
+/// What a file gives, only the file changes; once no folder is followed any more, it is anybody's.
+fn refuse_if_from_file(pipeline: &Pipeline, follows_folder: bool) -> Result<()> {
+    match pipeline.source.strip_prefix("file:") {
+        Some(file) if follows_folder => Err(Error::conflict(format!(
+            "Pipeline {:?} comes from the file {file}: change the file.",
+            pipeline.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Stores a sound definition. The next firing is computed anew only if the schedule changed, so

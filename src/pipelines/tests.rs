@@ -146,6 +146,18 @@ async fn a_firing_makes_one_run_even_if_its_due_time_comes_back() {
 }
 
 #[tokio::test]
+async fn a_pipeline_that_cannot_start_shows_why_and_holds_up_no_other() {
+    let lab = Lab::new();
+    let (large, schedule) = ("x".repeat(70 << 10), "schedule: '@hourly'\ntasks: [{id: a, run: x}]\n");
+    lab.put(&format!("name: large\nparams: {{p: {large}}}\n{schedule}"), 0).await;
+    lab.put(&format!("name: small\n{schedule}"), 0).await;
+    lab.advance(HOUR, 0, vec![]).await;
+    assert_eq!((lab.firings("large").await, lab.firings("small").await), (vec![], vec![HOUR]));
+    let error = lab.with(|db| Ok(store::pipeline_get(db, "large")?.and_then(|large| large.error))).await;
+    assert!(error.is_some_and(|error| error.contains("64 KiB")));
+}
+
+#[tokio::test]
 async fn claims_keep_to_the_slots_and_news_told_twice_changes_nothing() {
     let lab = Lab::new();
     let run = lab

@@ -14,9 +14,9 @@ mod search;
 mod service;
 mod source;
 mod store;
-mod tracker;
 #[cfg(test)]
 mod tests;
+mod tracker;
 
 pub use model::{Resolved, Stage};
 pub use names::{ModelUri, Pick};

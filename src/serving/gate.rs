@@ -61,3 +61,24 @@ impl Drop for Place {
         self.0.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::error::Kind;
+
+    #[tokio::test]
+    async fn a_full_queue_turns_callers_away_and_empties_again() {
+        let gate = Gate::new();
+        let cores = gate.cores.available_permits();
+        let all = Arc::clone(&gate.cores).acquire_many_owned(cores as u32).await.expect("is open");
+        let waiting: Vec<_> = (0..QUEUE).map(|_| Box::pin(gate.run(|| Ok(1)))).collect();
+        let mut waiting = futures::future::join_all(waiting);
+        assert!(futures::poll!(&mut waiting).is_pending());
+        let refused = gate.run(|| Ok(1)).await.expect_err("the queue is full");
+        assert_eq!(refused.kind, Kind::Busy);
+        drop(all);
+        assert!(waiting.await.into_iter().all(|outcome| outcome.is_ok()));
+        assert_eq!(gate.run(|| Ok(2)).await.expect("there is room again"), 2);
+    }
+}

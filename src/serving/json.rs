@@ -58,7 +58,8 @@ pub fn flatten<'a>(value: &'a Value, name: &str) -> Result<(Vec<usize>, Vec<&'a 
             None => break,
         }
     }
-    let mut leaves = Vec::with_capacity(shape.iter().product());
+    // Grown as they come: the shape is only what the first of each list claims.
+    let mut leaves = Vec::new();
     if push_leaves(value, &shape, &mut leaves) {
         return Ok((shape, leaves));
     }

@@ -2,10 +2,8 @@
 
 use super::{
     endpoint::Endpoint,
-    engine::NamedTensor,
     follow,
     gate::Gate,
-    load::Loaded,
     model::{self, EndpointInfo},
     store,
 };
@@ -165,13 +163,13 @@ impl Service {
         Ok(())
     }
 
-    /// Runs a model on a free core. The model was chosen before, so a swap meanwhile changes nothing.
-    pub(super) async fn infer(
+    /// Runs one request's work on a free core: reading it, the model, writing the answer. A large body
+    /// takes long to read, and would hold up everything else on the threads that wait for the network.
+    pub(super) async fn work<T: Send + 'static>(
         &self,
-        loaded: Arc<Loaded>,
-        inputs: Vec<NamedTensor>,
-    ) -> Result<Vec<NamedTensor>> {
-        self.0.gate.run(move || loaded.model.infer(inputs)).await
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.gate.run(work).await
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, Running>> {

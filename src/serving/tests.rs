@@ -92,6 +92,16 @@ fn what_does_not_fit_is_refused_by_name() {
 }
 
 #[test]
+fn a_small_body_cannot_ask_for_a_huge_tensor() {
+    let wide = Value::Array(vec![json!(1); 100_000]);
+    let mut rows = vec![wide];
+    rows.resize(100_000, json!([]));
+    feed_of(json!({"inputs": rows}), &[spec("X", "FP32", &[-1, -1])], None).expect_err("is ragged");
+    let sparse: Vec<Value> = (0..20_000).map(|row| json!({row.to_string(): 1})).collect();
+    feed_of(json!({"dataframe_records": sparse}), &[], None).expect_err("is too sparse");
+}
+
+#[test]
 fn rows_come_back_as_records() {
     let results = [
         NamedTensor { name: "label".into(), shape: vec![2], data: TensorData::I64(vec![0, 1]) },

@@ -211,6 +211,20 @@ impl Fields {
         self.list(name)?.iter().enumerate().map(item).collect()
     }
 
+    /// Like `items`, but takes the objects out instead of copying them: for batches.
+    pub fn take_items(&mut self, name: &str) -> Result<Vec<Fields>> {
+        if !matches!(self.map.get(name), Some(Value::Array(items)) if items.iter().all(Value::is_object)) {
+            return self.items(name);
+        }
+        let path = self.at(name);
+        let Some(Value::Array(items)) = self.map.remove(name) else { return Ok(Vec::new()) };
+        let item = |(index, value)| match value {
+            Value::Object(map) => Some(Self { map, path: format!("{path}[{index}]"), ..Self::default() }),
+            _ => None,
+        };
+        Ok(items.into_iter().enumerate().filter_map(item).collect())
+    }
+
     /// An object inside this one.
     pub fn item(&self, name: &str) -> Result<Option<Fields>> {
         match self.raw(name) {

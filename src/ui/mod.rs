@@ -17,7 +17,7 @@ pub use headers::CONTENT_SECURITY_POLICY;
 
 /// The paths of pages. They are listed, rather than caught by a fallback, so that a mistyped API
 /// path is a 404 and never a page of HTML.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "/",
     "/experiments",
     "/experiments/{id}",
@@ -32,6 +32,7 @@ const PAGES: [&str; 16] = [
     "/data",
     "/data/{*path}",
     "/settings",
+    "/settings/{section}",
     "/docs",
     "/docs/{page}",
 ];

@@ -176,8 +176,8 @@ class Server:
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_ENDPOINT_URL": self.s3_url,
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-crannog-1",
+            "AWS_DEFAULT_REGION": "us-crannog-1",
             "CRANNOG_URL": self.http_url,
         }
 
@@ -192,7 +192,7 @@ class Server:
         return boto3.client(
             "s3",
             endpoint_url=self.s3_url,
-            region_name="us-east-1",
+            region_name="us-crannog-1",
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             config=Config(**({"retries": {"max_attempts": 1}} | config)),

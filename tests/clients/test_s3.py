@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import hmac
-import io
+import itertools
 import os
 import socket
+import threading
 import uuid
 import zlib
 from datetime import datetime, timedelta, timezone
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import boto3
 import pandas as pd
@@ -21,6 +22,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.client import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from conftest import eventually
 
 MIB = 1 << 20
 
@@ -59,7 +61,7 @@ def keys(s3, bucket, **arguments):
     return [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, **arguments).get("Contents", [])]
 
 
-def signed(server, method, path, body=b"", headers=None, sign_body=True, length=True):
+def signed(server, method, path, body=b"", headers=None, sign_body=True):
     """The headers of a request signed by hand, for bodies no client would send."""
     headers = dict(headers or {})
     digest = hashlib.sha256(body).hexdigest() if sign_body else "UNSIGNED-PAYLOAD"
@@ -69,6 +71,23 @@ def signed(server, method, path, body=b"", headers=None, sign_body=True, length=
     request.headers["Host"] = urlsplit(server.s3_url).netloc
     SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1").add_auth(request)
     return dict(request.headers)
+
+
+def send_chunks(server, path, framed, length):
+    """Sends an unsigned chunked body with a trailing checksum, framed by hand."""
+    kind = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+    headers = {
+        "x-amz-content-sha256": kind,
+        "x-amz-decoded-content-length": str(length),
+        "x-amz-trailer": "x-amz-checksum-crc32",
+        "Content-Encoding": "aws-chunked",
+    }
+    request = AWSRequest("PUT", server.s3_url + path, headers=headers)
+    request.headers["Host"] = urlsplit(server.s3_url).netloc
+    auth = SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1")
+    auth.payload = lambda _: kind
+    auth.add_auth(request)
+    return requests.put(request.url, data=framed, headers=dict(request.headers), timeout=10)
 
 
 def on_socket(server, method, path, headers, body, shut=True):
@@ -96,7 +115,7 @@ def test_buckets_come_and_go(s3):
     s3.create_bucket(Bucket=name)
     assert name in [b["Name"] for b in s3.list_buckets()["Buckets"]]
     assert s3.head_bucket(Bucket=name)["ResponseMetadata"]["HTTPStatusCode"] == 200
-    assert s3.get_bucket_location(Bucket=name)["LocationConstraint"] is None
+    assert s3.get_bucket_location(Bucket=name)["LocationConstraint"] == "us-crannog-1"
     assert refused(s3.create_bucket, Bucket=name) == ("BucketAlreadyOwnedByYou", 409)
     s3.put_object(Bucket=name, Key="k", Body=b"x")
     assert refused(s3.delete_bucket, Bucket=name) == ("BucketNotEmpty", 409)
@@ -318,6 +337,7 @@ def test_a_multipart_upload_of_six_parts(s3, bucket):
     assert (whole["ContentType"], whole["Metadata"]) == ("x/y", {"a": "1"})
     third = s3.get_object(**at, PartNumber=3)
     assert (third["Body"].read() == bodies[2], third["PartsCount"]) == (True, 6)
+    assert refused(s3.get_object, **at, PartNumber=7) == ("InvalidPart", 400)
     across = f"bytes={5 * MIB - 3}-{5 * MIB + 2}"
     assert s3.get_object(**at, Range=across)["Body"].read() == b"".join(bodies)[5 * MIB - 3 : 5 * MIB + 3]
     # A client that lost the answer asks again, and hears the same.
@@ -380,6 +400,7 @@ def test_checksums_are_kept(s3, bucket, algorithm):
         Bucket=bucket, Key="k", ObjectAttributes=["Checksum", "ObjectSize", "ETag"]
     )
     assert (attributes["Checksum"][field], attributes["ObjectSize"]) == (put[field], 5)
+    assert attributes["ETag"] == hashlib.md5(b"hello").hexdigest()
 
 
 WRONG = {
@@ -414,21 +435,19 @@ def test_a_false_trailing_checksum_leaves_nothing(server, s3, bucket):
     body = b"hello"
     for sum_, status in ((zlib.crc32(body), 200), (zlib.crc32(b"other"), 400)):
         framed = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:" + base64.b64encode(sum_.to_bytes(4, "big")) + b"\r\n\r\n"
-        headers = {
-            "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-            "x-amz-decoded-content-length": "5",
-            "x-amz-trailer": "x-amz-checksum-crc32",
-            "Content-Encoding": "aws-chunked",
-        }
-        request = AWSRequest("PUT", f"{server.s3_url}/{bucket}/{status}", headers=headers)
-        request.headers["Host"] = urlsplit(server.s3_url).netloc
-        auth = SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1")
-        auth.payload = lambda _: "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-        auth.add_auth(request)
-        answer = requests.put(request.url, data=framed, headers=dict(request.headers), timeout=10)
+        answer = send_chunks(server, f"/{bucket}/{status}", framed, 5)
         assert answer.status_code == status, answer.text
     assert keys(s3, bucket) == ["200"]
     assert "ContentEncoding" not in s3.head_object(Bucket=bucket, Key="200")
+
+
+@pytest.mark.parametrize("announced", [3, 10])
+def test_chunks_that_are_not_as_long_as_announced_leave_nothing(server, s3, bucket, announced):
+    trailer = base64.b64encode(zlib.crc32(b"hello").to_bytes(4, "big"))
+    framed = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:" + trailer + b"\r\n\r\n"
+    answer = send_chunks(server, f"/{bucket}/k", framed, announced)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert keys(s3, bucket) == []
 
 
 @pytest.mark.parametrize("size", [1000, 300_000])
@@ -457,8 +476,8 @@ def test_a_truncated_upload_leaves_nothing(server, s3, bucket, size, sign_body):
 
 
 def test_presigned_urls(server, bucket):
-    # In the region us-east-1 boto3 presigns the old way unless told otherwise.
-    s3 = client(server, signature_version="s3v4")
+    # As people write it: in the region that `crannog env` names, boto3 presigns with SigV4 by itself.
+    s3 = server.s3()
     put = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=60)
     assert requests.put(put, data=b"hello", timeout=10).status_code == 200
     get = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=604800)
@@ -653,3 +672,51 @@ def test_the_json_api_shows_the_same_objects(server, s3, bucket):
         assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/problem+json")
         assert api.post(base, json={"name": "NOT OK"}, timeout=10).status_code == 400
         assert api.post(base, json={"name": bucket}, timeout=10).status_code == 409
+
+
+# --- a crash
+
+
+def test_kill_9_loses_nothing_acknowledged_and_shows_nothing_half(private_server):
+    server = private_server()
+    s3 = server.s3()
+    s3.create_bucket(Bucket="ledger")
+    bodies = {}
+    acknowledged, deleted, stop = {}, set(), threading.Event()
+
+    def write(worker):
+        mine = server.s3()
+        for n in itertools.count():
+            key = f"{worker}/{n}"
+            bodies[key] = os.urandom(200_000 if n % 3 == 0 else 2_000)
+            try:
+                mine.put_object(Bucket="ledger", Key=key, Body=bodies[key])
+                acknowledged[key] = bodies[key]
+                if n % 5 == 4:
+                    gone = f"{worker}/{n - 1}"
+                    # From here on until the answer its state is open.
+                    acknowledged.pop(gone)
+                    mine.delete_object(Bucket="ledger", Key=gone)
+                    deleted.add(gone)
+            except Exception:
+                return
+            if stop.is_set():
+                return
+
+    workers = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
+    for worker in workers:
+        worker.start()
+    eventually(lambda: len(acknowledged) > 60, what="sixty acknowledged writes")
+    server.kill9()
+    stop.set()
+    for worker in workers:
+        worker.join()
+    server.start()
+    s3 = server.s3()
+    for key, body in acknowledged.items():
+        assert s3.get_object(Bucket="ledger", Key=key)["Body"].read() == body, key
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="ledger")
+    listed = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+    assert not deleted & listed.keys()
+    for key in listed.keys() - acknowledged.keys():
+        assert s3.get_object(Bucket="ledger", Key=key)["Body"].read() == bodies[key], key

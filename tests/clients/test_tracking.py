@@ -538,6 +538,24 @@ def test_a_model_is_logged_and_loaded_back(mlflow_client, request, fitted):
     assert "made" not in tags
 
 
+def test_autologging_of_scikit_learn(mlflow_client, request, fitted):
+    from sklearn.tree import DecisionTreeClassifier
+
+    experiment = mlflow.set_experiment(name_of(request)).experiment_id
+    _, frame = fitted
+    mlflow.sklearn.autolog(log_datasets=True, silent=True)
+    try:
+        with mlflow.start_run() as run:
+            DecisionTreeClassifier(max_depth=2).fit(frame, [0, 0, 1, 1])
+    finally:
+        mlflow.sklearn.autolog(disable=True)
+    logged = mlflow_client.get_run(run.info.run_id)
+    assert logged.data.params["max_depth"] == "2"
+    assert logged.data.metrics["training_accuracy_score"] == 1.0
+    assert logged.inputs.dataset_inputs
+    assert len(mlflow_client.search_logged_models([experiment])) == 1
+
+
 def test_a_model_made_by_hand(mlflow_client, experiment):
     model = mlflow_client.create_logged_model(experiment, name="bare", params={f"p{i}": str(i) for i in range(150)})
     assert str(model.status) == "PENDING"

@@ -168,7 +168,9 @@ impl Config {
                 });
             }
         }
-        for (name, url) in [("http.public_url", &self.http.public_url), ("s3.public_url", &self.s3.public_url)] {
+        for (name, url) in
+            [("http.public_url", &self.http.public_url), ("s3.public_url", &self.s3.public_url)]
+        {
             let Some(url) = url else { continue };
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 issues.push(Issue {

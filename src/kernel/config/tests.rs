@@ -1,6 +1,6 @@
 //! Behaviour of the configuration: layers, refusals, suggestions.
 
-use super::{Inputs, KEYS, Source, load};
+use super::{Inputs, KEYS, OTHER_VARIABLES, Source, load};
 
 fn variable(name: &str, value: &str) -> (String, String) {
     (name.into(), value.into())
@@ -25,7 +25,9 @@ fn every_default_parses_and_shows_as_something_that_parses_again() {
 
 #[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
-    let (_dir, mut inputs) = with_file("[http]\nlisten = \"127.0.0.1:1\"\n[s3]\nlisten = \"127.0.0.1:2\"\npublic_url = \"http://lake\"\n");
+    let (_dir, mut inputs) = with_file(
+        "[http]\nlisten = \"127.0.0.1:1\"\n[s3]\nlisten = \"127.0.0.1:2\"\npublic_url = \"http://lake\"\n",
+    );
     inputs.environment =
         vec![variable("CRANNOG_HTTP_LISTEN", "127.0.0.1:3"), variable("CRANNOG_S3_LISTEN", "127.0.0.1:4")];
     inputs.flags = vec![variable("http.listen", "127.0.0.1:5")];
@@ -43,7 +45,9 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 fn an_unknown_key_is_refused_with_its_line_and_the_nearest_name() {
     let (_dir, inputs) = with_file("[http]\nlisten = \"127.0.0.1:0\"\nalow_plaintext = true\n");
     let issues = load(&inputs).expect_err("the key does not exist");
-    assert!(issues[0].message.contains("http.alow_plaintext") && issues[0].message.contains("crannog.toml:3"));
+    assert!(
+        issues[0].message.contains("http.alow_plaintext") && issues[0].message.contains("crannog.toml:3")
+    );
     assert_eq!(issues[0].hint.as_deref(), Some("did you mean `http.allow_plaintext`?"));
 }
 
@@ -77,4 +81,20 @@ fn listening_beyond_the_machine_needs_the_operators_word() {
     assert!(issues[0].message.contains("s3.listen") && issues[0].message.contains("TLS"));
     inputs.flags.push(variable("http.allow_plaintext", "true"));
     load(&inputs).expect("the operator said so");
+}
+
+#[test]
+fn the_reference_page_is_in_step_with_the_key_table() {
+    let page = include_str!("../../../docs/configuration.md");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for key in KEYS {
+        let start = page.find(&format!("### `{}`\n", key.name));
+        let section = &page[start.unwrap_or_else(|| panic!("{} is not on the page", key.name))..];
+        let section = section[4..].split("\n#").next().unwrap_or_default();
+        assert!(words(section).contains(&words(key.doc)), "{}: the page says something else", key.name);
+        let named = [key.variable(), key.flag(), key.default.to_owned()];
+        assert!(named.iter().all(|text| section.contains(text.as_str())), "{}: {named:?}", key.name);
+    }
+    assert_eq!(page.matches("\n### `").count(), KEYS.len(), "the page has a key that does not exist");
+    assert!(OTHER_VARIABLES.iter().all(|(name, _)| page.contains(&format!("| `{name}` |"))));
 }

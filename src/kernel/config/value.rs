@@ -90,7 +90,8 @@ impl Value for Option<PathBuf> {
 }
 
 impl Value for SocketAddr {
-    const KIND: &'static str = "an address as IP:PORT, e.g. 127.0.0.1:5000 or [::1]:5000; port 0 takes a free one";
+    const KIND: &'static str =
+        "an address as IP:PORT, e.g. 127.0.0.1:5000 or [::1]:5000; port 0 takes a free one";
 
     fn parse(text: &str) -> Result<Self, String> {
         // `localhost` without asking a resolver: an air-gapped host may have none.

@@ -21,10 +21,9 @@ pub async fn head(service: &Service, input: HeadBucketInput) -> S3Result<HeadBuc
     Ok(HeadBucketOutput { bucket_region: Some(REGION.to_owned()), ..Default::default() })
 }
 
-/// The region every client takes for granted is written as nothing at all.
 pub async fn location(service: &Service, input: GetBucketLocationInput) -> S3Result<GetBucketLocationOutput> {
     service.bucket_get(&input.bucket).await.map_err(convert::error)?;
-    Ok(GetBucketLocationOutput::default())
+    Ok(GetBucketLocationOutput { location_constraint: Some(REGION.to_owned().into()) })
 }
 
 /// Neither enabled nor suspended: no bucket keeps versions yet.

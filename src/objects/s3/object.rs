@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        digest::Checksums,
+        digest::{Algorithm, Checksums},
         error::Fault,
         model::{Condition, ObjectInfo, PartInfo, PutOptions},
         read::{ReadCondition, Verdict},
@@ -97,8 +97,8 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         tag_count: (!info.tags.is_empty()).then_some(info.tags.len() as i32),
         ..Default::default()
     };
-    if span.whole && input.checksum_mode.is_some() {
-        set_checksums!(output, &info.checksums.values);
+    if input.checksum_mode.is_some() && !span.checksums.is_empty() {
+        set_checksums!(output, &span.checksums);
         output.checksum_type = convert::checksum_type(&info.checksums);
     }
     Ok(output)
@@ -133,8 +133,8 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
         parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
         ..Default::default()
     };
-    if span.whole && input.checksum_mode.is_some() {
-        set_checksums!(output, &info.checksums.values);
+    if input.checksum_mode.is_some() && !span.checksums.is_empty() {
+        set_checksums!(output, &span.checksums);
         output.checksum_type = convert::checksum_type(&info.checksums);
     }
     let mut response = S3Response::new(output);
@@ -275,48 +275,50 @@ fn attribute_parts(
     }
 }
 
-/// The bytes a read asks for.
+/// The bytes a read asks for, and their checksums if we have those of just these bytes.
 struct Span {
     range: std::ops::Range<u64>,
     header: Option<String>,
-    whole: bool,
+    checksums: Vec<(Algorithm, String)>,
 }
 
 fn span(info: &ObjectInfo, range: Option<Range>, part: Option<i32>) -> S3Result<Span> {
-    let wanted = match (range, part) {
+    let (wanted, checksums) = match (range, part) {
         (Some(_), Some(_)) => {
             return Err(refuse(
                 S3ErrorCode::InvalidRequest,
                 "Cannot specify both Range header and partNumber query parameter",
             ));
         }
-        (None, None) => return Ok(Span { range: 0..info.size, header: None, whole: true }),
-        (Some(range), None) => range
-            .check(info.size)
-            .map_err(|_| convert::error(Fault::InvalidRange(range.to_header_string()).into()))?,
-        (None, Some(part)) => part_range(info, part)?,
+        (None, None) => {
+            return Ok(Span { range: 0..info.size, header: None, checksums: info.checksums.values.clone() });
+        }
+        (Some(range), None) => {
+            let outside = |_| convert::error(Fault::InvalidRange(range.to_header_string()).into());
+            (range.check(info.size).map_err(outside)?, Vec::new())
+        }
+        (None, Some(part)) => part_span(info, part)?,
     };
     let header =
         (!wanted.is_empty()).then(|| format!("bytes {}-{}/{}", wanted.start, wanted.end - 1, info.size));
-    Ok(Span { range: wanted, header, whole: false })
+    Ok(Span { range: wanted, header, checksums })
 }
 
-fn part_range(info: &ObjectInfo, part: i32) -> S3Result<std::ops::Range<u64>> {
-    let sizes: Vec<u64> = match &info.parts {
-        Some(parts) => parts.iter().map(PartInfo::size).collect(),
-        None => vec![info.size],
+/// The bytes of one part, by its place among the parts; an object put whole is its own only part.
+fn part_span(info: &ObjectInfo, part: i32) -> S3Result<(std::ops::Range<u64>, Vec<(Algorithm, String)>)> {
+    let index = usize::try_from(part).ok().and_then(|number| number.checked_sub(1));
+    let missing = || convert::error(Fault::InvalidPart(u32::try_from(part).unwrap_or(0)).into());
+    let Some(parts) = &info.parts else {
+        return match index {
+            Some(0) => Ok((0..info.size, info.checksums.values.clone())),
+            _ => Err(missing()),
+        };
     };
-    let index =
-        usize::try_from(part).ok().and_then(|number| number.checked_sub(1)).filter(|i| *i < sizes.len());
-    let index = index.ok_or_else(|| {
-        let error = refuse(
-            S3ErrorCode::Custom("InvalidPartNumber".into()),
-            "The requested partnumber is not satisfiable",
-        );
-        convert::with_status(error, StatusCode::RANGE_NOT_SATISFIABLE)
-    })?;
-    let start: u64 = sizes[..index].iter().sum();
-    Ok(start..start + sizes[index])
+    let index = index.filter(|index| *index < parts.len()).ok_or_else(missing)?;
+    let start: u64 = parts[..index].iter().map(PartInfo::size).sum();
+    let algorithm = info.checksums.values.first().map(|(algorithm, _)| *algorithm);
+    let checksums = algorithm.into_iter().zip(parts[index].checksum().map(str::to_owned)).collect();
+    Ok((start..start + parts[index].size(), checksums))
 }
 
 fn judge(condition: &ReadCondition, info: &ObjectInfo) -> S3Result<()> {

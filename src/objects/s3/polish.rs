@@ -52,8 +52,12 @@ fn sign(document: &[u8], request_id: &str, resource: &str) -> Option<Vec<u8>> {
 }
 
 fn unquote(document: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(document).ok()?;
-    Some(text.replace("<ETag>&quot;", "<ETag>").replace("&quot;</ETag>", "</ETag>").into_bytes())
+    let mut text = std::str::from_utf8(document).ok()?.to_owned();
+    for quote in ["\"", "&quot;"] {
+        text =
+            text.replace(&format!("<ETag>{quote}"), "<ETag>").replace(&format!("{quote}</ETag>"), "</ETag>");
+    }
+    Some(text.into_bytes())
 }
 
 fn escape(text: &str) -> String {

@@ -166,7 +166,9 @@ fn needs(task: &yaml::FileTask, index: &HashMap<&str, usize>, problems: &mut Vec
 fn nearest(word: &str, index: &HashMap<&str, usize>) -> String {
     let best = index.keys().map(|id| (strsim::damerau_levenshtein(word, id), *id)).min();
     match best {
-        Some((distance, id)) if distance <= 2 => format!("; did you mean {id:?}?"),
+        Some((distance, id)) if distance <= 2 && distance < word.chars().count() => {
+            format!("; did you mean {id:?}?")
+        }
         _ => String::new(),
     }
 }

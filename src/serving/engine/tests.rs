@@ -90,7 +90,7 @@ macro_rules! answers_as_onnxruntime {
 }
 
 answers_as_onnxruntime! {
-    branch convolution forest_mixed forest_ordinal_words forest_regressor forest_three gradient_mixed
+    branch convolution ensembles forest_mixed forest_ordinal_words forest_regressor forest_three gradient_mixed
     gradient_regressor gradient_words hist_mixed hist_regressor hist_words linear_regressor
     logistic_mixed logistic_words network_mixed normalizer product whole_numbers zipmap
 }

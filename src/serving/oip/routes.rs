@@ -162,12 +162,15 @@ async fn try_infer(
     headers: &HeaderMap,
     body: body::Body,
 ) -> Result<Response, Refusal> {
-    let body = body.decoded(headers)?;
     let loaded = which.loaded(endpoint)?;
-    let mut request = request::read(&body, json_length(headers)?, loaded.model.outputs())?;
-    let inputs = std::mem::take(&mut request.inputs);
-    let results = serving.infer(Arc::clone(&loaded), inputs).await.map_err(too_many)?;
-    Ok(response::write(&which.name, &loaded, &request, &results))
+    let (length, encoding, name) = (json_length(headers)?, headers.clone(), which.name.clone());
+    let work = move || {
+        let body = body.decoded(&encoding)?;
+        let mut request = request::read(&body, length, loaded.model.outputs())?;
+        let results = loaded.model.infer(std::mem::take(&mut request.inputs))?;
+        Ok(response::write(&name, &loaded, &request, &results))
+    };
+    serving.work(work).await.map_err(too_many)
 }
 
 /// A full queue is the caller's to wait for: 429.

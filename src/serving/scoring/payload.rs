@@ -1,10 +1,14 @@
 //! The four shapes a request may have, brought down to three: a table, tensors by name, one tensor.
 
 use crate::{
-    kernel::error::{Error, Result},
+    kernel::error::{Error, Kind, Result},
     serving::mlmodel::Column,
 };
 use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// Records may leave columns out, so a small body could ask for a huge table.
+const MOST_CELLS: usize = 1 << 24;
 
 const FORMATS: [&str; 4] = ["dataframe_split", "dataframe_records", "instances", "inputs"];
 
@@ -90,23 +94,30 @@ fn records(value: Value, what: &str) -> Result<Frame> {
     let Value::Array(rows) = value else {
         return Err(Error::invalid("Dataframe records format must be a list of records."));
     };
-    let mut frame = Frame { rows: rows.len(), names: Some(Vec::new()), ..Frame::default() };
-    let names = frame.names.get_or_insert_default();
+    let mut frame = Frame { rows: rows.len(), ..Frame::default() };
+    let (mut names, mut places) = (Vec::new(), HashMap::new());
     for (index, row) in rows.into_iter().enumerate() {
         let Value::Object(row) = row else {
             return Err(Error::invalid(format!("{what}: row {index} is not a record.")));
         };
         for (name, value) in row {
-            let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-                names.push(name);
+            let at = *places.entry(name).or_insert_with_key(|name| {
+                names.push(name.clone());
                 frame.columns.push(Vec::new());
                 names.len() - 1
             });
+            if names.len() > MOST_CELLS / frame.rows {
+                return Err(Error::new(
+                    Kind::TooLarge,
+                    format!("{what}: {} rows that differ in their columns are too many cells.", frame.rows),
+                ));
+            }
             // A record may leave a column out: the gap is a missing value.
             frame.columns[at].resize(index, Value::Null);
             frame.columns[at].push(value);
         }
     }
+    frame.names = Some(names);
     for column in &mut frame.columns {
         column.resize(frame.rows, Value::Null);
     }

@@ -5,7 +5,7 @@ use crate::{
     auth,
     kernel::{
         VERSION,
-        error::{Error, Kind},
+        error::{Error, Kind, Result},
     },
     serving::{Service, body::Body, endpoint::Endpoint, json, mlmodel::Column, scoring::payload},
 };
@@ -91,36 +91,53 @@ async fn try_score(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let body = body.decoded(headers)?;
     let loaded = endpoint.current()?;
-    let columns = loaded.signature.as_ref().and_then(|signature| signature.columns.as_deref());
-    let payload = read(headers, &body, columns)?;
-    let inputs = feed::tensors(&payload, loaded.model.inputs(), columns)?;
-    let results = serving.infer(Arc::clone(&loaded), inputs).await.map_err(too_many)?;
-    let headers = [
-        (VERSION_HEADER, version_value(&loaded.version)),
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-    ];
-    Ok((headers, answer::predictions(&payload, &results).to_string()).into_response())
+    let (kind, encoding) = (kind_of(headers)?, headers.clone());
+    let version = version_value(&loaded.version);
+    let work = move || {
+        let body = body.decoded(&encoding)?;
+        let columns = loaded.signature.as_ref().and_then(|signature| signature.columns.as_deref());
+        let payload = read(kind, &body, columns)?;
+        let inputs = feed::tensors(&payload, loaded.model.inputs(), columns)?;
+        let results = loaded.model.infer(inputs)?;
+        Ok(answer::predictions(&payload, &results).to_string())
+    };
+    let text = serving.work(work).await.map_err(too_many)?;
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(VERSION_HEADER, version), (header::CONTENT_TYPE, json)], text).into_response())
 }
 
-fn read(headers: &HeaderMap, body: &[u8], columns: Option<&[Column]>) -> Result<Payload, Refusal> {
-    let kind =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
+/// What a body is written in.
+#[derive(Clone, Copy)]
+enum Written {
+    Json,
+    Csv,
+}
+
+fn kind_of(headers: &HeaderMap) -> Result<Written, Refusal> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.unwrap_or("application/json");
     let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
     let charset = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("charset="));
     if charset.is_some_and(|charset| !charset.trim_matches('"').eq_ignore_ascii_case("utf-8")) {
         return Err(unsupported("The scoring server only supports UTF-8"));
     }
     match essence.trim().to_ascii_lowercase().as_str() {
-        "application/json" => Ok(payload::read(json::parse(body)?, columns)?),
-        "text/csv" => {
-            let text = std::str::from_utf8(body).map_err(|_| Error::invalid("The CSV is not UTF-8."))?;
-            Ok(Payload::Frame(csv::read(text, columns)?))
-        }
+        "application/json" => Ok(Written::Json),
+        "text/csv" => Ok(Written::Csv),
         _ => Err(unsupported(&format!(
             "This predictor only supports the following content types: application/json, text/csv. Got '{kind}'."
         ))),
+    }
+}
+
+fn read(kind: Written, body: &[u8], columns: Option<&[Column]>) -> Result<Payload> {
+    match kind {
+        Written::Json => payload::read(json::parse(body)?, columns),
+        Written::Csv => {
+            let text = std::str::from_utf8(body).map_err(|_| Error::invalid("The CSV is not UTF-8."))?;
+            Ok(Payload::Frame(csv::read(text, columns)?))
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn delete_tag(State(tracker): State<Service>, _: Editor, fields: Field
     Ok(Json(json!({})))
 }
 
-pub async fn batch(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {
+pub async fn batch(State(tracker): State<Service>, _: Editor, mut fields: Fields) -> Answer {
     if fields.body_bytes > check::BATCH_BYTES_MAX {
         return Err(Error::invalid(format!(
             "Batched logging API requests must be at most {} bytes, got a request of size {}.",
@@ -61,13 +61,13 @@ pub async fn batch(State(tracker): State<Service>, _: Editor, fields: Fields) ->
         ))
         .into());
     }
-    let run_id = fields.run_id()?;
+    let run_id = fields.run_id()?.to_owned();
     let batch = Batch {
-        metrics: fields.items("metrics")?.iter().map(metric_in).collect::<Result<_>>()?,
-        params: fields.items("params")?.iter().map(pair_in).collect::<Result<_>>()?,
-        tags: fields.items("tags")?.iter().map(pair_in).collect::<Result<_>>()?,
+        metrics: fields.take_items("metrics")?.iter().map(metric_in).collect::<Result<_>>()?,
+        params: fields.take_items("params")?.iter().map(pair_in).collect::<Result<_>>()?,
+        tags: fields.take_items("tags")?.iter().map(pair_in).collect::<Result<_>>()?,
     };
-    tracker.batch_log(run_id, batch).await?;
+    tracker.batch_log(&run_id, batch).await?;
     Ok(Json(json!({})))
 }
 

@@ -260,7 +260,7 @@ fn is_keyword(raw: &str) -> bool {
 pub fn split_name(name: &str) -> (Option<&str>, &str) {
     match name.split_once('.') {
         // A dot inside quotes separates nothing.
-        Some((entity, key)) if !(name.starts_with(['`', '"']) && !entity[1..].ends_with(['`', '"'])) => {
+        Some((entity, key)) if !name.starts_with(['`', '"']) || entity[1..].ends_with(['`', '"']) => {
             (Some(bare(entity)), bare(key))
         }
         _ => (None, bare(name)),

@@ -19,6 +19,9 @@ use std::{
 /// Long, since a busy machine is slow, and never waited out in full.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Pipelines by name, with what is wrong with each.
+type Errors = BTreeMap<String, Option<String>>;
+
 /// Hands out a token that names its run, and notes what was revoked.
 #[derive(Default)]
 struct Keys(Mutex<Vec<String>>);
@@ -220,11 +223,11 @@ async fn a_killed_supervisor_means_lost_and_its_task_is_ended_before_the_retry()
             pids.display()
         ))
         .await;
-    house
-        .until(&run.id, "it runs", |_, _| {
-            fs_err::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n'))
-        })
-        .await;
+    // Without the note of the command's process nothing could be proven, and nothing is retried.
+    let note = data.path().join("tasks").join(&run.id).join("a/1/child.json");
+    let noted = || fs_err::read_to_string(&note).is_ok_and(|text| text.ends_with('}'));
+    let wrote = || fs_err::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n'));
+    house.until(&run.id, "it runs", |_, _| noted() && wrote()).await;
     let begun =
         fs_err::read(data.path().join("tasks").join(&run.id).join("a/1/begun.json")).expect("it began");
     let begun: serde_json::Value = serde_json::from_slice(&begun).expect("it is JSON");
@@ -261,11 +264,12 @@ async fn a_saved_file_is_live_a_bad_one_is_its_own_error_and_a_removed_one_is_go
     fs_err::write(dir.path().join("two.yaml"), "name: two\ntasks:\n  - {id: a, run: x, need: []}\n")
         .expect("writes");
     let house = House::open(data.path(), Config { dir: Some(dir.path().to_owned()), ..Config::default() });
-    let listed = async |holds: &dyn Fn(&BTreeMap<String, Option<String>>) -> bool| {
+    let listed = async |holds: &dyn Fn(&Errors) -> bool| {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let list = house.service.list().await.expect("lists");
-            let errors = list.into_iter().map(|one| (one.pipeline.name, one.pipeline.error)).collect();
+            let errors: Errors =
+                list.into_iter().map(|one| (one.pipeline.name, one.pipeline.error)).collect();
             if holds(&errors) {
                 return;
             }

@@ -2,6 +2,7 @@
 //! the service inside this process, `api` and `killed` the real server over HTTP.
 
 mod api;
+mod cli;
 mod engine;
 mod house;
 mod killed;

@@ -24,7 +24,7 @@ export interface PipeRunMark { id: string; state: RunState; started_at: string |
 export interface TaskDef { id: string; needs: string[] }
 export interface Pipeline {
   name: string; description: string | null; schedule: string | null; schedule_text: string | null; timezone: string | null; paused: boolean;
-  next_run_at: string | null; source: string | null; error: string | null; params: { name: string; default: unknown }[];
+  next_run_at: string | null; source: string | null; error: string | null; params: { name: string; default: string | null }[];
   tasks: TaskDef[]; recent_runs: PipeRunMark[]; definition?: string;
 }
 export interface PipeTask extends TaskDef {
@@ -59,10 +59,7 @@ export const userDelete = (name: string) => ask(`${V1}/users/${enc(name)}`, { me
 export const tokens = async () => (await ask<{ tokens: Token[] }>(`${V1}/tokens`)).tokens;
 export const tokenCreate = (json: { label: string; ttl_s?: number }) => ask<{ token: string }>(`${V1}/tokens`, { json });
 export const tokenDelete = (id: string) => ask(`${V1}/tokens/${enc(id)}`, { method: "DELETE" });
-export const s3Keys = async () => {
-  const answer = await ask<Record<string, S3Key[]>>(`${V1}/s3-keys`);
-  return Object.values(answer).find(Array.isArray) ?? [];
-};
+export const s3Keys = async () => (await ask<{ keys: S3Key[] }>(`${V1}/s3-keys`)).keys;
 export const s3KeyCreate = (json: { label: string }) => ask<{ access_key_id: string; secret_access_key: string }>(`${V1}/s3-keys`, { json });
 export const s3KeyDelete = (id: string) => ask(`${V1}/s3-keys/${enc(id)}`, { method: "DELETE" });
 

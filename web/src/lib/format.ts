@@ -35,10 +35,11 @@ export function ms(value: number | null | undefined): string {
 export function duration(millis: number | null | undefined): string {
   if (millis === null || millis === undefined || !Number.isFinite(millis) || millis < 0) return "–";
   if (millis < 1000) return `${Math.round(millis)} ms`;
-  const s = millis / 1000;
-  if (s < 60) return `${s < 10 ? s.toFixed(1) : Math.round(s)} s`;
+  if (millis < 9_950) return `${(millis / 1000).toFixed(1)} s`;
+  const s = Math.round(millis / 1000);
+  if (s < 60) return `${s} s`;
   const m = Math.floor(s / 60);
-  if (m < 60) return `${m} min ${Math.round(s % 60)} s`;
+  if (m < 60) return `${m} min ${s % 60} s`;
   const h = Math.floor(m / 60);
   return h < 48 ? `${h} h ${m % 60} min` : `${Math.floor(h / 24)} d ${h % 24} h`;
 }

@@ -108,6 +108,13 @@ export async function models(filter?: string) {
 export const model = async (name: string) => (await get<{ registered_model: RegisteredModel }>("registered-models/get", { name })).registered_model;
 export const modelCreate = (name: string, description?: string) => post("registered-models/create", { name, description });
 export const modelDelete = (name: string) => change("DELETE", "registered-models/delete", { name });
+/** Makes a version of `name` from a logged model; the name is registered first where it is new. */
+export async function register(name: string, of: LoggedModel["info"]) {
+  const known = await models(`name = ${quote(name)}`);
+  if (!known.some((m) => m.name === name)) await modelCreate(name);
+  const body = { name, source: `models:/${of.model_id}`, run_id: of.source_run_id, model_id: of.model_id };
+  return (await post<{ model_version: ModelVersion }>("model-versions/create", body)).model_version;
+}
 export async function versions(name: string) {
   const query = { filter: `name=${quote(name)}`, max_results: 200, order_by: undefined };
   const found = (await get<{ model_versions?: ModelVersion[] }>("model-versions/search", query)).model_versions ?? [];

@@ -83,7 +83,7 @@ async function copyText(text: string): Promise<boolean> {
   return done;
 }
 
-export const Id = ({ id }: { id: string }) => <span class="id"><code>{id}</code><Copy text={id} label="Copy id" /></span>;
+export const Id = ({ id }: { id: string }) => <span class="id"><code title={id}>{id}</code><Copy text={id} label="Copy id" /></span>;
 
 export function Tags({ tags }: { tags: { key: string; value: string }[] }) {
   if (tags.length === 0) return <span class="muted">–</span>;

@@ -36,10 +36,14 @@ export function Chart({ series, x, log, smoothing, height = 220, label }: Props)
 /** A logarithmic axis has no place for zero or less. */
 const positive = (curves: [number[], (number | null)[]][]) => curves.every(([, ys]) => ys.every((y) => y === null || y > 0));
 
+/** What the legend says while the pointer is elsewhere. */
+const last = (values: ArrayLike<number | null | undefined> | undefined) => Array.from(values ?? []).findLast((v) => v !== null && v !== undefined);
+
 function options(series: Series[], x: XAxis, log: boolean, width: number, height: number): uPlot.Options {
   const ink = cssVar("--muted");
   const grid = { stroke: cssVar("--line-soft"), width: 1 };
   const font = "11px system-ui, sans-serif";
+  const at = (v: number | null) => (v === null ? "" : x === "time" ? new Date(v * 1000).toLocaleTimeString("en-GB") : number(v));
   const few = series.every((one) => one.points.length <= 60);
   return {
     width,
@@ -53,14 +57,14 @@ function options(series: Series[], x: XAxis, log: boolean, width: number, height
       { stroke: ink, grid, ticks: { show: false }, font, size: 56, values: (_, ticks) => ticks.map((t) => (t === null ? "" : number(t))) },
     ],
     series: [
-      { label: x === "step" ? "step" : "time", value: (_, v) => (v === null ? "" : x === "time" ? new Date(v * 1000).toLocaleTimeString("en-GB") : number(v)) },
+      { label: x === "step" ? "step" : "time", value: (plot, v) => at(v ?? plot.data[0][plot.data[0].length - 1] ?? null) },
       ...series.map((one, i) => ({
         label: one.label,
         stroke: cssVar(SERIES_COLOURS[i % SERIES_COLOURS.length] ?? "--c1"),
         width: 2,
         spanGaps: true,
         points: { show: few, size: 5 },
-        value: (_: uPlot, v: number | null) => (v === null || v === undefined ? "–" : number(v)),
+        value: (plot: uPlot, v: number | null, index: number) => number(v ?? (plot.cursor.idx == null ? last(plot.data[index]) : null)),
       })),
     ],
   };

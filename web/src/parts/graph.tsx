@@ -4,9 +4,9 @@ import { tone, word } from "./status";
 
 export interface Node { id: string; needs: string[]; state?: string; started_at?: string | null; ended_at?: string | null }
 
-const W = 168;
+const W = 152;
 const H = 46;
-const GAP_X = 56;
+const GAP_X = 38;
 const GAP_Y = 16;
 
 interface Placed extends Node { x: number; y: number }
@@ -48,7 +48,7 @@ export function Graph({ nodes, selected, href }: { nodes: Node[]; selected?: str
   const at = new Map(placed.map((node) => [node.id, node]));
   return (
     <div class="graph" tabIndex={0} role="region" aria-label="Task graph">
-      <svg width={width + 4} height={height + 4} viewBox={`-2 -2 ${width + 4} ${height + 4}`}>
+      <svg style={{ width: "100%", maxWidth: `${width + 4}px`, minWidth: `${Math.round(width * 0.8)}px` }} viewBox={`-2 -2 ${width + 4} ${height + 4}`}>
         {placed.flatMap((node) => node.needs.map((need) => {
           const from = at.get(need);
           if (!from) return null;
@@ -65,7 +65,7 @@ export function Graph({ nodes, selected, href }: { nodes: Node[]; selected?: str
 function Box({ node, selected, href }: { node: Placed; selected: boolean; href?: string }) {
   const start = millis(node.started_at);
   const took = start === null ? "" : ` · ${duration((millis(node.ended_at) ?? Date.now()) - start)}`;
-  const name = node.id.length > 20 ? `${node.id.slice(0, 19)}…` : node.id;
+  const name = node.id.length > 18 ? `${node.id.slice(0, 17)}…` : node.id;
   const box = (
     <g class={`node ${selected ? "selected" : ""} tone-${node.state ? tone(node.state) : "off"}`} transform={`translate(${node.x} ${node.y})`}>
       <title>{node.id}{node.state ? `: ${word(node.state)}` : ""}</title>

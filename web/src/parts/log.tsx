@@ -13,13 +13,11 @@ export function Log({ url, live }: { url: string; live: boolean }) {
   useEffect(() => {
     setText("");
     setState("open");
-    const seen = { offset: -1 };
     const stream = new EventSource(url);
+    // A stream that was broken off starts over when the browser opens it again.
+    stream.onopen = () => setText("");
     stream.addEventListener("log", (event) => {
-      const part = JSON.parse((event as MessageEvent<string>).data) as { text: string; offset: number };
-      // After a reconnect the server starts over; what was already shown is not shown twice.
-      if (part.offset <= seen.offset) return;
-      seen.offset = part.offset;
+      const part = JSON.parse((event as MessageEvent<string>).data) as { text: string };
       setText((old) => (old + part.text).slice(-KEEP));
       setState("open");
     });

@@ -5,7 +5,7 @@ import { Empty, Page } from "../parts/basics";
 export function DocsScreen({ slug }: { slug: string }) {
   const page = pages.find((p) => p.slug === slug) ?? (slug ? undefined : (pages.find((p) => p.slug === "index") ?? pages[0]));
   return (
-    <Page title={page?.title ?? "Documentation"} heading="Documentation">
+    <Page title={page?.title ?? "Documentation"}>
       <div class="docs">
         {pages.length > 1 && <nav aria-label="Documentation">{pages.map((p) => <a key={p.slug} href={`/docs/${p.slug}`} aria-current={p === page ? "page" : undefined}>{p.title}</a>)}</nav>}
         {page

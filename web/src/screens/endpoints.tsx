@@ -26,7 +26,7 @@ export function EndpointsScreen() {
       {list.error && <Problem error={list.error} retry={list.reload} />}
       <Card flush>
         {!rows && !list.error && <div class="card-body"><Skeleton /></div>}
-        {rows?.length === 0 && (text ? <Empty kind="none" title="No endpoint matches" clear={() => setQuery({ q: null })} /> : <Empty kind="start" icon="bolt" title="No endpoint yet"><p>An endpoint follows an alias of a model and serves whatever version it points to.</p><CodeBlock code={"crannog endpoints create flights --model models:/flight-delays@production"} /></Empty>)}
+        {rows?.length === 0 && (text ? <Empty kind="none" title="No endpoint matches" clear={() => setQuery({ q: null })} /> : <Empty kind="start" icon="bolt" title="No endpoint yet"><p>An endpoint follows an alias of a model and serves whatever version it points to.</p><CodeBlock code={"crannog endpoint create flights --model models:/flight-delays@production"} /></Empty>)}
         {rows && rows.length > 0 && (
           <Table
             label="Endpoints" rows={rows} rowKey={(e) => e.name} href={(e) => path("endpoints", e.name)}
@@ -65,5 +65,5 @@ function NewEndpoint({ close }: { close: () => void }) {
 
 const snippets = (at: { http: string }) => [
   { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/endpoints` },
-  { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog endpoints list` },
+  { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog endpoint list` },
 ];

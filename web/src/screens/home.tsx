@@ -103,7 +103,7 @@ function RunRow({ run, experiments }: { run: ml.Run; experiments: ml.Experiment[
 
 function Addresses({ status }: { status: api.Status | undefined }) {
   const env = useLoad(api.clientEnv, []);
-  const rows: [string, string | undefined][] = [["MLflow, inference, this page", env.data?.tracking_uri ?? status?.http_url], ["S3", env.data?.s3_endpoint ?? status?.s3_url]];
+  const rows: [string, string | undefined][] = [["HTTP", env.data?.tracking_uri ?? status?.http_url], ["S3", env.data?.s3_endpoint ?? status?.s3_url]];
   return (
     <Card title="Addresses" flush>
       <ul class="rows addresses">{rows.map(([what, url]) => <li key={what}><span class="muted">{what}</span><span class="grow" /><code>{url ?? "…"}</code>{url && <Copy text={url} label={`Copy the ${what} address`} />}</li>)}</ul>

@@ -42,7 +42,7 @@ export function ModelScreen({ name }: { name: string }) {
         <ul class="rows">
           {aliases.map((a) => (
             <li key={a.alias}>
-              <span class="alias big">@{a.alias}</span><span class="arrow" aria-label="points to">→</span><b>version {a.version}</b>
+              <span class="alias big">@{a.alias}</span><span class="arrow" aria-label="points to">→</span><b>version {a.version}</b>{" "}
               <span class="grow" />
               {followers(a.alias).map((e) => <a key={e.name} class="tag" href={path("endpoints", e.name)}><Icon name="bolt" size={12} /><b>{e.name}</b></a>)}
               {edit && <button type="button" class="btn small" onClick={() => setDialog({ kind: "alias", alias: a.alias, version: a.version })}>Move</button>}

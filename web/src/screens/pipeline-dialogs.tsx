@@ -44,22 +44,13 @@ export function EditPipeline({ pipeline, close, after }: { pipeline?: api.Pipeli
 }
 
 export function RunNow({ pipeline, close }: { pipeline: api.Pipeline; close: () => void }) {
-  const show = (value: unknown) => (typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value));
-  const [values, setValues] = useState<Record<string, string>>(Object.fromEntries(pipeline.params.map((p) => [p.name, show(p.default)])));
-  // A parameter keeps the type of its default; what is no longer of that type is sent as text and the server says so.
-  const typed = () => Object.fromEntries(pipeline.params.filter((p) => values[p.name] !== show(p.default)).map((p) => [p.name, typeof p.default === "string" ? values[p.name] : parse(values[p.name] ?? "")]));
+  const [values, setValues] = useState<Record<string, string>>(Object.fromEntries(pipeline.params.map((p) => [p.name, p.default ?? ""])));
+  // What was left as it is stays the definition's business; a parameter without a default must be given.
+  const changed = () => Object.fromEntries(pipeline.params.filter((p) => values[p.name] !== p.default).map((p) => [p.name, values[p.name]]));
   return (
-    <FormModal title={`Run ${pipeline.name}`} submit="Run now" close={close} save={async () => go(path("pipeline-runs", (await api.pipelineRun(pipeline.name, typed())).id))}>
+    <FormModal title={`Run ${pipeline.name}`} submit="Run now" close={close} save={async () => go(path("pipeline-runs", (await api.pipelineRun(pipeline.name, changed())).id))}>
       {pipeline.params.length === 0 && <p>It takes no parameters. {pipeline.tasks.length} tasks will run.</p>}
-      {pipeline.params.map((p) => <Field key={p.name} label={p.name} hint={<>default <code>{show(p.default) || "empty"}</code></>}><input class="mono" value={values[p.name]} onInput={(e) => { const value = e.currentTarget.value; setValues((old) => ({ ...old, [p.name]: value })); }} /></Field>)}
+      {pipeline.params.map((p) => <Field key={p.name} label={p.name} hint={p.default === null ? "It has no default." : <>default <code>{p.default || "empty"}</code></>}><input class="mono" value={values[p.name]} onInput={(e) => { const value = e.currentTarget.value; setValues((old) => ({ ...old, [p.name]: value })); }} /></Field>)}
     </FormModal>
   );
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -77,7 +77,7 @@ function TaskLog({ runId, task, wanted }: { runId: string; task: api.PipeTask; w
       flush title={<>{task.id} <Status state={task.state} /></>} class="viewer"
       actions={task.attempt > 1 && <div class="segments" role="group" aria-label="Attempt">{Array.from({ length: task.attempt }, (_, i) => <button key={i} type="button" aria-pressed={attempt === i + 1} onClick={() => setQuery({ task: task.id, attempt: String(i + 1) })}>try {i + 1}</button>)}</div>}
     >
-      {(task.reason || (task.exit_code !== null && task.exit_code !== undefined && task.exit_code !== 0)) && <p class="note bad">{task.reason ?? ""}{task.exit_code ? ` Exit code ${task.exit_code}.` : ""}</p>}
+      {(task.reason || (task.exit_code !== null && task.exit_code !== undefined && task.exit_code !== 0)) && <p class={`note ${task.state === "cancelled" || task.state === "waiting" || task.state === "queued" ? "" : "bad"}`}>{task.reason ?? `Exit code ${task.exit_code}`}</p>}
       {task.started_at && attempt > 0
         ? <Log key={`${task.id}/${attempt}`} url={api.taskLogUrl(runId, task.id, attempt)} live={task.state === "running"} />
         : <Empty kind="start" icon="clock" title="This step has not started">{task.needs.length > 0 && <p>It needs {task.needs.join(", ")}.</p>}</Empty>}
@@ -86,6 +86,6 @@ function TaskLog({ runId, task, wanted }: { runId: string; task: api.PipeTask; w
 }
 
 const snippets = (at: { http: string }, id: string) => [
-  { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipelines status ${id}` },
+  { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipeline show ${id}` },
   { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/pipeline-runs/${id}` },
 ];

@@ -70,7 +70,7 @@ function Runs({ list, name }: { list: ReturnType<typeof useLoad<api.PipeRun[]>>;
     <Card flush>
       {list.error && <Problem error={list.error} retry={list.reload} />}
       {!rows && !list.error && <div class="card-body"><Skeleton /></div>}
-      {rows?.length === 0 && <Empty kind="start" icon="play" title="It has not run yet"><p>Press “Run now”, or from a shell:</p><CodeBlock code={`crannog pipelines run ${name}`} /></Empty>}
+      {rows?.length === 0 && <Empty kind="start" icon="play" title="It has not run yet"><p>Press “Run now”, or from a shell:</p><CodeBlock code={`crannog pipeline run ${name}`} /></Empty>}
       {rows && rows.length > 0 && (
         <Table
           label="Pipeline runs" rows={rows} rowKey={(run) => run.id} href={(run) => path("pipeline-runs", run.id)}
@@ -89,7 +89,7 @@ function Runs({ list, name }: { list: ReturnType<typeof useLoad<api.PipeRun[]>>;
 }
 
 const snippets = (at: { http: string }, name: string) => [
-  { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipelines run ${name}` },
+  { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipeline run ${name}` },
   { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' -d '{"params": {}}' \\\n  ${at.http}/api/crannog/v1/pipelines/${encodeURIComponent(name)}/runs` },
   { label: "Python", code: `import os, requests\n\nauth = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])\nrun = requests.post("${at.http}/api/crannog/v1/pipelines/${encodeURIComponent(name)}/runs", json={"params": {}}, auth=auth).json()\nprint(run["id"], run["state"])` },
 ];

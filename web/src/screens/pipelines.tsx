@@ -55,6 +55,6 @@ export function PipelinesScreen() {
 }
 
 const snippets = (at: { http: string }) => [
-  { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipelines list` },
+  { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipeline list` },
   { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/pipelines` },
 ];

@@ -42,6 +42,14 @@ export function exampleRow(e: api.Endpoint, columns: Column[]): Record<string, u
   return Object.fromEntries(columns.map((c) => [c.name, row[c.name] ?? (c.kind === "text" ? "" : c.kind === "boolean" ? false : 0)]));
 }
 
+/** Models of plain tensors are asked with tensors: the first row of their example, or zeros. */
+function tensorRequest(e: api.Endpoint): unknown {
+  const example = (e.input_example as { inputs?: unknown } | null | undefined)?.inputs ?? e.input_example;
+  if (Array.isArray(example)) return { inputs: example.slice(0, 1) };
+  const row = (t: api.Tensor) => new Array(t.shape.slice(1).reduce((size, d) => size * Math.max(1, d), 1)).fill(kindOf(t.datatype) === "text" ? "" : 0);
+  return { inputs: Object.fromEntries(e.inputs.map((t) => [t.name, [row(t)]])) };
+}
+
 export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () => void }) {
   const columns = columnsOf(endpoint);
   const wide = endpoint.inputs.some((t) => t.shape.slice(1).some((d) => d > 1)) && !signatureColumns(endpoint.signature);
@@ -53,7 +61,7 @@ export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () =
   const value = (c: Column) => row[c.name] ?? String(first[c.name]);
   const typed = (c: Column): unknown => (c.kind === "text" ? value(c) : c.kind === "boolean" ? value(c) === "true" : value(c) === "" ? null : Number(value(c)));
   const request = () => wide
-    ? { inputs: Object.fromEntries(endpoint.inputs.map((t) => [t.name, [new Array(Math.max(1, t.shape.slice(1).reduce((a, d) => a * Math.max(1, d), 1))).fill(kindOf(t.datatype) === "text" ? "" : 0)]])) }
+    ? tensorRequest(endpoint)
     : { dataframe_split: { columns: columns.map((c) => c.name), data: [columns.map(typed)] } };
   const asJson = raw ?? (wide ? JSON.stringify(request(), null, 2) : undefined);
   const send = (event: Event) => {
@@ -81,7 +89,7 @@ export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () =
               {columns.length === 0 && <p class="muted">The inputs are known once a model is loaded.</p>}
             </div>
           )}
-          <button type="submit" class="btn primary" disabled={busy || endpoint.state !== "ready"}><Icon name="bolt" />{busy ? "Asking…" : "Predict"}</button>
+          <button type="submit" class="btn primary" disabled={busy || endpoint.version === null}><Icon name="bolt" />{busy ? "Asking…" : "Predict"}</button>
         </div>
         <div class="try-answer" aria-live="polite">
           {error && <Problem error={error} />}
@@ -95,15 +103,21 @@ export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () =
 
 /** Probabilities as bars, where the answer has some. */
 function Prediction({ body }: { body: unknown }) {
-  const first = (body as { predictions?: unknown[] } | null)?.predictions;
-  const one = Array.isArray(first) ? first[0] : first;
-  const values = probabilities(one);
+  const first = (body as { predictions?: unknown } | null)?.predictions;
+  const values = probabilities(firstRow(first));
   if (!values) return null;
   return (
     <ul class="bars">
       {values.map(([label, p]) => <li key={label}><span class="cut">{label}</span><span class="bar"><i style={{ width: `${Math.round(p * 100)}%` }} /></span><b>{(p * 100).toFixed(1)} %</b></li>)}
     </ul>
   );
+}
+
+/** A list answers by rows; an object answers by outputs, each a list with a place for every row. */
+function firstRow(predictions: unknown): unknown {
+  if (Array.isArray(predictions)) return predictions[0];
+  if (typeof predictions !== "object" || predictions === null) return predictions;
+  return Object.fromEntries(Object.entries(predictions).map(([name, rows]) => [name, Array.isArray(rows) ? (rows as unknown[])[0] : rows]));
 }
 
 function probabilities(value: unknown): [string, number][] | undefined {
