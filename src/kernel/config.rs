@@ -14,7 +14,10 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 /// start read. A trailing `*` stands for any ending.
 pub const OTHER_VARIABLES: &[(&str, &str)] = &[
     ("CRANNOG_CONFIG", "The configuration file, as `--config` names it."),
-    ("CRANNOG_URL", "The server the client commands talk to; otherwise the one that runs on the data directory."),
+    (
+        "CRANNOG_URL",
+        "The server the client commands talk to; otherwise the one that runs on the data directory.",
+    ),
     ("CRANNOG_TOKEN", "The bearer token of the client commands; otherwise the data directory's credentials."),
     ("CRANNOG_ADMIN_PASSWORD", "The administrator's password at the first start; otherwise a random one."),
     ("CRANNOG_TASK_*", "Set by Crannog for the tasks of a pipeline."),
@@ -76,7 +79,9 @@ impl Inputs {
     /// The process's own environment, with the usual places of the file.
     pub fn from_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Self {
         let environment: Vec<_> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+            .filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            })
             .filter(|(name, _)| name.starts_with("CRANNOG_"))
             .collect();
         let asked = environment.iter().find(|(name, _)| name == "CRANNOG_CONFIG").map(|(_, v)| v.into());
@@ -91,7 +96,9 @@ pub fn load(inputs: &Inputs) -> Result<Effective, Vec<Issue>> {
     let (file, entries) = read_file(inputs, &mut issues);
     let (config, sources) = defaults();
     let mut effective = Effective { config, sources, file };
-    for (name, text, source) in entries.into_iter().chain(environment(inputs, &mut issues)).chain(flags(inputs)) {
+    for (name, text, source) in
+        entries.into_iter().chain(environment(inputs, &mut issues)).chain(flags(inputs))
+    {
         match keys::find(&name) {
             Some(key) => apply(&mut effective, key, &text, source, &mut issues),
             None => issues.push(unknown_key(&name, &source)),

@@ -19,7 +19,9 @@ async fn text(response: Response) -> String {
 
 #[tokio::test]
 async fn every_page_is_the_document_with_its_policy() {
-    for path in ["/", "/runs/abc", "/data/datasets/a/b.csv", "/endpoints/flights", "/settings/users", "/docs/index"] {
+    for path in
+        ["/", "/runs/abc", "/data/datasets/a/b.csv", "/endpoints/flights", "/settings/users", "/docs/index"]
+    {
         let response = get(path, None).await;
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.headers()["content-security-policy"], super::CONTENT_SECURITY_POLICY);
