@@ -1,7 +1,9 @@
 //! Cron schedules that mean what they mean in Airflow: five fields, weekday 0 and 7 are Sunday,
 //! a restricted day of the month and a restricted weekday are joined by OR, names and macros work.
 //!
-//! Parsing is in `field`, the search for the next instant in `next`, the words in `words`.
+//! Parsing is in `field`, the search for the next instant in `next`, the words in `words`. The
+//! `cron` crate walks months and times of day; which days are meant is decided here, because it
+//! numbers weekdays from 1 = Sunday and joins the two day fields by AND.
 //! The case table in `tests` was answered by Airflow's own CronTriggerTimetable.
 
 mod field;
@@ -11,6 +13,7 @@ mod tests;
 mod words;
 
 use field::{DayOfMonth, Field, Weekdays};
+use std::str::FromStr;
 
 /// A parsed expression. It holds no time zone: that belongs to the schedule which asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Cron {
     days: DayOfMonth,
     months: u16,
     weekdays: Weekdays,
+    /// The same minutes, hours and months, for every day of the month.
+    times: cron::Schedule,
 }
 
 const MACROS: [(&str, &str); 8] = [
@@ -42,15 +47,15 @@ impl Cron {
         let [minute, hour, day, month, weekday] = fields[..] else {
             return Err(wrong_count(text, fields.len()));
         };
-        let cron = Self {
-            text: text.to_owned(),
-            minutes: Field::MINUTE.parse(minute)?,
-            // The masks of the remaining fields fit their types: `Field` bounds every value.
-            hours: Field::HOUR.parse(hour)? as u32,
-            days: DayOfMonth::parse(day)?,
-            months: Field::MONTH.parse(month)? as u16,
-            weekdays: Weekdays::parse(weekday)?,
-        };
+        let minutes = Field::MINUTE.parse(minute)?;
+        let hours = Field::HOUR.parse(hour)?;
+        let days = DayOfMonth::parse(day)?;
+        let months = Field::MONTH.parse(month)?;
+        let weekdays = Weekdays::parse(weekday)?;
+        let times = times(minutes, hours, months).map_err(|error| format!("schedule {text:?}: {error}"))?;
+        // The masks fit their types: `Field` bounds every value.
+        let (hours, months) = (hours as u32, months as u16);
+        let cron = Self { text: text.to_owned(), minutes, hours, days, months, weekdays, times };
         if !cron.ever_fires() {
             return Err(format!("schedule {text:?} never comes: no such date exists in any year"));
         }
@@ -61,6 +66,15 @@ impl Cron {
     pub fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// The three plain fields as the crate reads them, each value written out: it has no ranges that wrap.
+fn times(minutes: u64, hours: u64, months: u64) -> Result<cron::Schedule, cron::error::Error> {
+    let list = |mask: u64| {
+        let values: Vec<_> = (0..64).filter(|bit| mask & 1 << bit != 0).map(|bit| bit.to_string()).collect();
+        values.join(",")
+    };
+    cron::Schedule::from_str(&format!("0 {} {} * {} *", list(minutes), list(hours), list(months)))
 }
 
 /// Replaces a macro by its five fields.

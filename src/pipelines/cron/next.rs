@@ -5,11 +5,12 @@
 //! once, at its second occurrence. A schedule for every hour fires at each real hour instead.
 
 use super::Cron;
-use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, Days, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
-/// Years searched before a date is called impossible: 29 February may be 8 years away (1896-1904).
-const HORIZON_DAYS: u32 = 366 * 9;
+/// How far is searched before a date is called impossible: 29 February may be 4 years away, and with
+/// a weekday that falls on it longer (`L` and `#` narrow it further). The crate's calendar ends with 2100.
+const HORIZON_DAYS: u64 = 366 * 9;
 /// More than any clock change, so that stepping back by it reaches every wall time that may repeat.
 const LARGEST_SHIFT: Duration = Duration::hours(3);
 /// Bounds the walk through a window of wall times; a window is a few hours wide.
@@ -73,30 +74,23 @@ impl Cron {
         best
     }
 
-    /// The first matching wall-clock minute after `after`.
+    /// The first matching wall-clock minute after `after`. Wall time is given to the crate as if it
+    /// were UTC, which has no gaps; what the zone makes of it is decided by the callers.
     fn next_wall(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
-        let after = after.with_second(0)?.with_nanosecond(0)?;
-        let first = after.date();
-        for day in first.iter_days().take(HORIZON_DAYS as usize) {
-            if !self.matches_day(day) {
-                continue;
+        let horizon = after.date().checked_add_days(Days::new(HORIZON_DAYS))?;
+        let mut at = after;
+        while at.date() <= horizon {
+            let time = self.times.after(&at.and_utc()).next()?.naive_utc();
+            if self.matches_day(time.date()) {
+                return Some(time);
             }
-            let from = if day == first { after.hour() * 60 + after.minute() + 1 } else { 0 };
-            if let Some(minute) = (from..24 * 60).find(|m| self.matches_minute(*m)) {
-                return day.and_hms_opt(minute / 60, minute % 60, 0);
-            }
+            // On to the last instant of that day: the next day's first time follows it.
+            at = time.date().and_hms_opt(23, 59, 59)?;
         }
         None
     }
 
-    fn matches_minute(&self, minute_of_day: u32) -> bool {
-        self.hours & 1 << (minute_of_day / 60) != 0 && self.minutes & 1 << (minute_of_day % 60) != 0
-    }
-
     fn matches_day(&self, day: NaiveDate) -> bool {
-        if self.months & 1 << day.month() == 0 {
-            return false;
-        }
         match (self.days.is_any(), self.weekdays.is_any()) {
             (true, true) => true,
             (true, false) => self.matches_weekday(day),
