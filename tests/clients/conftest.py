@@ -259,6 +259,8 @@ def point_at(monkeypatch):
             monkeypatch.setenv(name, value)
         mlflow.set_tracking_uri(target.http_url)
         mlflow.set_registry_uri(target.http_url)
+        # The fluent API remembers an experiment by id, which another server may not have.
+        mlflow.set_experiment(experiment_id="0")
         return mlflow.MlflowClient()
 
     yield point
