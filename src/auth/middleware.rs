@@ -15,7 +15,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 
 /// Paths that answer to anybody.
-const PUBLIC: [&str; 4] = ["/livez", "/readyz", "/login", "/login.css"];
+const PUBLIC: [&str; 5] = ["/livez", "/readyz", "/login", "/login.css", "/favicon.svg"];
 pub const SESSION_COOKIE: &str = "crannog_session";
 
 /// Lets a request through with its `Principal`, or refuses it. For `axum::middleware::from_fn_with_state`.

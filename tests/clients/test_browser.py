@@ -121,6 +121,12 @@ def test_the_run_shows_its_curve(page, seeded):
     eventually(lambda: canvas.evaluate(colours) > 2, timeout=10, what="a drawn curve")
 
 
+def test_the_links_that_mlflow_prints_lead_to_the_run(page, seeded):
+    page.goto(f"/#/experiments/{seeded.experiment_id}/runs/{seeded.run_id}")
+    page.wait_for_url(f"**/runs/{seeded.run_id}")
+    expect(page.locator("main")).to_contain_text("lbfgs")
+
+
 def test_the_model_shows_its_version_and_alias(page, seeded):
     page.goto("/models/browsed")
     main = page.locator("main")

@@ -5,8 +5,9 @@ import "./style/parts.css";
 import "./style/screens.css";
 import { render } from "preact";
 import { App } from "./app";
-import { interceptLinks } from "./lib/router";
+import { followMlflowLinks, interceptLinks } from "./lib/router";
 
 interceptLinks();
+followMlflowLinks();
 const root = document.getElementById("app");
 if (root) render(<App />, root);

@@ -59,6 +59,17 @@ export function interceptLinks() {
   });
 }
 
+/** The links that MLflow's clients print carry the page after a `#`: on to our page of the same thing. */
+export function followMlflowLinks() {
+  const follow = () => {
+    const [root = "", first = "", second = "", third = ""] = location.hash.replace(/^#\//, "").split(/[/?]/);
+    if (!location.hash.startsWith("#/") || !first || !["experiments", "models"].includes(root)) return;
+    go(root === "experiments" && second === "runs" && third ? `/runs/${third}` : `/${root}/${first}`, true);
+  };
+  addEventListener("hashchange", follow);
+  follow();
+}
+
 /** A path of the given segments, each escaped. */
 export const path = (...segments: (string | number)[]) => "/" + segments.map((s) => encodeURIComponent(String(s))).join("/");
 
