@@ -159,7 +159,7 @@ fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>) {
             let _ = db.execute_batch("ROLLBACK");
         }
         for answer in answers {
-            answer(outcome.as_ref().map(|()| ()));
+            answer(outcome.as_ref().copied());
         }
     }
     // A clean stop leaves one file, not a log to replay.

@@ -22,8 +22,11 @@ const FLOORS: &[(&str, u8)] = &[
 /// On the top floor: the commands start the server, and the server shows the UI.
 const SAME_FLOOR: &[(&str, &str)] = &[("cli", "app"), ("app", "ui")];
 
+/// Whether a file may name the crate.
+type Allowed = fn(&str) -> bool;
+
 /// A crate, and the places that may name it.
-const CONFINED: &[(&str, fn(&str) -> bool)] = &[
+const CONFINED: &[(&str, Allowed)] = &[
     ("rusqlite", |path| {
         path.starts_with("src/store/") || path.ends_with("/store.rs") || path.contains("/store/")
     }),

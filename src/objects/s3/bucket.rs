@@ -8,7 +8,7 @@ use s3s::{S3Result, dto::*};
 
 pub async fn create(service: &Service, input: CreateBucketInput) -> S3Result<CreateBucketOutput> {
     service.bucket_create(&input.bucket).await.map_err(convert::error)?;
-    Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)), ..Default::default() })
+    Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
 }
 
 pub async fn delete(service: &Service, input: DeleteBucketInput) -> S3Result<DeleteBucketOutput> {

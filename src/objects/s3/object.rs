@@ -304,8 +304,11 @@ fn span(info: &ObjectInfo, range: Option<Range>, part: Option<i32>) -> S3Result<
     Ok(Span { range: wanted, header, checksums })
 }
 
+/// Where a part lies in its object, and the checksums of its own.
+type PartSpan = (std::ops::Range<u64>, Vec<(Algorithm, String)>);
+
 /// The bytes of one part, by its place among the parts; an object put whole is its own only part.
-fn part_span(info: &ObjectInfo, part: i32) -> S3Result<(std::ops::Range<u64>, Vec<(Algorithm, String)>)> {
+fn part_span(info: &ObjectInfo, part: i32) -> S3Result<PartSpan> {
     let index = usize::try_from(part).ok().and_then(|number| number.checked_sub(1));
     let missing = || convert::error(Fault::InvalidPart(u32::try_from(part).unwrap_or(0)).into());
     let Some(parts) = &info.parts else {
