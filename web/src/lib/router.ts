@@ -40,6 +40,8 @@ export function usePlace(): Place {
   useEffect(() => {
     const listener = () => setPlace(here());
     listeners.add(listener);
+    // The address may have changed between the first rendering and this effect.
+    if (location.pathname !== place.path) listener();
     return () => void listeners.delete(listener);
   }, []);
   return place;
