@@ -377,6 +377,14 @@ def test_an_aborted_upload_is_gone(s3, bucket):
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 
+def test_a_body_that_was_not_waited_for_leaves_the_connection_out_of_step_with_nobody(server, s3, bucket):
+    """Who expects 100 and hears 404 sends no body; the next request must not be taken for one."""
+    at = {"Bucket": bucket, "Key": "k", "UploadId": "no-such-upload"}
+    for _ in range(50):
+        assert refused(s3.upload_part, **at, PartNumber=1, Body=b"x") == ("NoSuchUpload", 404)
+        assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
 def test_transfers_of_files(s3, bucket, tmp_path):
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(20 * MIB + 3))

@@ -1,14 +1,21 @@
 //! The accept loop of a door: HTTP/1.1 and HTTP/2, with limits, TCP_NODELAY and a graceful stop.
 
 use axum::body::Body;
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Response, Version, header};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
 };
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -62,8 +69,8 @@ where
         };
         // Without this a small answer waits 40 ms for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
-        let service =
-            TowerToHyperService::new(service.clone().map_request(|r: Request<Incoming>| r.map(Body::new)));
+        let rooms = service.clone();
+        let service = service_fn(move |request| answer(rooms.clone(), request));
         let builder = Arc::clone(&builder);
         let watcher = open.watcher();
         tokio::spawn(async move {
@@ -81,4 +88,30 @@ where
             "some requests were still open at the end of the drain time"
         );
     }
+}
+
+/// Passes a request on. A client that waits for `100 Continue` and is answered before anybody read its
+/// body will not send that body, while hyper would take the first bytes of the next request for it:
+/// such a connection is closed with the answer.
+async fn answer<S>(service: S, request: Request<Incoming>) -> Result<Response<Body>, Infallible>
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let waits = request.version() <= Version::HTTP_11 && request.headers().contains_key(header::EXPECT);
+    if !waits {
+        return service.oneshot(request.map(Body::new)).await;
+    }
+    let read = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&read);
+    let watched = request.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            seen.store(true, Ordering::Relaxed);
+            frame
+        }))
+    });
+    let mut response = service.oneshot(watched).await?;
+    if !read.load(Ordering::Relaxed) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
