@@ -23,6 +23,7 @@ test:
 	@cargo build
 	@scripts/setup.sh venv tests/clients/requirements.txt
 	@scripts/setup.sh browser
+	@scripts/setup.sh rclone
 	CRANNOG_BIN=$(CURDIR)/target/debug/crannog $(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients $(PYTEST)
 
 s3-tests:
