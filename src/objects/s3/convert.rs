@@ -197,9 +197,9 @@ pub fn promise(claims: Claims<'_>) -> S3Result<Promise> {
     // s3s takes an empty header for none; S3 takes it for a wrong one.
     let md5 = match claims.headers.get("content-md5") {
         None => None,
-        Some(text) => Some(
-            text.to_str().ok().and_then(decode_md5).ok_or_else(|| error(Fault::InvalidDigest.into()))?,
-        ),
+        Some(text) => {
+            Some(text.to_str().ok().and_then(decode_md5).ok_or_else(|| error(Fault::InvalidDigest.into()))?)
+        }
     };
     let mut promise = Promise { md5, ..Promise::default() };
     promise.length = claims.length.map(|length| u64::try_from(length).unwrap_or(0));

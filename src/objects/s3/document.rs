@@ -12,12 +12,14 @@ use super::{
 use crate::store::blob::Tap;
 use axum::body::Body;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
 use http::{HeaderMap, Method, header, request::Parts};
+use http_body::{Frame, SizeHint};
 use sha2::{Digest, Sha256};
 use std::{
     io,
+    pin::Pin,
     sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
 };
 
 /// S3's own largest document, the list of 10,000 parts, stays well below this.
@@ -46,22 +48,10 @@ pub fn watch(parts: &Parts, body: Body) -> (s3s::Body, Broken) {
     if is_object(parts) || is_framed(&parts.headers) || is_form(&parts.headers) {
         return (s3s::Body::http_body_unsync(body), broken);
     }
-    let promised = match Promised::of(parts) {
-        Ok(promised) => promised,
-        Err(fault) => {
-            // Said when the body is read, so that whoever may not ask hears of that first.
-            let refusal = broken.off(fault);
-            let frames = stream::iter([Err::<http_body::Frame<Bytes>, _>(refusal)]);
-            return (s3s::Body::http_body_unsync(http_body_util::StreamBody::new(frames)), broken);
-        }
-    };
-    let watched = Watched { body: body.into_data_stream(), promised: Some(promised), size: 0, broken };
-    let broken = watched.broken.clone();
-    let frames = stream::unfold(watched, |mut watched| async move {
-        let next = watched.next().await?;
-        Some((next.map(http_body::Frame::data), watched))
-    });
-    (s3s::Body::http_body_unsync(http_body_util::StreamBody::new(frames)), broken)
+    // A promise that cannot be kept is told when the body is read: after who may ask at all.
+    let promised = Promised::of(parts);
+    let watched = Watched { body, promised: Some(promised), size: 0, broken: broken.clone() };
+    (s3s::Body::http_body_unsync(watched), broken)
 }
 
 /// Whether this puts the bytes of an object or of a part.
@@ -147,30 +137,72 @@ impl Promised {
 }
 
 struct Watched {
-    body: axum::body::BodyDataStream,
+    body: Body,
     /// None once the body has ended, well or not.
-    promised: Option<Promised>,
+    promised: Option<Result<Promised, Fault>>,
     size: usize,
     broken: Broken,
 }
 
 impl Watched {
-    async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        let promised = self.promised.as_mut()?;
-        let fault = match self.body.next().await {
-            Some(Ok(chunk)) if self.size + chunk.len() > DOCUMENT_MAX => {
-                Fault::DocumentTooLong(DOCUMENT_MAX)
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.size += bytes.len();
+        match &mut self.promised {
+            _ if self.size > DOCUMENT_MAX => Err(Fault::DocumentTooLong(DOCUMENT_MAX)),
+            Some(Ok(promised)) => {
+                promised.see(bytes);
+                Ok(())
             }
-            Some(Ok(chunk)) => {
-                self.size += chunk.len();
-                promised.see(&chunk);
-                return Some(Ok(chunk));
-            }
-            Some(Err(_)) => Fault::IncompleteBody,
-            None => self.promised.take()?.kept(self.size).err()?,
+            Some(Err(fault)) => Err(fault.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        match self.promised.take() {
+            Some(promised) => promised?.kept(self.size),
+            None => Ok(()),
+        }
+    }
+
+    fn judge(&mut self, next: Option<Result<Frame<Bytes>, axum::Error>>) -> Option<io::Result<Frame<Bytes>>> {
+        let outcome = match &next {
+            Some(Ok(frame)) => frame.data_ref().map_or(Ok(()), |bytes| self.take(bytes)),
+            Some(Err(_)) => Err(Fault::IncompleteBody),
+            None => self.end(),
         };
-        self.promised = None;
-        Some(Err(self.broken.off(fault)))
+        match outcome {
+            Ok(()) => next.map(|frame| frame.map_err(io::Error::other)),
+            Err(fault) => {
+                self.promised = None;
+                Some(Err(self.broken.off(fault)))
+            }
+        }
+    }
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.promised.is_none() {
+            return Poll::Ready(None);
+        }
+        let next = ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(self.judge(next))
+    }
+
+    /// An empty body has promises to keep too.
+    fn is_end_stream(&self) -> bool {
+        self.promised.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

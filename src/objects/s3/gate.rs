@@ -66,7 +66,8 @@ fn check_authorization(parts: &Parts, value: &str) -> S3Result<()> {
         return Err(refuse(S3ErrorCode::InvalidArgument, "Unsupported Authorization Type"));
     }
     if !["Credential=", "SignedHeaders=", "Signature="].iter().all(|part| value.contains(part)) {
-        let message = "The authorization header is malformed: Credential, SignedHeaders and Signature are needed.";
+        let message =
+            "The authorization header is malformed: Credential, SignedHeaders and Signature are needed.";
         return Err(refuse(S3ErrorCode::AuthorizationHeaderMalformed, message));
     }
     date::check_v4(&parts.headers)
@@ -142,7 +143,9 @@ mod tests {
     fn parts(uri: &str, authorization: Option<&str>) -> Parts {
         let mut request = Request::builder().uri(uri);
         if let Some(value) = authorization {
-            request = request.header(header::AUTHORIZATION, value);
+            let format = if is_v4(value) { "%Y%m%dT%H%M%SZ" } else { "%a, %d %b %Y %H:%M:%S GMT" };
+            let date = chrono::Utc::now().format(format).to_string();
+            request = request.header(header::AUTHORIZATION, value).header("x-amz-date", date);
         }
         request.body(()).unwrap().into_parts().0
     }
@@ -158,6 +161,18 @@ mod tests {
         let hidden = parts("/b/k?%53ignature=c2ln", None);
         for parts in [header, query, hidden] {
             assert_eq!(code(&parts).as_deref(), Some("InvalidRequest"));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_no_signature_is_told_what_it_is() {
+        for (value, expected) in [
+            ("", "AccessDenied"),
+            ("Basic YTpi", "InvalidArgument"),
+            ("AWS HAHAHA", "InvalidArgument"),
+            ("AWS4-HMAC-SHA256 HAHAHA", "AuthorizationHeaderMalformed"),
+        ] {
+            assert_eq!(code(&parts("/b/k", Some(value))).as_deref(), Some(expected), "{value}");
         }
     }
 
