@@ -121,7 +121,7 @@ impl Service {
 
     async fn secret_check(&self, secret: &str, kind: &'static str) -> Result<Option<Principal>> {
         let digest = seal::digest(secret);
-        self.0.db.read(move |db| store::token_user(db, &digest, kind, now_ms())).await
+        self.0.db.look_up(move |db| store::token_user(db, &digest, kind, now_ms())).await
     }
 
     /// A bearer token for `user`; `ttl_ms` from now, or for good. The secret is not kept.
@@ -198,7 +198,7 @@ impl Service {
             Err(changes) => changes,
         };
         let wanted = access_key.to_owned();
-        let found = self.0.db.read(move |db| store::key_get(db, &wanted)).await?;
+        let found = self.0.db.look_up(move |db| store::key_get(db, &wanted)).await?;
         let Some((sealed, who)) = found else { return Ok(None) };
         let found = (self.0.sealer.unseal(access_key, &sealed)?, who);
         self.0.keys.learn(access_key, found.clone(), changes);

@@ -14,7 +14,6 @@ use object_store::{
 };
 use std::{
     collections::HashSet,
-    fs::File,
     io::{self, Write},
     ops::Range,
     path::{Path, PathBuf},

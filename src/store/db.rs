@@ -64,7 +64,11 @@ impl Db {
         std::thread::Builder::new()
             .name(format!("write-{name}"))
             .spawn(move || write_loop(&writer, queue))?;
-        Ok(Self(Arc::new(Inner { jobs, readers: Mutex::new(readers), free: Arc::new(Semaphore::new(READERS)) })))
+        Ok(Self(Arc::new(Inner {
+            jobs,
+            readers: Mutex::new(readers),
+            free: Arc::new(Semaphore::new(READERS)),
+        })))
     }
 
     /// Runs `work` on the writer thread and answers once its effects are committed. An error from
@@ -280,6 +284,22 @@ mod tests {
         assert!(outcome.is_err());
         assert_eq!(count(&db).await, 0);
         db.write(|c| Ok(c.execute("INSERT INTO t (v) VALUES ('y')", [])?)).await.expect("the writer goes on");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_hangs_up_takes_no_reader_with_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let db = open(&dir);
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let slow = db.read(move |_| {
+            let _ = wait.recv();
+            Ok(())
+        });
+        assert!(tokio::time::timeout(Duration::ZERO, slow).await.is_err());
+        let rest: Vec<_> = (0..8).map(|_| db.look_up(|_| Ok(()))).collect();
+        assert!(futures::future::join_all(rest).await.iter().all(Result::is_ok));
+        drop(go);
+        assert_eq!(count(&db).await, 0);
     }
 
     #[tokio::test]
