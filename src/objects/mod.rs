@@ -15,6 +15,7 @@
 
 mod collector;
 mod copy;
+mod crypt;
 pub mod digest;
 mod error;
 mod intake;

@@ -69,6 +69,13 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::InvalidPart(_) => S3ErrorCode::InvalidPart,
         Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
+        Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
+        Fault::InvalidEncryptionAlgorithm => S3ErrorCode::InvalidEncryptionAlgorithmError,
+        Fault::CustomerKeyNeeded | Fault::CustomerKeyNotNeeded | Fault::WrongCustomerKey => {
+            S3ErrorCode::InvalidRequest
+        }
+        Fault::NoSuchKmsKey(_) => custom("KMS.NotFoundException"),
+        Fault::KmsKeyDisabled(_) => custom("KMS.DisabledException"),
     }
 }
 
