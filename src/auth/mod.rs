@@ -17,5 +17,4 @@ mod tests;
 pub use middleware::{Admin, Editor, Viewer, guard};
 pub use model::{FirstAdmin, Principal, Role};
 pub use routes::router;
-pub use seal::write_private;
 pub use service::Service;

@@ -69,9 +69,7 @@ pub enum Fault {
     InvalidTag(&'static str),
     #[error("{0}")]
     InvalidArgument(String),
-    #[error(
-        "The encryption request you specified is not valid. Supported value: AES256."
-    )]
+    #[error("The encryption request you specified is not valid. Supported value: AES256.")]
     InvalidEncryptionAlgorithm,
     #[error(
         "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."

@@ -3,9 +3,10 @@
 
 use super::{
     error::Fault,
-    model::{Retention, RetentionMode},
+    model::{Bucket, Retention, RetentionMode, Traits},
     settings::Setting,
 };
+use crate::kernel::error::Result;
 use chrono::{DateTime, Days, Months};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,15 @@ impl DefaultRetention {
         };
         Some(Retention { mode: self.mode, until_ms: until.timestamp_millis() })
     }
+}
+
+/// Gives a new object of the bucket its retention, unless it brings one.
+pub fn retain_new(bucket: &Bucket, traits: &mut Traits, now_ms: i64) -> Result<()> {
+    if bucket.object_lock && traits.retention.is_none() {
+        let default = bucket.settings.get::<DefaultRetention>()?;
+        traits.retention = default.and_then(|default| default.from(now_ms));
+    }
+    Ok(())
 }
 
 /// Whether a retention may take the place of the one that is there. Longer is always allowed; shorter,

@@ -16,7 +16,6 @@
 mod buckets;
 mod collector;
 mod copy;
-mod crypt;
 pub mod digest;
 mod error;
 mod intake;
