@@ -7,6 +7,7 @@ mod convert;
 mod copy;
 mod gate;
 mod list;
+mod lock;
 mod object;
 mod ops;
 mod polish;
