@@ -19,6 +19,7 @@ mod copy;
 pub mod digest;
 mod error;
 mod intake;
+mod lock;
 pub mod model;
 mod multipart;
 mod names;

@@ -9,6 +9,7 @@ mod date;
 mod document;
 mod gate;
 mod list;
+mod lock;
 mod object;
 mod ops;
 mod polish;
