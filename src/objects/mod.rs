@@ -15,12 +15,16 @@
 
 mod collector;
 mod copy;
+mod cors;
 pub mod digest;
 mod error;
 mod intake;
+mod lifecycle;
+mod logging;
 pub mod model;
 mod multipart;
 mod names;
+mod notify;
 mod read;
 mod routes;
 mod s3;
@@ -28,6 +32,7 @@ mod service;
 mod store;
 #[cfg(test)]
 mod tests;
+mod website;
 
 pub use error::Fault;
 pub use model::{BucketInfo, ListPage, ListQuery, ObjectInfo, PutOptions};

@@ -26,6 +26,7 @@ use std::{
     task::{Context, Poll},
 };
 
+pub(in crate::objects) use convert::seconds;
 pub use gate::is_s3_request;
 
 /// The one region this server is in, as clients see it. A request signed for another is accepted
