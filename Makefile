@@ -5,10 +5,11 @@ PYTHON := .venv/bin/python
 DATA ?= demo-data
 TARGET := x86_64-unknown-linux-gnu
 
-.PHONY: help test demo bench lint release clean
+.PHONY: help test s3-tests demo bench lint release clean
 
 help:
 	@echo "make test      everything: formatting, cargo test, the client tests against the real binary"
+	@echo "make s3-tests  ceph/s3-tests against the S3 door; S3_TESTS=/path/to/it, K=EXPRESSION for some of them"
 	@echo "make demo      builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
 	@echo "make bench     start time, idle memory, binary size and simple rates"
 	@echo "make lint      rustfmt, clippy and the UI's types"
@@ -22,7 +23,14 @@ test:
 	@cargo build
 	@scripts/setup.sh venv tests/clients/requirements.txt
 	@scripts/setup.sh browser
+	@scripts/setup.sh rclone
 	CRANNOG_BIN=$(CURDIR)/target/debug/crannog $(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients $(PYTEST)
+
+s3-tests:
+	@python3 scripts/s3_tests.py --suite "$(S3_TESTS)" --check
+	@scripts/setup.sh tools
+	@cargo build
+	@python3 scripts/s3_tests.py --suite "$(S3_TESTS)" -k "$(K)"
 
 demo:
 	@scripts/setup.sh tools

@@ -3,6 +3,7 @@
 #   setup.sh tools          cargo, node, npm and a C compiler are there
 #   setup.sh venv FILE      .venv holds what FILE (a requirements.txt) names
 #   setup.sh browser        a Chromium for the browser test; installed when root on Debian or Ubuntu
+#   setup.sh rclone         rclone for the S3 tests; installed likewise
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,25 +46,36 @@ environment() {
     echo "$wanted" >"$stamp"
 }
 
+# Installs a package when root on Debian or Ubuntu, else says what is missing and what for.
+package() {
+    local name=$1 purpose=$2
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing $name for $purpose" >&2
+        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$name"; } >/dev/null
+    else
+        missing "$name, for $purpose" "on Debian: sudo apt-get install $name"
+    fi
+}
+
 browser() {
     local name
     for name in chromium chromium-browser google-chrome; do
         command -v "$name" >/dev/null && return
     done
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "installing chromium for the browser test" >&2
-        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } >/dev/null
-    else
-        missing "chromium, for the browser test" "on Debian: sudo apt-get install chromium"
-    fi
+    package chromium "the browser test"
+}
+
+rclone() {
+    type -P rclone >/dev/null || package rclone "the S3 tests"
 }
 
 case "${1:-}" in
 tools) tools ;;
 venv) environment "$2" ;;
 browser) browser ;;
+rclone) rclone ;;
 *)
-    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 import tomllib
+import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -240,6 +241,24 @@ def private_server(tmp_path_factory):
 def s3(server):
     """boto3 on the shared server."""
     return server.s3()
+
+
+@pytest.fixture
+def bucket(s3):
+    """A new bucket; it goes with all its versions."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    yield name
+    empty_bucket(s3, name)
+    s3.delete_bucket(Bucket=name)
+
+
+def empty_bucket(s3, name):
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+        wanted = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
+        if wanted:
+            s3.delete_objects(Bucket=name, Delete={"Objects": wanted, "Quiet": True})
 
 
 @pytest.fixture

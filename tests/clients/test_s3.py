@@ -1,4 +1,4 @@
-"""The object store as boto3, s3fs and a raw socket meet it."""
+"""The object store as boto3 and a raw socket meet it."""
 
 import base64
 import hashlib
@@ -13,99 +13,14 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import boto3
-import pandas as pd
 import pytest
 import requests
-import s3fs
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.client import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
 from conftest import eventually
-
-MIB = 1 << 20
-
-
-@pytest.fixture
-def bucket(s3):
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    yield name
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
-        for item in page.get("Contents", []):
-            s3.delete_object(Bucket=name, Key=item["Key"])
-    s3.delete_bucket(Bucket=name)
-
-
-def client(server, access_key=None, secret_key=None, **config):
-    return boto3.client(
-        "s3",
-        endpoint_url=server.s3_url,
-        aws_access_key_id=access_key or server.access_key,
-        aws_secret_access_key=secret_key or server.secret_key,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, **config),
-    )
-
-
-def refused(call, **arguments):
-    """The error code and HTTP status of a call that must fail."""
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def keys(s3, bucket, **arguments):
-    return [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, **arguments).get("Contents", [])]
-
-
-def signed(server, method, path, body=b"", headers=None, sign_body=True):
-    """The headers of a request signed by hand, for bodies no client would send."""
-    headers = dict(headers or {})
-    digest = hashlib.sha256(body).hexdigest() if sign_body else "UNSIGNED-PAYLOAD"
-    headers["x-amz-content-sha256"] = digest
-    request = AWSRequest(method, server.s3_url + path, headers=headers, data=body)
-    request.context["payload_signing_enabled"] = sign_body
-    request.headers["Host"] = urlsplit(server.s3_url).netloc
-    SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1").add_auth(request)
-    return dict(request.headers)
-
-
-def send_chunks(server, path, framed, length):
-    """Sends an unsigned chunked body with a trailing checksum, framed by hand."""
-    kind = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-    headers = {
-        "x-amz-content-sha256": kind,
-        "x-amz-decoded-content-length": str(length),
-        "x-amz-trailer": "x-amz-checksum-crc32",
-        "Content-Encoding": "aws-chunked",
-    }
-    request = AWSRequest("PUT", server.s3_url + path, headers=headers)
-    request.headers["Host"] = urlsplit(server.s3_url).netloc
-    auth = SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1")
-    auth.payload = lambda _: kind
-    auth.add_auth(request)
-    return requests.put(request.url, data=framed, headers=dict(request.headers), timeout=10)
-
-
-def on_socket(server, method, path, headers, body, shut=True):
-    """Sends exactly these bytes, and answers all that comes back."""
-    address = urlsplit(server.s3_url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        connection.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
-        if shut:
-            connection.shutdown(socket.SHUT_WR)
-        answer = b""
-        try:
-            while chunk := connection.recv(65536):
-                answer += chunk
-        except ConnectionResetError:
-            pass
-        return answer
-
+from wire import MIB, client, keys, on_socket, refused, send_chunks, signed
 
 # --- buckets
 
@@ -637,29 +552,6 @@ def test_the_bucket_may_stand_in_the_host_name(server, s3, bucket):
     auth.add_auth(request)
     answer = requests.get(f"{server.s3_url}/k", headers=dict(request.headers), timeout=10)
     assert (answer.status_code, answer.content) == (200, b"hello")
-
-
-# --- other clients
-
-
-def test_s3fs_and_pandas(server, bucket):
-    storage = {
-        "key": server.access_key,
-        "secret": server.secret_key,
-        "client_kwargs": {"endpoint_url": server.s3_url, "region_name": "us-east-1"},
-    }
-    table = pd.DataFrame({"n": range(1000), "text": [f"row {n}" for n in range(1000)]})
-    table.to_csv(f"s3://{bucket}/tables/a.csv", index=False, storage_options=storage)
-    assert pd.read_csv(f"s3://{bucket}/tables/a.csv", storage_options=storage).equals(table)
-    files = s3fs.S3FileSystem(**storage, skip_instance_cache=True)
-    assert files.ls(f"{bucket}/tables") == [f"{bucket}/tables/a.csv"]
-    with files.open(f"{bucket}/tables/big", "wb") as big:
-        for _ in range(12):
-            big.write(os.urandom(MIB))
-    assert files.info(f"{bucket}/tables/big")["size"] == 12 * MIB
-    files.cp(f"{bucket}/tables/a.csv", f"{bucket}/tables/b.csv")
-    files.rm(f"{bucket}/tables", recursive=True)
-    assert not files.exists(f"{bucket}/tables/a.csv")
 
 
 # --- our own JSON API
