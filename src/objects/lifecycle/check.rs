@@ -3,7 +3,8 @@
 use super::super::s3::seconds;
 use crate::kernel::id;
 use s3s::dto::{
-    BucketLifecycleConfiguration, Date, ExpirationStatus, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration, Tag, Transition,
+    BucketLifecycleConfiguration, Date, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, Tag, Transition,
 };
 use std::collections::BTreeSet;
 
@@ -155,7 +156,8 @@ fn check_abort(rule: &LifecycleRule, narrowed: &Narrowed) -> Checked {
     match abort.days_after_initiation {
         Some(1..) => Ok(()),
         Some(_) => Err(Argument(
-            "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer".into(),
+            "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer"
+                .into(),
         )),
         None => Err(Malformed("An AbortIncompleteMultipartUpload names its DaysAfterInitiation.".into())),
     }

@@ -6,3 +6,7 @@
 
 pub mod check;
 pub mod rules;
+mod walk;
+pub mod worker;
+
+pub use walk::Row;

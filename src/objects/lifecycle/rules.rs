@@ -93,9 +93,7 @@ pub fn expiry(
     let seen = Candidate { key, size, tags, storage_class: "", modified_ms, marker: false, standing };
     enabled(config)
         .filter(|rule| applies(rule, key, Some(&seen)))
-        .filter_map(|rule| {
-            Some((goes_at(rule, &seen, Day::CALENDAR)?, rule.id.clone().unwrap_or_default()))
-        })
+        .filter_map(|rule| Some((goes_at(rule, &seen, Day::CALENDAR)?, rule.id.clone().unwrap_or_default())))
         .min()
 }
 

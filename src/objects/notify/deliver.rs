@@ -81,8 +81,7 @@ impl Courier {
     /// Tells one destination what is due, until it fails to take one.
     async fn tell_all(&self, to: Destination) -> Result<()> {
         let (now, wanted) = (now_ms(), to.clone());
-        let due =
-            self.service.db().read(move |c| store::notice::notice_due(c, &wanted, now, BATCH)).await?;
+        let due = self.service.db().read(move |c| store::notice::notice_due(c, &wanted, now, BATCH)).await?;
         for notice in due {
             if !self.tell(&to, notice).await? {
                 break;
@@ -104,16 +103,21 @@ impl Courier {
         };
         let (kind, name) = (to.kind(), to.name());
         if error.kind == Kind::NotFound || now_ms() - notice.created_ms > GIVE_UP_MS {
-            tracing::warn!(kind, name, notice = id, error = error.message, "let a notice go that nobody took");
+            tracing::warn!(
+                kind,
+                name,
+                notice = id,
+                error = error.message,
+                "let a notice go that nobody took"
+            );
             self.service.db().write(move |c| store::notice::notice_done(c, id)).await?;
             return Ok(true);
         }
         tracing::info!(kind, name, notice = id, error = error.message, "a notice was not taken; it waits");
         let due = now_ms() + pause_ms(notice.attempts);
         let to = to.clone();
-        let failed = move |c: &crate::store::Connection| {
-            store::notice::notice_failed(c, &to, id, &error.message, due)
-        };
+        let failed =
+            move |c: &crate::store::Connection| store::notice::notice_failed(c, &to, id, &error.message, due);
         self.service.db().write(failed).await?;
         Ok(false)
     }
@@ -122,11 +126,10 @@ impl Courier {
         let webhook = self.service.webhook_get(name).await?;
         let body = envelope(&notice.body);
         let request = headers(self.client.post(&webhook.url), &webhook, notice.id, &body)?;
-        let response = request
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| Error::busy(format!("The webhook did not answer: {}.", innermost(&error))))?;
+        let response =
+            request.body(body).send().await.map_err(|error| {
+                Error::busy(format!("The webhook did not answer: {}.", innermost(&error)))
+            })?;
         match response.status() {
             status if status.is_success() => Ok(()),
             status => Err(Error::busy(format!("The webhook answered {status}."))),

@@ -128,10 +128,7 @@ pub fn heard(config: &NotificationConfiguration, event: &str, key: &str) -> Vec<
 
 /// Every destination a configuration names; the ARN itself where it names none of ours.
 pub fn destinations(config: &NotificationConfiguration) -> Result<BTreeSet<Destination>, String> {
-    lines(config)
-        .iter()
-        .map(|line| Destination::parse(line.arn).ok_or_else(|| line.arn.to_owned()))
-        .collect()
+    lines(config).iter().map(|line| Destination::parse(line.arn).ok_or_else(|| line.arn.to_owned())).collect()
 }
 
 fn covers(wanted: &str, event: &str) -> bool {
@@ -182,7 +179,8 @@ pub fn check(config: &NotificationConfiguration) -> Result<(), String> {
 
 fn check_event(event: &str) -> Result<(), String> {
     let family = |event: &str| {
-        event.ends_with(":*") && KNOWN.iter().any(|known| covers(event, known) && event.len() < known.len() + 2)
+        event.ends_with(":*")
+            && KNOWN.iter().any(|known| covers(event, known) && event.len() < known.len() + 2)
     };
     if KNOWN.contains(&event) || NEVER.contains(&event) || family(event) {
         return Ok(());

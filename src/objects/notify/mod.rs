@@ -20,8 +20,8 @@ mod webhook;
 pub use deliver::{Pipelines, Starter};
 pub use filter::Destination;
 pub use service::Bell;
-pub use teller::{Fact, Teller};
-pub use webhook::Webhook;
+pub use teller::{Fact, tell, tell_removed};
+pub use webhook::{SECRET_PREFIX, Webhook};
 
 /// Something to be told, as it waits in the queue.
 #[derive(Clone, Debug)]

@@ -1,11 +1,20 @@
 //! Writes down what a change of an object is to be told to whom, inside the transaction that makes it.
 
 use super::{
-    super::{asker::Asker, model::{Bucket, Version, Versioning}, s3::REGION, service::Service, store},
+    super::{
+        asker::Asker,
+        model::{Bucket, Deleted, Deletion, ObjectInfo, Version, Versioning},
+        s3::REGION,
+        service::Service,
+        store,
+    },
     filter,
     record::{self, Happening},
 };
-use crate::{kernel::{clock::now_ms, error::Result}, store::Connection};
+use crate::{
+    kernel::{clock::now_ms, error::Result},
+    store::Connection,
+};
 use s3s::dto::NotificationConfiguration;
 use std::sync::Arc;
 
@@ -26,6 +35,34 @@ pub struct Fact<'a> {
     pub version: Option<Version>,
     pub size: Option<u64>,
     pub etag: Option<&'a str>,
+}
+
+impl<'a> Fact<'a> {
+    /// An event on an object that is there.
+    pub fn created(event: &'a str, info: &'a ObjectInfo, version: Version) -> Self {
+        Self { event, key: &info.key, version: Some(version), size: Some(info.size), etag: Some(&info.etag) }
+    }
+}
+
+/// Tells of a fact where there is somebody to tell.
+pub fn tell(c: &Connection, teller: Option<&Teller>, fact: &Fact<'_>) -> Result<()> {
+    teller.map_or(Ok(()), |teller| teller.tell(c, fact))
+}
+
+/// Tells of a deletion, if it changed anything.
+pub fn tell_removed(
+    c: &Connection,
+    teller: Option<&Teller>,
+    wanted: &Deletion,
+    deleted: &Deleted,
+) -> Result<()> {
+    if !deleted.changed {
+        return Ok(());
+    }
+    let made_marker = deleted.marker && wanted.version.is_none();
+    let event = if made_marker { "s3:ObjectRemoved:DeleteMarkerCreated" } else { "s3:ObjectRemoved:Delete" };
+    let fact = Fact { event, key: &wanted.key, version: deleted.version, size: None, etag: None };
+    tell(c, teller, &fact)
 }
 
 impl Service {

@@ -1,7 +1,11 @@
 //! Who is asking and what they may do: access keys from `auth`, roles per operation, and which host
 //! names carry a bucket.
 
-use super::{super::names, convert::error, refuse};
+use super::{
+    super::{asker::Asker, names},
+    convert::error,
+    place, refuse,
+};
 use crate::auth::{self, Principal, Role};
 use s3s::{
     S3ErrorCode, S3Result,
@@ -31,6 +35,7 @@ impl S3Auth for Keys {
         let (secret, principal) = found.ok_or_else(|| {
             refuse(S3ErrorCode::InvalidAccessKeyId, "The access key id is not known here, or was revoked.")
         })?;
+        Asker::is(&principal.user);
         CALLER.with(|caller| caller.replace(Some((access_key.to_owned(), principal))));
         Ok(SecretKey::from(secret))
     }
@@ -72,8 +77,7 @@ pub struct Hosts;
 
 impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        match name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty()) {
+        match place::virtual_bucket(host) {
             Some(bucket) => Ok(VirtualHost::new("localhost").with_bucket(bucket)),
             None => Ok(VirtualHost::new(host)),
         }

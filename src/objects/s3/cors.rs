@@ -8,7 +8,7 @@ use super::{
         settings::Setting,
     },
     place::place,
-    refuse, setting,
+    refuse, refuse_as, setting,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto::*};
@@ -26,8 +26,7 @@ pub async fn get(service: &Service, input: GetBucketCorsInput) -> S3Result<GetBu
 }
 
 pub async fn put(service: &Service, input: PutBucketCorsInput) -> S3Result<PutBucketCorsOutput> {
-    cors::check(&input.cors_configuration)
-        .map_err(|message| refuse(S3ErrorCode::InvalidRequest, message))?;
+    cors::check(&input.cors_configuration).map_err(|message| refuse(S3ErrorCode::InvalidRequest, message))?;
     setting::put(service, &input.bucket, &input.cors_configuration).await?;
     Ok(PutBucketCorsOutput::default())
 }
@@ -42,13 +41,13 @@ pub async fn preflight(service: &Service, parts: &Parts) -> S3Result<Response<s3
     let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let Some(origin) = text(header::ORIGIN) else {
         let message = "Insufficient information. Origin request header needed.";
-        return Err(refuse(S3ErrorCode::BadRequest, message));
+        return Err(refuse_as("BadRequest", StatusCode::BAD_REQUEST, message));
     };
     let method = text(header::ACCESS_CONTROL_REQUEST_METHOD).unwrap_or_default();
     if !["GET", "PUT", "HEAD", "POST", "DELETE"].contains(&method) {
         let shown = if method.is_empty() { "null" } else { method };
         let message = format!("Invalid Access-Control-Request-Method: {shown}");
-        return Err(refuse(S3ErrorCode::BadRequest, message));
+        return Err(refuse_as("BadRequest", StatusCode::BAD_REQUEST, message));
     }
     let Some(config) = configuration(service, parts).await else {
         return Err(forbidden("CORSResponse: CORS is not enabled for this bucket."));
@@ -67,9 +66,7 @@ pub async fn preflight(service: &Service, parts: &Parts) -> S3Result<Response<s3
 }
 
 fn forbidden(message: &'static str) -> S3Error {
-    let mut refusal = refuse(S3ErrorCode::Custom("AccessForbidden".into()), message);
-    refusal.set_status_code(StatusCode::FORBIDDEN);
-    refusal
+    refuse_as("AccessForbidden", StatusCode::FORBIDDEN, message)
 }
 
 /// What the rules grant to a page that sends this request, to be marked on whatever the answer is.
@@ -92,9 +89,8 @@ async fn configuration(service: &Service, parts: &Parts) -> Option<std::sync::Ar
 
 /// Writes the grant into an answer. Another origin may get another one: caches must not mix them up.
 pub fn mark(headers: &mut HeaderMap, grant: &Grant) {
-    const VARY: HeaderValue = HeaderValue::from_static(
-        "Origin, Access-Control-Request-Headers, Access-Control-Request-Method",
-    );
+    const VARY: HeaderValue =
+        HeaderValue::from_static("Origin, Access-Control-Request-Headers, Access-Control-Request-Method");
     let credentials = (!grant.any_origin()).then(|| "true".to_owned());
     let age = grant.max_age_s.map(|seconds| seconds.to_string());
     let fields = [

@@ -26,7 +26,10 @@ pub async fn get(
 }
 
 /// An empty configuration ends all notifications.
-pub async fn put(service: &Service, input: PutBucketNotificationConfigurationInput) -> S3Result<()> {
+pub async fn put(
+    service: &Service,
+    input: PutBucketNotificationConfigurationInput,
+) -> S3Result<PutBucketNotificationConfigurationOutput> {
     let mut config = input.notification_configuration;
     filter::check(&config).map_err(setting::argument)?;
     let destinations = filter::destinations(&config).map_err(|arn| {
@@ -40,7 +43,8 @@ pub async fn put(service: &Service, input: PutBucketNotificationConfigurationInp
     service
         .notification_put(&input.bucket, config, destinations.into_iter().collect(), check)
         .await
-        .map_err(convert::error)
+        .map_err(convert::error)?;
+    Ok(PutBucketNotificationConfigurationOutput::default())
 }
 
 /// Gives an id to every line that came without one.

@@ -2,8 +2,9 @@
 
 use super::{
     super::{service::Service, settings::Setting},
-    convert, refuse,
+    convert, refuse, refuse_as,
 };
+use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode, S3Result, dto::*};
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -46,13 +47,19 @@ pub fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> S3Error 
     refuse(S3ErrorCode::MalformedXML, message)
 }
 
-pub async fn tagging_get(service: &Service, input: GetBucketTaggingInput) -> S3Result<GetBucketTaggingOutput> {
+pub async fn tagging_get(
+    service: &Service,
+    input: GetBucketTaggingInput,
+) -> S3Result<GetBucketTaggingOutput> {
     let tagging = get::<Tagging>(service, &input.bucket).await?;
     let tagging = tagging.ok_or_else(|| refuse(S3ErrorCode::NoSuchTagSet, "The TagSet does not exist"))?;
     Ok(GetBucketTaggingOutput { tag_set: tagging.tag_set.clone() })
 }
 
-pub async fn tagging_put(service: &Service, input: PutBucketTaggingInput) -> S3Result<PutBucketTaggingOutput> {
+pub async fn tagging_put(
+    service: &Service,
+    input: PutBucketTaggingInput,
+) -> S3Result<PutBucketTaggingOutput> {
     check_tags(&input.tagging.tag_set)?;
     put(service, &input.bucket, &input.tagging).await?;
     Ok(PutBucketTaggingOutput::default())
@@ -69,7 +76,8 @@ pub async fn tagging_delete(
 fn check_tags(tags: &[Tag]) -> S3Result<()> {
     let invalid = |message: &'static str| Err(refuse(S3ErrorCode::InvalidTag, message));
     if tags.len() > BUCKET_TAGS_MAX {
-        return Err(refuse(S3ErrorCode::BadRequest, "Bucket tag count cannot be greater than 50"));
+        let message = "Bucket tag count cannot be greater than 50";
+        return Err(refuse_as("BadRequest", StatusCode::BAD_REQUEST, message));
     }
     let mut keys = BTreeSet::new();
     for tag in tags {
@@ -176,8 +184,7 @@ pub async fn accelerate_put(
         return Err(malformed("The Status of acceleration is Enabled or Suspended."));
     }
     if input.bucket.contains('.') {
-        let message =
-            "S3 Transfer Acceleration is not supported for buckets with periods (.) in their names";
+        let message = "S3 Transfer Acceleration is not supported for buckets with periods (.) in their names";
         return Err(refuse(S3ErrorCode::InvalidRequest, message));
     }
     put(service, &input.bucket, &config).await?;
@@ -207,7 +214,8 @@ mod tests {
     #[test]
     fn tags_of_a_bucket_are_checked() {
         assert!(check_tags(&[tag("a"), tag("b")]).is_ok());
-        for bad in [vec![tag("a"), tag("a")], vec![tag("")], vec![tag("aws:x")], vec![tag(&"k".repeat(129))]] {
+        for bad in [vec![tag("a"), tag("a")], vec![tag("")], vec![tag("aws:x")], vec![tag(&"k".repeat(129))]]
+        {
             assert_eq!(*check_tags(&bad).unwrap_err().code(), S3ErrorCode::InvalidTag);
         }
         assert!(check_tags(&vec![tag("a"); 51]).is_err());

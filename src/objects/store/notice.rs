@@ -45,8 +45,10 @@ fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
 }
 
 pub fn notice_put(c: &Connection, to: &Destination, body: &str, now_ms: i64) -> Result<()> {
-    c.prepare_cached("INSERT INTO notice (kind, name, body, created_ms, due_ms) VALUES (?1, ?2, ?3, ?4, ?4)")?
-        .execute(params![to.kind(), to.name(), body, now_ms])?;
+    c.prepare_cached(
+        "INSERT INTO notice (kind, name, body, created_ms, due_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
+    )?
+    .execute(params![to.kind(), to.name(), body, now_ms])?;
     Ok(())
 }
 

@@ -101,15 +101,11 @@ fn sizes_are_bounds_that_do_not_belong() {
 
 #[test]
 fn noncurrent_versions_go_by_age_and_number() {
-    let expiration = NoncurrentVersionExpiration {
-        noncurrent_days: Some(1),
-        newer_noncurrent_versions: Some(2),
-    };
+    let expiration =
+        NoncurrentVersionExpiration { noncurrent_days: Some(1), newer_noncurrent_versions: Some(2) };
     let config = config(LifecycleRule { noncurrent_version_expiration: Some(expiration), ..rule() });
-    let seen = |since_ms, newer| Candidate {
-        standing: Standing::Noncurrent { since_ms, newer },
-        ..current("a")
-    };
+    let seen =
+        |since_ms, newer| Candidate { standing: Standing::Noncurrent { since_ms, newer }, ..current("a") };
     assert_eq!(due(&config, &seen(0, 1), DAY, 99_000), None);
     assert_eq!(due(&config, &seen(0, 2), DAY, 99_000), Some(Action::Remove));
     assert_eq!(due(&config, &seen(95_000, 2), DAY, 99_000), None);

@@ -1,9 +1,0 @@
-//! Server access logs: a line for each request to a bucket, delivered in batches to another bucket.
-//!
-//! It mirrors Amazon's format and key names. As there, delivery is best effort: lines wait in memory
-//! for at most the delivery interval, a clean stop delivers them, and a killed process loses them.
-//! Buckets that log to the same place share its batches, unless their keys are partitioned.
-
-pub mod line;
-pub mod name;
-
