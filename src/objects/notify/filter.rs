@@ -178,11 +178,10 @@ pub fn check(config: &NotificationConfiguration) -> Result<(), String> {
 }
 
 fn check_event(event: &str) -> Result<(), String> {
-    let family = |event: &str| {
-        event.ends_with(":*")
-            && KNOWN.iter().any(|known| covers(event, known) && event.len() < known.len() + 2)
-    };
-    if KNOWN.contains(&event) || NEVER.contains(&event) || family(event) {
+    let family = event.strip_suffix(":*").filter(|family| family.contains(':'));
+    let known =
+        |family: &str| KNOWN.iter().any(|known| known.rsplit_once(':').is_some_and(|(f, _)| f == family));
+    if KNOWN.contains(&event) || NEVER.contains(&event) || family.is_some_and(known) {
         return Ok(());
     }
     Err(format!("The event '{event}' is not supported for notifications"))

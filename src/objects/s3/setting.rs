@@ -104,8 +104,8 @@ pub async fn encryption_get(
 ) -> S3Result<GetBucketEncryptionOutput> {
     let found = get::<ServerSideEncryptionConfiguration>(service, &input.bucket).await?;
     let found = found.ok_or_else(|| {
-        let code = S3ErrorCode::ServerSideEncryptionConfigurationNotFoundError;
-        refuse(code, "The server side encryption configuration was not found")
+        let code = "ServerSideEncryptionConfigurationNotFoundError";
+        refuse_as(code, StatusCode::NOT_FOUND, "The server side encryption configuration was not found")
     })?;
     Ok(GetBucketEncryptionOutput { server_side_encryption_configuration: Some((*found).clone()) })
 }
