@@ -71,6 +71,22 @@ pub enum Fault {
     QuotaExceeded(String, &'static str),
     #[error("Tags are not acceptable: {0}.")]
     InvalidTag(&'static str),
+    #[error("{0}")]
+    InvalidArgument(String),
+    #[error("The encryption request you specified is not valid. Supported value: AES256.")]
+    InvalidEncryptionAlgorithm,
+    #[error(
+        "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+    )]
+    CustomerKeyNeeded,
+    #[error("The encryption parameters are not applicable to this object.")]
+    CustomerKeyNotNeeded,
+    #[error("The provided encryption parameters did not match the ones used originally.")]
+    WrongCustomerKey,
+    #[error("The key {0:?} does not exist.")]
+    NoSuchKmsKey(String),
+    #[error("The key {0:?} is disabled.")]
+    KmsKeyDisabled(String),
 }
 
 impl Fault {

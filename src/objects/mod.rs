@@ -22,6 +22,7 @@ pub mod digest;
 mod error;
 mod intake;
 mod lifecycle;
+mod lock;
 pub mod model;
 mod multipart;
 mod names;

@@ -5,6 +5,7 @@ use super::{
     digest::Checksums,
     error::Fault,
     intake::{self, NewBlob, Promise},
+    lock,
     model::{
         Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record, Traits,
         Version, VersionPage, VersionQuery,
@@ -130,14 +131,16 @@ impl Service {
         names::check_key(key)?;
         names::check_traits(&options.traits)?;
         // A body of gigabytes need not be sent to learn that its bucket is missing.
-        self.bucket(bucket).await?;
+        let rules = self.bucket(bucket).await?;
         let taken = intake::take(self.blobs(), body, promise).await?;
+        let (mut traits, now) = (options.traits, now_ms());
+        lock::retain_new(&rules, &mut traits, now)?;
         let info = ObjectInfo {
             key: key.to_owned(),
             size: taken.blob.size,
             etag: hex::encode(taken.md5),
-            last_modified_ms: now_ms(),
-            traits: options.traits,
+            last_modified_ms: now,
+            traits,
             checksums: Checksums { values: taken.checksums, ..Checksums::default() },
             ..ObjectInfo::default()
         };
@@ -206,7 +209,7 @@ impl Service {
     pub(super) async fn open(&self, bucket: &str, key: &str, version: Option<Version>) -> Result<Opened> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let open = move |c: &crate::store::Connection| store::object::object_open(c, &bucket, &key, version);
-        let (record, data) = self.db().read(open).await?;
+        let (record, data) = self.db().look_up(open).await?;
         Ok(Opened::new(record, data, self.db().clone(), self.blobs().clone()))
     }
 
@@ -222,7 +225,7 @@ impl Service {
     ) -> Result<ObjectInfo> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let get = move |c: &crate::store::Connection| store::object::object_get(c, &bucket, &key, version);
-        Ok(self.db().read(get).await?.info)
+        Ok(self.db().look_up(get).await?.info)
     }
 
     /// A page of a bucket in byte order of the keys; `next` of the page is `after` of the following one.

@@ -85,6 +85,13 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
         Fault::NoSuchWebhook(_) => S3ErrorCode::InvalidArgument,
         Fault::QuotaExceeded(..) => custom("QuotaExceeded"),
+        Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
+        Fault::InvalidEncryptionAlgorithm => S3ErrorCode::InvalidEncryptionAlgorithmError,
+        Fault::CustomerKeyNeeded | Fault::CustomerKeyNotNeeded | Fault::WrongCustomerKey => {
+            S3ErrorCode::InvalidRequest
+        }
+        Fault::NoSuchKmsKey(_) => custom("KMS.NotFoundException"),
+        Fault::KmsKeyDisabled(_) => custom("KMS.DisabledException"),
     }
 }
 
@@ -119,10 +126,18 @@ pub fn timestamp(ms: i64) -> Timestamp {
 
 /// Whole seconds since the epoch.
 pub fn seconds(time: &Timestamp) -> Option<i64> {
+    epoch(time).map(|seconds| seconds.floor() as i64)
+}
+
+/// Milliseconds since the epoch.
+pub fn millis(time: &Timestamp) -> Option<i64> {
+    epoch(time).map(|seconds| (seconds * 1000.0).round() as i64)
+}
+
+fn epoch(time: &Timestamp) -> Option<f64> {
     let mut text = Vec::new();
     time.format(TimestampFormat::EpochSeconds, &mut text).ok()?;
-    let seconds: f64 = std::str::from_utf8(&text).ok()?.parse().ok()?;
-    Some(seconds.floor() as i64)
+    std::str::from_utf8(&text).ok()?.parse().ok()
 }
 
 pub fn http_date(time: &Timestamp) -> Option<String> {

@@ -9,6 +9,7 @@ mod cors;
 mod gate;
 mod lifecycle;
 mod list;
+mod lock;
 mod notification;
 mod object;
 mod ops;

@@ -13,7 +13,7 @@ use super::{
     convert::{self, Claims, check_promises, set_checksums},
     lifecycle,
     list::page_size,
-    refuse,
+    lock, refuse,
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -37,7 +37,8 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         headers: &headers,
         trailers: request.trailing_headers,
     })?;
-    let traits = Traits {
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let mut traits = Traits {
         content_type: input.content_type,
         class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
@@ -52,6 +53,8 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         redirect: input.website_redirect_location,
         ..Traits::default()
     };
+    let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
+    lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     let condition = convert::write_condition(input.if_match, input.if_none_match);
     let options = PutOptions { traits, condition };
     let body = convert::body(input.body);
@@ -59,7 +62,6 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         .put_promised(&input.bucket, &input.key, body, options, promise)
         .await
         .map_err(|error| convert::with_status(convert::error(error), StatusCode::BAD_REQUEST))?;
-    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let mut output = PutObjectOutput {
         e_tag: Some(convert::etag(&info.etag)),
         expiration: lifecycle::expiration(&bucket, &info),
@@ -93,6 +95,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         }
     };
     let expiration = lifecycle::expiration(&bucket, &info);
+    let lock = lock::tell(&info.traits);
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".into()),
         body: Some(body.into()),
@@ -108,6 +111,9 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.traits.metadata.into_iter().collect()),
+        object_lock_legal_hold_status: lock.hold,
+        object_lock_mode: lock.mode,
+        object_lock_retain_until_date: lock.until,
         storage_class: info.traits.class.map(StorageClass::from),
         version_id: convert::version_id(&bucket, info.version),
         website_redirect_location: info.traits.redirect,
@@ -137,6 +143,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
     let span = span(&info, input.range, input.part_number)?;
     let tag_count = info.traits.tags.len();
     let expiration = lifecycle::expiration(&bucket, &info);
+    let lock = lock::tell(&info.traits);
     let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".into()),
         cache_control: info.traits.headers.cache_control,
@@ -151,6 +158,9 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
         expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.traits.metadata.into_iter().collect()),
+        object_lock_legal_hold_status: lock.hold,
+        object_lock_mode: lock.mode,
+        object_lock_retain_until_date: lock.until,
         storage_class: info.traits.class.map(StorageClass::from),
         version_id: convert::version_id(&bucket, info.version),
         website_redirect_location: info.traits.redirect,

@@ -2,8 +2,8 @@
 //! here is answered with NotImplemented by s3s.
 
 use super::{
-    super::service::Service, bucket, copy, cors, lifecycle, list, notification, object, setting, upload,
-    website,
+    super::service::Service, bucket, copy, cors, lifecycle, list, lock, notification, object, setting,
+    upload, website,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
@@ -115,6 +115,48 @@ impl S3 for Ops {
         request: S3Request<GetObjectAttributesInput>,
     ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
         object::attributes(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn put_object_lock_configuration(
+        &self,
+        request: S3Request<PutObjectLockConfigurationInput>,
+    ) -> S3Result<S3Response<PutObjectLockConfigurationOutput>> {
+        lock::configuration_put(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn get_object_lock_configuration(
+        &self,
+        request: S3Request<GetObjectLockConfigurationInput>,
+    ) -> S3Result<S3Response<GetObjectLockConfigurationOutput>> {
+        lock::configuration_get(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn put_object_retention(
+        &self,
+        request: S3Request<PutObjectRetentionInput>,
+    ) -> S3Result<S3Response<PutObjectRetentionOutput>> {
+        lock::retention_put(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn get_object_retention(
+        &self,
+        request: S3Request<GetObjectRetentionInput>,
+    ) -> S3Result<S3Response<GetObjectRetentionOutput>> {
+        lock::retention_get(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn put_object_legal_hold(
+        &self,
+        request: S3Request<PutObjectLegalHoldInput>,
+    ) -> S3Result<S3Response<PutObjectLegalHoldOutput>> {
+        lock::hold_put(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn get_object_legal_hold(
+        &self,
+        request: S3Request<GetObjectLegalHoldInput>,
+    ) -> S3Result<S3Response<GetObjectLegalHoldOutput>> {
+        lock::hold_get(&self.0, request.input).await.map(S3Response::new)
     }
 
     async fn copy_object(

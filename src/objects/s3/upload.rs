@@ -11,7 +11,7 @@ use super::{
     convert::{self, Claims, check_promises, encode, get_checksums, set_checksums},
     lifecycle,
     list::{is_url, page_size},
-    refuse,
+    lock, refuse,
 };
 use http::StatusCode;
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
@@ -30,7 +30,8 @@ pub async fn create(
         Some(algorithm) => Some((algorithm, kind(algorithm, input.checksum_type.as_ref())?)),
         None => None,
     };
-    let traits = Traits {
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let mut traits = Traits {
         content_type: input.content_type,
         class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
@@ -45,6 +46,8 @@ pub async fn create(
         redirect: input.website_redirect_location,
         ..Traits::default()
     };
+    let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
+    lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     let options = PutOptions { traits, ..PutOptions::default() };
     let upload =
         service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;

@@ -99,7 +99,7 @@ async fn a_locked_version_stays_and_a_current_one_is_hidden() {
     bench.service.bucket_set_versioning("data", Versioning::Enabled).await.unwrap();
     bench.put("a", b"1").await;
     let hold = |traits: &mut Traits| {
-        traits.legal_hold = true;
+        traits.legal_hold = Some(true);
         Ok(())
     };
     bench.service.object_update("data", "a", None, hold).await.unwrap();
