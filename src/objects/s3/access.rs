@@ -4,7 +4,7 @@
 use super::{
     super::{asker::Asker, names},
     convert::error,
-    place, refuse,
+    refuse,
 };
 use crate::auth::{self, Principal, Role};
 use s3s::{
@@ -77,9 +77,15 @@ pub struct Hosts;
 
 impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        match place::virtual_bucket(host) {
+        match bucket_in_host(host) {
             Some(bucket) => Ok(VirtualHost::new("localhost").with_bucket(bucket)),
             None => Ok(VirtualHost::new(host)),
         }
     }
+}
+
+/// The bucket a Host header names, if it is of the virtual-host style.
+pub fn bucket_in_host(host: &str) -> Option<&str> {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty())
 }

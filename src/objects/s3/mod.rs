@@ -6,6 +6,8 @@ mod bucket;
 mod convert;
 mod copy;
 mod cors;
+mod date;
+mod document;
 mod gate;
 mod lifecycle;
 mod list;
@@ -88,15 +90,15 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;
-    let refused =
-        |refusal: S3Error| refusal.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error)));
     let response = if parts.method == Method::OPTIONS {
-        cors::preflight(&door.objects, &parts).await.or_else(refused)
+        cors::preflight(&door.objects, &parts).await.or_else(error_document)
     } else if let Err(refusal) = gate::check(&parts) {
-        refused(refusal)
+        error_document(refusal)
     } else {
-        let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
-        asker.asks(access::with_caller(door.s3.call(request))).await
+        let (body, broken) = document::watch(&parts, body);
+        let request = Request::from_parts(parts, body);
+        let answer = asker.asks(access::with_caller(door.s3.call(request))).await;
+        broken.why().map_or(answer, |fault| error_document(convert::error(fault.into())))
     };
     let response = response.unwrap_or_else(|error| {
         tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
@@ -124,6 +126,11 @@ fn refuse_as(
     let mut refusal = refuse(S3ErrorCode::Custom(code.into()), message);
     refusal.set_status_code(status);
     refusal
+}
+
+fn error_document(error: S3Error) -> Result<Response<s3s::Body>, s3s::HttpError> {
+    let error = convert::with_status(error, StatusCode::BAD_REQUEST);
+    error.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error)))
 }
 
 /// An error of the S3 protocol with a sentence of ours.

@@ -1,6 +1,7 @@
 //! Which bucket and key a request is about, told before (and without) s3s: for cross-origin requests,
 //! access logs and websites.
 
+use super::access::bucket_in_host;
 use http::{HeaderMap, Uri, header};
 use percent_encoding::percent_decode_str;
 
@@ -15,7 +16,7 @@ pub struct Place {
 pub fn place(headers: &HeaderMap, uri: &Uri) -> Option<Place> {
     let path = percent_decode_str(uri.path()).decode_utf8().ok()?;
     let path = path.strip_prefix('/').unwrap_or(&path);
-    if let Some(bucket) = host(headers, uri).and_then(virtual_bucket) {
+    if let Some(bucket) = host(headers, uri).and_then(bucket_in_host) {
         return Some(Place { bucket: bucket.to_owned(), key: path.to_owned() });
     }
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
@@ -26,12 +27,6 @@ pub fn place(headers: &HeaderMap, uri: &Uri) -> Option<Place> {
 pub fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let header = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     header.or_else(|| uri.authority().map(|authority| authority.as_str()))
-}
-
-/// The bucket in `bucket.localhost`.
-pub fn virtual_bucket(host: &str) -> Option<&str> {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty())
 }
 
 #[cfg(test)]
