@@ -90,9 +90,9 @@ def test_signed_chunks_without_their_length(server, s3, bucket):
         ("Content-MD5", "", "InvalidDigest"),
         ("Content-MD5", "YWJyYWNhZGFicmE=", "InvalidDigest"),
         ("Content-MD5", "rL0Y20xC+Fzt72VPzMSk2A==", "BadDigest"),
-        ("x-amz-checksum-crc32", "AAAA", "InvalidRequest"),
+        ("x-amz-checksum-crc32", "AAAA", "BadDigest"),
         ("x-amz-checksum-crc32", "AAAAAA==", "BadDigest"),
-        ("x-amz-checksum-sha256", "not base64", "InvalidRequest"),
+        ("x-amz-checksum-sha256", "not base64", "BadDigest"),
     ],
 )
 def test_a_digest_that_is_none_or_another(server, s3, bucket, header, value, code):
@@ -261,13 +261,13 @@ def test_a_document_without_end_is_cut_off(server, bucket):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 48 MiB; only root can mount one."""
+    """A file system of 160 MiB; only root can mount one."""
     if os.geteuid() != 0 or not shutil.which("mkfs.ext4"):
         pytest.skip("a full disk can only be tried as root, with mkfs.ext4: it needs a file system of its own")
     image, place = tmp_path / "disk.img", tmp_path / "disk"
     place.mkdir()
     with image.open("wb") as file:
-        file.truncate(48 * MIB)
+        file.truncate(160 * MIB)
     subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", image], check=True)
     mounted = subprocess.run(["mount", "-o", "loop", image, place], capture_output=True, text=True)
     if mounted.returncode != 0:
@@ -282,6 +282,9 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk, private_server):
     server.start()
     s3 = server.s3(retries={"max_attempts": 0})
     s3.create_bucket(Bucket="full")
+    # A server does not call itself ready with less than 64 MiB, so the disk gets small once it runs.
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(110 * MIB))
     kept, code = {}, None
     for n in range(200):
         size = 2_000_000 if n % 3 else 20_000
@@ -296,14 +299,14 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk, private_server):
                 break  # not even a small one fits any more
     assert code == ("InsufficientStorage", 507)
     check(s3, kept)
-    # Room again, without a restart: deleting works on a full disk, and what goes makes room.
-    for key in list(kept)[:6]:
-        s3.delete_object(Bucket="full", Key=key)
-        del kept[key]
-    server.restart()
-    s3 = server.s3()
-    check(s3, kept)
+    # Room again, and no restart is needed for it to be used.
+    ballast.unlink()
     s3.put_object(Bucket="full", Key="new", Body=b"there is room")
+    kept["new"] = hashlib.md5(b"there is room").hexdigest()
+    check(s3, kept)
+    server.kill9()
+    server.start()
+    check(server.s3(), kept)
     assert server.stop() == 0
 
 

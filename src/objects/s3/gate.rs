@@ -48,7 +48,11 @@ fn check_length(parts: &Parts) -> S3Result<()> {
     let told = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     let copied = parts.headers.contains_key("x-amz-copy-source");
     let old = parts.version <= Version::HTTP_11;
-    if old && !copied && document::is_object(parts) && !told.iter().any(|name| parts.headers.contains_key(name)) {
+    if old
+        && !copied
+        && document::is_object(parts)
+        && !told.iter().any(|name| parts.headers.contains_key(name))
+    {
         let message = "You must provide the Content-Length HTTP header.";
         return Err(refuse(S3ErrorCode::MissingContentLength, message));
     }
