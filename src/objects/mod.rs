@@ -13,6 +13,7 @@
 //! It mirrors Amazon S3's REST protocol. Departures: a copy of an object that was uploaded in parts
 //! keeps that object's ETag; there are no versions, ACLs, policies or POST forms yet.
 
+mod access;
 mod collector;
 mod copy;
 pub mod digest;
@@ -25,6 +26,7 @@ mod read;
 mod routes;
 mod s3;
 mod service;
+mod settings;
 mod store;
 #[cfg(test)]
 mod tests;

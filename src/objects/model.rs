@@ -14,6 +14,9 @@ pub const PART_MIN: u64 = 5 << 20;
 /// Part numbers run from 1 to this.
 pub const PART_NUMBER_MAX: u32 = 10_000;
 
+/// The account all users of the house share: what they make is owned by it.
+pub const HOUSE: &str = "crannog";
+
 #[derive(Clone, Debug)]
 pub struct BucketInfo {
     pub name: String,

@@ -27,12 +27,12 @@ pub struct Keys(pub auth::Service);
 #[async_trait::async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let found = self.0.s3_secret(access_key).await.map_err(error)?;
-        let (secret, principal) = found.ok_or_else(|| {
+        let found = self.0.s3_key(access_key).await.map_err(error)?;
+        let key = found.ok_or_else(|| {
             refuse(S3ErrorCode::InvalidAccessKeyId, "The access key id is not known here, or was revoked.")
         })?;
-        CALLER.with(|caller| caller.replace(Some((access_key.to_owned(), principal))));
-        Ok(SecretKey::from(secret))
+        CALLER.with(|caller| caller.replace(Some((access_key.to_owned(), key.principal.clone()))));
+        Ok(SecretKey::from(key.secret.clone()))
     }
 }
 
