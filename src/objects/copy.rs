@@ -2,7 +2,7 @@
 
 use super::{
     error::Fault,
-    model::{Condition, ObjectInfo, SystemHeaders},
+    model::{Condition, ObjectInfo, Record, Traits, Version, Versioning},
     names,
     read::{ReadCondition, Verdict},
     service::Service,
@@ -13,60 +13,81 @@ use crate::kernel::{clock::now_ms, error::Result};
 /// What a copy keeps and what it changes.
 #[derive(Clone, Debug, Default)]
 pub struct CopyOptions {
-    /// New metadata in place of the source's.
-    pub replace: Option<Replacement>,
-    pub tags: Option<Vec<(String, String)>>,
+    /// The version to copy; the latest without one.
+    pub version: Option<Version>,
+    /// The new object's traits. Those that a copy keeps are taken from the source, see below.
+    pub traits: Traits,
+    /// Type, headers and metadata are those given instead of the source's.
+    pub replace: bool,
+    /// So are the tags.
+    pub replace_tags: bool,
     pub source: ReadCondition,
     pub condition: Condition,
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct Replacement {
-    pub content_type: Option<String>,
-    pub headers: SystemHeaders,
-    pub metadata: Vec<(String, String)>,
+impl CopyOptions {
+    fn traits(&self, source: &Traits) -> Traits {
+        let mut traits = self.traits.clone();
+        if !self.replace {
+            traits.content_type.clone_from(&source.content_type);
+            traits.headers.clone_from(&source.headers);
+            traits.metadata.clone_from(&source.metadata);
+        }
+        if !self.replace_tags {
+            traits.tags.clone_from(&source.tags);
+        }
+        traits
+    }
+
+    /// A copy onto the very same version must change something.
+    fn changes(&self, source: &ObjectInfo, versioning: Versioning) -> bool {
+        let another_place = versioning != Versioning::Off && self.version.is_some() && !source.latest;
+        let same_class = self.traits.class == source.traits.class;
+        self.replace || another_place || !same_class || self.traits.redirect.is_some()
+    }
+}
+
+/// A copy made: the new object, and the version it was made from.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    pub info: ObjectInfo,
+    pub source: Version,
 }
 
 impl Service {
     /// Copies `from` (bucket, key) to `to`. The ETag stays the source's, also when it was put in parts.
-    pub async fn copy(
-        &self,
-        from: (&str, &str),
-        to: (&str, &str),
-        options: CopyOptions,
-    ) -> Result<ObjectInfo> {
+    pub async fn copy(&self, from: (&str, &str), to: (&str, &str), options: CopyOptions) -> Result<Copied> {
         names::check_key(to.1)?;
-        names::check_metadata(options.replace.as_ref().map_or(&[], |replace| replace.metadata.as_slice()))?;
-        names::check_tags(options.tags.as_deref().unwrap_or_default())?;
-        if from == to && options.replace.is_none() {
-            let why = "This copy request is illegal because it is trying to copy an object to itself without \
-                       changing the object's metadata.";
-            return Err(Fault::InvalidRequest(why.into()).into());
-        }
+        names::check_traits(&options.traits)?;
+        let onto_itself = from == to;
+        let versioning = self.bucket(to.0).await?.versioning;
         let from = (from.0.to_owned(), from.1.to_owned());
         let (bucket, key) = (to.0.to_owned(), to.1.to_owned());
         let copy = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &bucket)?;
-            let mut record = store::object::object_get(c, &from.0, &from.1)?;
-            if options.source.judge(&record.info) != Verdict::Proceed {
+            let Record { info: source, extents } =
+                store::object::object_get(c, &from.0, &from.1, options.version)?;
+            if onto_itself && !options.changes(&source, versioning) {
+                return Err(Fault::InvalidRequest(ONTO_ITSELF.into()).into());
+            }
+            if options.source.judge(&source) != Verdict::Proceed {
                 return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
             }
-            record.info.key = key;
-            record.info.last_modified_ms = now_ms();
-            record.info.upload = None;
-            if let Some(replace) = options.replace {
-                record.info.content_type = replace.content_type;
-                record.info.headers = replace.headers;
-                record.info.metadata = replace.metadata;
-            }
-            record.info.tags = options.tags.unwrap_or(record.info.tags);
+            let traits = options.traits(&source.traits);
+            let version = source.version;
+            let info = ObjectInfo { key, last_modified_ms: now_ms(), traits, upload: None, ..source };
+            let mut record = Record { info, extents };
             // Retained before the target's old extents are let go: they may be the same.
             store::blob::retain(c, &record.extents)?;
-            store::object::object_put(c, &bucket, &record, &options.condition)?;
-            Ok(record.info)
+            record.info.version = store::object::object_put(c, &bucket, &record, &options.condition)?;
+            Ok(Copied { info: record.info, source: version })
         };
-        let info = self.db().write(copy).await?;
+        let copied = self.db().write(copy).await?;
         self.created(to.0, to.1);
-        Ok(info)
+        Ok(copied)
     }
 }
+
+const ONTO_ITSELF: &str = "This copy request is illegal because it is trying to copy an object to itself \
+                           without changing the object's metadata, storage class, website redirect location or \
+                           encryption attributes.";

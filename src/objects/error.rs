@@ -14,10 +14,25 @@ pub enum Fault {
     InvalidBucketName(String),
     #[error("The bucket {0:?} exists already and is yours.")]
     BucketExists(String),
+    #[error("The bucket name {0:?} is taken: choose another.")]
+    BucketTaken(String),
+    #[error("{0}")]
+    InvalidBucketState(&'static str),
     #[error("The bucket {0:?} is not empty: delete its objects first.")]
     BucketNotEmpty(String),
     #[error("The object {0:?} does not exist.")]
     NoSuchKey(String),
+    #[error("The version {0:?} does not exist.")]
+    NoSuchVersion(String),
+    #[error("Invalid version id specified: {0:?} is none this server gave out.")]
+    InvalidVersion(String),
+    /// What was found is a delete marker; `asked` when the request named its version.
+    #[error("The object {key:?} was deleted: version {version} is a delete marker.")]
+    DeleteMarker { key: String, version: String, modified_ms: i64, asked: bool },
+    #[error(
+        "The version is protected by object lock: its retention has not ended, or it is under legal hold."
+    )]
+    ObjectLocked,
     #[error("A key has at most 1,024 bytes in UTF-8; this one has {0}.")]
     KeyTooLong(usize),
     #[error("A key has at least one character.")]
@@ -57,9 +72,16 @@ pub enum Fault {
 impl Fault {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchBucket(_) | Self::NoSuchKey(_) | Self::NoSuchUpload(_) => Kind::NotFound,
-            Self::BucketExists(_) => Kind::Exists,
-            Self::BucketNotEmpty(_) | Self::PreconditionFailed(_) => Kind::Conflict,
+            Self::NoSuchBucket(_)
+            | Self::NoSuchKey(_)
+            | Self::NoSuchUpload(_)
+            | Self::NoSuchVersion(_)
+            | Self::DeleteMarker { .. } => Kind::NotFound,
+            Self::BucketExists(_) | Self::BucketTaken(_) => Kind::Exists,
+            Self::BucketNotEmpty(_) | Self::PreconditionFailed(_) | Self::InvalidBucketState(_) => {
+                Kind::Conflict
+            }
+            Self::ObjectLocked => Kind::Forbidden,
             Self::EntityTooLarge(_) => Kind::TooLarge,
             Self::BodyNotAsSigned | Self::ChunkNotAsSigned => Kind::Forbidden,
             _ => Kind::Invalid,

@@ -11,9 +11,10 @@
 //! - No request is anonymous, none is signed the SigV2 way, and no presigned URL outlives a week.
 //!
 //! It mirrors Amazon S3's REST protocol. Departures: a copy of an object that was uploaded in parts
-//! keeps that object's ETag; there are no versions, ACLs, policies or POST forms yet.
+//! keeps that object's ETag; there are no ACLs, policies or POST forms yet.
 
 mod access;
+mod buckets;
 mod collector;
 mod copy;
 pub mod digest;
@@ -32,7 +33,7 @@ mod store;
 mod tests;
 
 pub use error::Fault;
-pub use model::{BucketInfo, ListPage, ListQuery, ObjectInfo, PutOptions};
+pub use model::{BucketInfo, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
 pub use read::ByteStream;
 pub use routes::router;
 pub use s3::{REGION, S3Door, is_s3_request, s3_service};

@@ -7,7 +7,7 @@ use super::{
     intake::{self, Promise},
     model::{
         Condition, OBJECT_MAX, ObjectInfo, PART_MIN, PART_NUMBER_MAX, Part, PartInfo, PutOptions, Record,
-        Upload, slice,
+        Upload, Version, slice,
     },
     names,
     read::{ReadCondition, Verdict, read_extents},
@@ -49,6 +49,7 @@ pub struct Completion {
 pub struct PartSource {
     pub bucket: String,
     pub key: String,
+    pub version: Option<Version>,
     pub range: Option<Range<u64>>,
     pub condition: ReadCondition,
 }
@@ -62,16 +63,12 @@ impl Service {
         checksum: Option<(Algorithm, ChecksumKind)>,
     ) -> Result<Upload> {
         names::check_key(key)?;
-        names::check_metadata(&options.metadata)?;
-        names::check_tags(&options.tags)?;
+        names::check_traits(&options.traits)?;
         let upload = Upload {
             id: id::ordered(),
             key: key.to_owned(),
             created_ms: now_ms(),
-            content_type: options.content_type,
-            headers: options.headers,
-            metadata: options.metadata,
-            tags: options.tags,
+            traits: options.traits,
             algorithm: checksum.map(|(algorithm, _)| algorithm),
             checksum_kind: checksum.map(|(_, kind)| kind).unwrap_or_default(),
         };
@@ -167,10 +164,10 @@ impl Service {
         (bucket, key, upload): (&str, &str, &str),
         number: u32,
         source: PartSource,
-    ) -> Result<(Upload, Part)> {
+    ) -> Result<(Upload, Part, Version)> {
         check_number(number)?;
         let known = self.upload_get(bucket, key, upload).await?;
-        let opened = self.open(&source.bucket, &source.key).await?;
+        let opened = self.open(&source.bucket, &source.key, source.version).await?;
         if source.condition.judge(&opened.info) != Verdict::Proceed {
             return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
         }
@@ -190,10 +187,11 @@ impl Service {
             extents,
         };
         let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
-        let (row, seen) = (part.clone(), opened.extents);
+        let (row, seen, version) = (part.clone(), opened.extents, opened.info.version);
         let write = move |c: &crate::store::Connection| {
             store::upload::upload_get(c, &bucket, &key, &upload)?;
-            if store::object::object_get(c, &source.bucket, &source.key)?.extents != seen {
+            let there = store::object::object_get(c, &source.bucket, &source.key, source.version)?;
+            if there.extents != seen {
                 return Err(Error::conflict(
                     "The source was replaced while it was copied. Send the request again.",
                 ));
@@ -202,7 +200,7 @@ impl Service {
             store::upload::part_put(c, &upload, &row)
         };
         self.db().write(write).await?;
-        Ok((known, part))
+        Ok((known, part, version))
     }
 
     /// Makes the object of the listed parts, all in one transaction.
@@ -225,9 +223,9 @@ impl Service {
             };
             let known = store::upload::part_list(c, &id, 0, usize::MAX)?;
             let parts = choose(known, &completion.parts, upload.algorithm)?;
-            let record = assemble(upload, parts, &completion)?;
+            let mut record = assemble(upload, parts, &completion)?;
             store::blob::retain(c, &record.extents)?;
-            store::object::object_put(c, &name, &record, &completion.condition)?;
+            record.info.version = store::object::object_put(c, &name, &record, &completion.condition)?;
             store::upload::upload_remove(c, &id, record.info.last_modified_ms)?;
             Ok(record.info)
         };
@@ -243,7 +241,7 @@ fn completed_already(
     key: &str,
     upload: &str,
 ) -> Result<Option<ObjectInfo>> {
-    let found = store::object::object_find(c, bucket, key)?;
+    let found = store::object::object_find(c, bucket, key, None)?;
     Ok(found.map(|record| record.info).filter(|info| info.upload.as_deref() == Some(upload)))
 }
 
@@ -331,13 +329,11 @@ fn assemble(upload: Upload, parts: Vec<Part>, completion: &Completion) -> Result
         size,
         etag: etag_of_parts(parts.iter().map(|part| part.etag.as_str())),
         last_modified_ms: now_ms(),
-        content_type: upload.content_type,
-        headers: upload.headers,
-        metadata: upload.metadata,
-        tags: upload.tags,
+        traits: upload.traits,
         checksums,
         parts: Some(parts.iter().map(|p| PartInfo(p.number, p.size, p.checksum.clone())).collect()),
         upload: Some(upload.id),
+        ..ObjectInfo::default()
     };
     Ok(Record { info, extents: parts.into_iter().flat_map(|part| part.extents).collect() })
 }

@@ -1,6 +1,6 @@
 //! Which bucket names and keys are acceptable. A key is a plain string: `..` and `//` mean nothing.
 
-use super::error::Fault;
+use super::{error::Fault, model::Traits};
 
 /// AWS's rules for bucket names.
 pub fn check_bucket(name: &str) -> Result<(), Fault> {
@@ -26,8 +26,14 @@ pub fn check_key(key: &str) -> Result<(), Fault> {
     }
 }
 
+/// What a client may say about an object has its limits.
+pub fn check_traits(traits: &Traits) -> Result<(), Fault> {
+    check_metadata(&traits.metadata)?;
+    check_tags(&traits.tags)
+}
+
 /// User metadata counts at most 2 KiB of names and values together.
-pub fn check_metadata(metadata: &[(String, String)]) -> Result<(), Fault> {
+fn check_metadata(metadata: &[(String, String)]) -> Result<(), Fault> {
     let size = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size <= 2048 { Ok(()) } else { Err(Fault::MetadataTooLarge(size)) }
 }

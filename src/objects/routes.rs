@@ -2,7 +2,7 @@
 
 use super::{
     intake::Promise,
-    model::{BucketInfo, ListQuery, ObjectInfo, PutOptions},
+    model::{BucketInfo, ListQuery, NewBucket, ObjectInfo, PutOptions},
     service::Service,
 };
 use crate::{
@@ -59,7 +59,7 @@ struct Bucket {
 
 impl From<BucketInfo> for Bucket {
     fn from(info: BucketInfo) -> Self {
-        let BucketInfo { name, created_ms, objects, bytes } = info;
+        let BucketInfo { name, created_ms, objects, bytes, .. } = info;
         Self { name, created_at: rfc3339(created_ms), objects, bytes }
     }
 }
@@ -71,16 +71,16 @@ async fn bucket_list(_: Viewer, State(service): State<Service>) -> Answer<Json<B
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewBucket {
+struct BucketName {
     name: String,
 }
 
 async fn bucket_create(
     _: Editor,
     State(service): State<Service>,
-    Json(new): Json<NewBucket>,
+    Json(new): Json<BucketName>,
 ) -> Answer<impl IntoResponse> {
-    service.bucket_create(&new.name).await?;
+    service.bucket_create(NewBucket::named(&new.name)).await?;
     let bucket = Bucket::from(service.bucket_get(&new.name).await?);
     Ok((StatusCode::CREATED, Json(bucket)))
 }
@@ -128,7 +128,7 @@ impl From<ObjectInfo> for Object {
             size: info.size,
             etag: info.etag,
             last_modified,
-            content_type: info.content_type,
+            content_type: info.traits.content_type,
         }
     }
 }
@@ -171,7 +171,7 @@ async fn object_get(
 
 /// Stored bytes are somebody's upload: shown in a browser, they get no scripts and no origin.
 fn download_headers(info: &ObjectInfo, inline: bool) -> HeaderMap {
-    let kind = info.content_type.as_deref().unwrap_or("application/octet-stream");
+    let kind = info.traits.content_type.as_deref().unwrap_or("application/octet-stream");
     let inline = inline && is_viewable(kind);
     let name = utf8_percent_encode(info.key.rsplit('/').next().unwrap_or_default(), NON_ALPHANUMERIC);
     let disposition = if inline { "inline" } else { "attachment" };
@@ -206,10 +206,7 @@ async fn object_put(
 ) -> Answer<impl IntoResponse> {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let guess = || mime_guess::from_path(&key).first().map(|kind| kind.to_string());
-    let options = PutOptions {
-        content_type: text(header::CONTENT_TYPE).map(str::to_owned).or_else(guess),
-        ..PutOptions::default()
-    };
+    let options = PutOptions::of_type(text(header::CONTENT_TYPE).map(str::to_owned).or_else(guess));
     let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
     let promise = Promise { length, ..Promise::default() };
     let body = body.into_data_stream().map_err(io::Error::other);

@@ -1,10 +1,14 @@
-//! The rules of buckets and objects, and the door for every other room.
+//! The rules of objects, and the door for every other room. Those of buckets are in `buckets`.
 
 use super::{
+    buckets::Buckets,
     digest::Checksums,
     error::Fault,
     intake::{self, NewBlob, Promise},
-    model::{BucketInfo, Condition, ListPage, ListQuery, ObjectInfo, PutOptions, Record},
+    model::{
+        Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record, Traits,
+        Version, VersionPage, VersionQuery,
+    },
     names,
     read::{ByteStream, Opened},
     store,
@@ -29,6 +33,7 @@ struct Inner {
     db: Db,
     blobs: Blobs,
     bus: Bus,
+    buckets: Buckets,
 }
 
 /// Keys a prefix deletion takes in one transaction.
@@ -36,7 +41,8 @@ const DELETE_BATCH: usize = 1000;
 
 impl Service {
     pub fn new(stores: &Stores, bus: Bus) -> Self {
-        Self(Arc::new(Inner { db: stores.objects.clone(), blobs: stores.blobs.clone(), bus }))
+        let (db, blobs) = (stores.objects.clone(), stores.blobs.clone());
+        Self(Arc::new(Inner { db, blobs, bus, buckets: Buckets::default() }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -47,46 +53,16 @@ impl Service {
         &self.0.blobs
     }
 
+    pub(super) fn buckets(&self) -> &Buckets {
+        &self.0.buckets
+    }
+
     pub(super) fn created(&self, bucket: &str, key: &str) {
         self.0.bus.publish(Event::ObjectCreated { bucket: bucket.to_owned(), key: key.to_owned() });
     }
 
     fn removed(&self, bucket: &str, key: &str) {
         self.0.bus.publish(Event::ObjectRemoved { bucket: bucket.to_owned(), key: key.to_owned() });
-    }
-
-    /// Makes the bucket unless it is there.
-    pub async fn bucket_ensure(&self, name: &str) -> Result<()> {
-        self.bucket_make(name).await.map(drop)
-    }
-
-    /// Makes the bucket; one that is there is refused.
-    pub async fn bucket_create(&self, name: &str) -> Result<()> {
-        match self.bucket_make(name).await? {
-            true => Ok(()),
-            false => Err(Fault::BucketExists(name.to_owned()).into()),
-        }
-    }
-
-    async fn bucket_make(&self, name: &str) -> Result<bool> {
-        names::check_bucket(name)?;
-        let (name, now) = (name.to_owned(), now_ms());
-        self.db().write(move |c| store::bucket::bucket_create(c, &name, now)).await
-    }
-
-    pub async fn bucket_get(&self, name: &str) -> Result<BucketInfo> {
-        let name = name.to_owned();
-        self.db().read(move |c| store::bucket::bucket_get(c, &name)).await
-    }
-
-    pub async fn bucket_list(&self) -> Result<Vec<BucketInfo>> {
-        self.db().read(store::bucket::bucket_list).await
-    }
-
-    /// Removes an empty bucket.
-    pub async fn bucket_delete(&self, name: &str) -> Result<()> {
-        let (name, now) = (name.to_owned(), now_ms());
-        self.db().write(move |c| store::bucket::bucket_delete(c, &name, now)).await
     }
 
     /// Puts an object; it is visible, whole and durable, when this returns.
@@ -104,7 +80,7 @@ impl Service {
         body: Bytes,
         content_type: Option<&str>,
     ) -> Result<ObjectInfo> {
-        let options = PutOptions { content_type: content_type.map(str::to_owned), ..PutOptions::default() };
+        let options = PutOptions::of_type(content_type.map(str::to_owned));
         self.put(bucket, key, futures::stream::iter([Ok(body)]), options).await
     }
 
@@ -121,23 +97,18 @@ impl Service {
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
         names::check_key(key)?;
-        names::check_metadata(&options.metadata)?;
-        names::check_tags(&options.tags)?;
+        names::check_traits(&options.traits)?;
         // A body of gigabytes need not be sent to learn that its bucket is missing.
-        self.bucket_get(bucket).await?;
+        self.bucket(bucket).await?;
         let taken = intake::take(self.blobs(), body, promise).await?;
         let info = ObjectInfo {
             key: key.to_owned(),
             size: taken.blob.size,
             etag: hex::encode(taken.md5),
             last_modified_ms: now_ms(),
-            content_type: options.content_type,
-            headers: options.headers,
-            metadata: options.metadata,
-            tags: options.tags,
+            traits: options.traits,
             checksums: Checksums { values: taken.checksums, ..Checksums::default() },
-            parts: None,
-            upload: None,
+            ..ObjectInfo::default()
         };
         let record = Record { extents: taken.blob.extents(), info };
         self.commit_put(bucket, record, taken.blob, options.condition).await
@@ -150,20 +121,20 @@ impl Service {
         blob: NewBlob,
         condition: Condition,
     ) -> Result<ObjectInfo> {
-        let info = record.info.clone();
+        let mut info = record.info.clone();
         let (name, new) = (bucket.to_owned(), blob.clone());
         let write = move |c: &crate::store::Connection| {
             store::blob::insert(c, &new)?;
             store::object::object_put(c, &name, &record, &condition)
         };
-        settle(self.db().write(write).await, blob).await?;
+        info.version = settle(self.db().write(write).await, blob).await?;
         self.created(bucket, &info.key);
         Ok(info)
     }
 
     /// The object and all its bytes.
     pub async fn get(&self, bucket: &str, key: &str) -> Result<(ObjectInfo, ByteStream)> {
-        let opened = self.open(bucket, key).await?;
+        let opened = self.open(bucket, key, None).await?;
         let (info, size) = (opened.info.clone(), opened.info.size);
         Ok((info, opened.into_stream(0..size)))
     }
@@ -175,7 +146,7 @@ impl Service {
         key: &str,
         range: Range<u64>,
     ) -> Result<(ObjectInfo, ByteStream)> {
-        let opened = self.open(bucket, key).await?;
+        let opened = self.open(bucket, key, None).await?;
         if range.start > range.end || range.end > opened.info.size {
             return Err(Fault::InvalidRange(format!("{}-{}", range.start, range.end)).into());
         }
@@ -197,15 +168,27 @@ impl Service {
         })
     }
 
-    pub(super) async fn open(&self, bucket: &str, key: &str) -> Result<Opened> {
+    /// A version of an object, or its latest, ready to be read.
+    pub(super) async fn open(&self, bucket: &str, key: &str, version: Option<Version>) -> Result<Opened> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let (record, data) = self.db().read(move |c| store::object::object_open(c, &bucket, &key)).await?;
+        let open = move |c: &crate::store::Connection| store::object::object_open(c, &bucket, &key, version);
+        let (record, data) = self.db().read(open).await?;
         Ok(Opened::new(record, data, self.db().clone(), self.blobs().clone()))
     }
 
     pub async fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo> {
+        self.head_version(bucket, key, None).await
+    }
+
+    pub async fn head_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<Version>,
+    ) -> Result<ObjectInfo> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        Ok(self.db().read(move |c| store::object::object_get(c, &bucket, &key)).await?.info)
+        let get = move |c: &crate::store::Connection| store::object::object_get(c, &bucket, &key, version);
+        Ok(self.db().read(get).await?.info)
     }
 
     /// A page of a bucket in byte order of the keys; `next` of the page is `after` of the following one.
@@ -214,48 +197,58 @@ impl Service {
         self.db().read(move |c| store::list::object_list(c, &bucket, &query)).await
     }
 
-    /// Deletes the object; one that is not there is fine.
+    /// A page of every version and delete marker.
+    pub async fn list_versions(&self, bucket: &str, query: VersionQuery) -> Result<VersionPage> {
+        let bucket = bucket.to_owned();
+        self.db().read(move |c| store::list::version_list(c, &bucket, &query)).await
+    }
+
+    /// Deletes the object; one that is not there is fine. Where versions are kept it is hidden by a
+    /// delete marker.
     pub async fn delete(&self, bucket: &str, key: &str) -> Result<()> {
-        self.delete_if(bucket, key, Condition::default()).await
+        let wanted = Deletion { key: key.to_owned(), ..Deletion::default() };
+        self.delete_one(bucket, wanted, Owner::default()).await.map(drop)
     }
 
-    pub async fn delete_if(&self, bucket: &str, key: &str, condition: Condition) -> Result<()> {
-        let (name, wanted, now) = (bucket.to_owned(), key.to_owned(), now_ms());
-        let delete = move |c: &crate::store::Connection| {
-            store::object::object_delete(c, &name, &wanted, &condition, now)
-        };
-        if self.db().write(delete).await? {
-            self.removed(bucket, key);
+    /// Deletes an object or one version of it; `owner` owns the delete marker if one is made.
+    pub async fn delete_one(&self, bucket: &str, wanted: Deletion, owner: Owner) -> Result<Deleted> {
+        let (name, key, now) = (bucket.to_owned(), wanted.key.clone(), now_ms());
+        let delete =
+            move |c: &crate::store::Connection| store::object::object_delete(c, &name, &wanted, &owner, now);
+        let deleted = self.db().write(delete).await?;
+        if deleted.changed {
+            self.removed(bucket, &key);
         }
-        Ok(())
+        Ok(deleted)
     }
 
-    /// Deletes many keys in one transaction; answers for each the condition that kept it, if one did.
+    /// Deletes many in one transaction; answers for each what was done, or the fault that kept it.
     pub async fn delete_each(
         &self,
         bucket: &str,
-        keys: Vec<(String, Condition)>,
-    ) -> Result<Vec<(String, Option<Fault>)>> {
+        wanted: Vec<Deletion>,
+        owner: Owner,
+    ) -> Result<Vec<(Deletion, Result<Deleted, Fault>)>> {
         let (name, now) = (bucket.to_owned(), now_ms());
         let delete = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &name)?;
-            let (mut outcomes, mut gone) = (Vec::new(), Vec::new());
-            for (key, condition) in keys {
-                // A refused condition has changed nothing: the others go on.
-                let refusal = match store::object::object_delete(c, &name, &key, &condition, now) {
-                    Ok(true) => {
-                        gone.push(key.clone());
-                        None
-                    }
-                    Ok(false) => None,
-                    Err(error) => Some(Fault::of(&error).cloned().ok_or(error)?),
+            let mut outcomes = Vec::new();
+            for deletion in wanted {
+                // A refused one has changed nothing: the others go on.
+                let outcome = match store::object::object_delete(c, &name, &deletion, &owner, now) {
+                    Ok(deleted) => Ok(deleted),
+                    Err(error) => Err(Fault::of(&error).cloned().ok_or(error)?),
                 };
-                outcomes.push((key, refusal));
+                outcomes.push((deletion, outcome));
             }
-            Ok((outcomes, gone))
+            Ok(outcomes)
         };
-        let (outcomes, gone) = self.db().write(delete).await?;
-        gone.iter().for_each(|key| self.removed(bucket, key));
+        let outcomes = self.db().write(delete).await?;
+        for (deletion, outcome) in &outcomes {
+            if outcome.as_ref().is_ok_and(|deleted| deleted.changed) {
+                self.removed(bucket, &deletion.key);
+            }
+        }
         Ok(outcomes)
     }
 
@@ -268,15 +261,44 @@ impl Service {
             if page.objects.is_empty() {
                 return Ok(deleted);
             }
-            let keys = page.objects.into_iter().map(|object| (object.key, Condition::default()));
-            deleted += self.delete_each(bucket, keys.collect()).await?.len() as u64;
+            let named = |object: ObjectInfo| Deletion { key: object.key, ..Deletion::default() };
+            let wanted = page.objects.into_iter().map(named).collect();
+            deleted += self.delete_each(bucket, wanted, Owner::default()).await?.len() as u64;
         }
     }
 
-    pub async fn set_tags(&self, bucket: &str, key: &str, tags: Vec<(String, String)>) -> Result<()> {
-        names::check_tags(&tags)?;
+    /// Changes the traits of a version (tags, lock, ...) in one transaction; a refusal of `change`
+    /// leaves it as it was.
+    pub async fn object_update(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<Version>,
+        change: impl FnOnce(&mut Traits) -> Result<()> + Send + 'static,
+    ) -> Result<ObjectInfo> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.db().write(move |c| store::object::object_set_tags(c, &bucket, &key, &tags)).await
+        let update = move |c: &crate::store::Connection| {
+            let mut info = store::object::object_get(c, &bucket, &key, version)?.info;
+            change(&mut info.traits)?;
+            store::object::object_set_traits(c, &bucket, &info)?;
+            Ok(info)
+        };
+        self.db().write(update).await
+    }
+
+    pub async fn set_tags(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<Version>,
+        tags: Vec<(String, String)>,
+    ) -> Result<ObjectInfo> {
+        names::check_tags(&tags)?;
+        let set = move |traits: &mut Traits| {
+            traits.tags = tags;
+            Ok(())
+        };
+        self.object_update(bucket, key, version, set).await
     }
 }
 

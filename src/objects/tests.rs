@@ -1,7 +1,7 @@
 //! The service's behaviour without a network: what is visible when, and which blobs stay.
 
 use super::{
-    copy::{CopyOptions, Replacement},
+    copy::CopyOptions,
     digest::Algorithm,
     error::Fault,
     intake::Promise,
@@ -20,6 +20,8 @@ use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use std::{fmt::Debug, io};
 
+mod versions;
+
 struct Bench {
     service: Service,
     bus: Bus,
@@ -31,7 +33,7 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let (stores, bus) = (Stores::open(folder.path()).expect("opens"), Bus::new());
         let service = Service::new(&stores, bus.clone());
-        service.bucket_create("data").await.expect("a bucket");
+        service.bucket_create(NewBucket::named("data")).await.expect("a bucket");
         Self { service, bus, folder }
     }
 
@@ -196,12 +198,12 @@ async fn a_copy_shares_blobs_until_its_last_owner_goes() {
         let copy = format!("{key}-copy");
         let copied =
             bench.service.copy(("data", key), ("data", &copy), CopyOptions::default()).await.unwrap();
-        assert_eq!(copied.etag, bench.service.head("data", key).await.unwrap().etag);
+        assert_eq!(copied.info.etag, bench.service.head("data", key).await.unwrap().etag);
         assert!(matches!(
             fault(bench.service.copy(("data", key), ("data", key), CopyOptions::default()).await),
             Fault::InvalidRequest(_)
         ));
-        let changed = CopyOptions { replace: Some(Replacement::default()), ..CopyOptions::default() };
+        let changed = CopyOptions { replace: true, ..CopyOptions::default() };
         bench.service.copy(("data", key), ("data", key), changed).await.unwrap();
         bench.service.delete("data", key).await.unwrap();
         bench.service.collect(-1000).await.unwrap();
@@ -246,7 +248,7 @@ async fn parts_become_one_object_and_the_rest_is_let_go() {
         range: Some(5..first.len() as u64 + 3),
         ..PartSource::default()
     };
-    let (_, part) = bench.service.part_copy(at, 1, source).await.unwrap();
+    let (_, part, _) = bench.service.part_copy(at, 1, source).await.unwrap();
     bench.service.delete("data", "whole").await.unwrap();
     bench.service.collect(-1000).await.unwrap();
     let listed = ListedPart { number: 1, etag: part.etag, checksums: Vec::new() };

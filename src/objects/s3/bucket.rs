@@ -1,13 +1,20 @@
 //! Bucket operations.
 
 use super::{
-    super::{model::BucketInfo, service::Service},
-    REGION, convert,
+    super::{
+        model::{self, BucketInfo, NewBucket, Versioning},
+        service::Service,
+    },
+    REGION, convert, refuse,
 };
-use s3s::{S3Result, dto::*};
+use s3s::{S3ErrorCode, S3Result, dto::*};
 
 pub async fn create(service: &Service, input: CreateBucketInput) -> S3Result<CreateBucketOutput> {
-    service.bucket_create(&input.bucket).await.map_err(convert::error)?;
+    let new = NewBucket {
+        object_lock: input.object_lock_enabled_for_bucket == Some(true),
+        ..NewBucket::named(&input.bucket)
+    };
+    service.bucket_create(new).await.map_err(convert::error)?;
     Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
 }
 
@@ -26,13 +33,39 @@ pub async fn location(service: &Service, input: GetBucketLocationInput) -> S3Res
     Ok(GetBucketLocationOutput { location_constraint: Some(REGION.to_owned().into()) })
 }
 
-/// Neither enabled nor suspended: no bucket keeps versions yet.
 pub async fn versioning(
     service: &Service,
     input: GetBucketVersioningInput,
 ) -> S3Result<GetBucketVersioningOutput> {
-    service.bucket_get(&input.bucket).await.map_err(convert::error)?;
-    Ok(GetBucketVersioningOutput::default())
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let status = match bucket.versioning {
+        Versioning::Off => None,
+        Versioning::Enabled => Some(BucketVersioningStatus::ENABLED),
+        Versioning::Suspended => Some(BucketVersioningStatus::SUSPENDED),
+    };
+    let status = status.map(BucketVersioningStatus::from_static);
+    Ok(GetBucketVersioningOutput { status, ..Default::default() })
+}
+
+pub async fn set_versioning(
+    service: &Service,
+    input: PutBucketVersioningInput,
+) -> S3Result<PutBucketVersioningOutput> {
+    let configuration = input.versioning_configuration;
+    if configuration.mfa_delete.as_ref().is_some_and(|mfa| mfa.as_str() == MFADelete::ENABLED) {
+        return Err(refuse(S3ErrorCode::NotImplemented, "Deletion with a second factor is not supported."));
+    }
+    let status = configuration.status.as_ref().map(|status| status.as_str());
+    let versioning = match status {
+        Some(BucketVersioningStatus::ENABLED) => Versioning::Enabled,
+        Some(BucketVersioningStatus::SUSPENDED) => Versioning::Suspended,
+        _ => {
+            let message = "The versioning status is Enabled or Suspended.";
+            return Err(refuse(S3ErrorCode::IllegalVersioningConfigurationException, message));
+        }
+    };
+    service.bucket_set_versioning(&input.bucket, versioning).await.map_err(convert::error)?;
+    Ok(PutBucketVersioningOutput::default())
 }
 
 pub async fn list(service: &Service, input: ListBucketsInput) -> S3Result<ListBucketsOutput> {
@@ -47,7 +80,7 @@ pub async fn list(service: &Service, input: ListBucketsInput) -> S3Result<ListBu
     Ok(ListBucketsOutput {
         continuation_token: more.then(|| wanted.last().map(|b| b.name.clone())).flatten(),
         buckets: Some(wanted.into_iter().map(wire).collect()),
-        owner: Some(owner()),
+        owner: Some(convert::owner(&model::Owner::default())),
         prefix: input.prefix,
     })
 }
@@ -58,9 +91,4 @@ fn wire(bucket: BucketInfo) -> Bucket {
         creation_date: Some(convert::timestamp(bucket.created_ms)),
         name: Some(bucket.name),
     }
-}
-
-/// All that is stored here is the server's.
-pub fn owner() -> Owner {
-    Owner { display_name: Some("crannog".into()), id: Some("crannog".into()) }
 }

@@ -5,7 +5,7 @@ use super::{
         digest::{Algorithm, ChecksumKind, Checksums, decode_md5},
         error::Fault,
         intake::Promise,
-        model::{Condition, Match, SystemHeaders},
+        model::{Bucket, Condition, Match, Owner, SystemHeaders, Version, Versioning},
         read::ReadCondition,
     },
     refuse,
@@ -13,7 +13,7 @@ use super::{
 use crate::kernel::error::{Error, Kind};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{
     S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders,
@@ -30,7 +30,11 @@ use std::{
 /// An error of ours as S3 says it. Only our own failures are logged.
 pub fn error(error: Error) -> S3Error {
     if let Some(fault) = Fault::of(&error) {
-        return refuse(code(fault), error.message.clone());
+        let mut refusal = refuse(code(fault), error.message.clone());
+        if let Fault::DeleteMarker { version, modified_ms, .. } = fault {
+            refusal.set_headers(marker_headers(version, *modified_ms));
+        }
+        return refusal;
     }
     match error.kind {
         Kind::Busy => refuse(S3ErrorCode::SlowDown, error.message),
@@ -51,6 +55,13 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::NoSuchBucket(_) => S3ErrorCode::NoSuchBucket,
         Fault::InvalidBucketName(_) => S3ErrorCode::InvalidBucketName,
         Fault::BucketExists(_) => S3ErrorCode::BucketAlreadyOwnedByYou,
+        Fault::BucketTaken(_) => S3ErrorCode::BucketAlreadyExists,
+        Fault::InvalidBucketState(_) => S3ErrorCode::InvalidBucketState,
+        Fault::NoSuchVersion(_) => S3ErrorCode::NoSuchVersion,
+        Fault::InvalidVersion(_) => S3ErrorCode::InvalidArgument,
+        Fault::DeleteMarker { asked: true, .. } => S3ErrorCode::MethodNotAllowed,
+        Fault::DeleteMarker { asked: false, .. } => S3ErrorCode::NoSuchKey,
+        Fault::ObjectLocked => S3ErrorCode::AccessDenied,
         Fault::BucketNotEmpty(_) => S3ErrorCode::BucketNotEmpty,
         Fault::NoSuchKey(_) => S3ErrorCode::NoSuchKey,
         Fault::KeyTooLong(_) => S3ErrorCode::KeyTooLongError,
@@ -70,6 +81,19 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
     }
+}
+
+/// Whoever finds a delete marker is told so, and which.
+fn marker_headers(version: &str, modified_ms: i64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+    let date = http_date(&timestamp(modified_ms));
+    for (name, value) in [("x-amz-version-id", Some(version)), ("last-modified", date.as_deref())] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    headers
 }
 
 fn custom(name: &'static str) -> S3ErrorCode {
@@ -120,6 +144,23 @@ pub fn match_of(etag: String) -> Match {
 
 pub fn write_condition(if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> Condition {
     Condition { if_match: matching(if_match), if_none_match: matching(if_none_match), ..Condition::default() }
+}
+
+/// The same from headers, for CopyObject, where s3s has no fields for it.
+pub fn condition_headers(headers: &HeaderMap) -> S3Result<Condition> {
+    let read = |name: http::HeaderName| -> S3Result<Option<Match>> {
+        let Some(value) = headers.get(&name) else { return Ok(None) };
+        let text = value.to_str().ok().map(str::trim).filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| {
+            refuse(S3ErrorCode::InvalidArgument, format!("The header {name} is not an ETag, nor *."))
+        })?;
+        Ok(Some(match_of(text.trim_matches('"').to_owned())))
+    };
+    Ok(Condition {
+        if_match: read(http::header::IF_MATCH)?,
+        if_none_match: read(http::header::IF_NONE_MATCH)?,
+        ..Condition::default()
+    })
 }
 
 pub fn read_condition(
@@ -245,13 +286,12 @@ pub fn tags(header: Option<&str>) -> Vec<(String, String)> {
     tags
 }
 
-/// The bucket and key a copy reads.
-pub fn copy_source(source: CopySource) -> S3Result<(String, String)> {
+/// The bucket, key and version a copy reads.
+pub fn copy_source(source: CopySource) -> S3Result<(String, String, Option<Version>)> {
     match source {
-        CopySource::Bucket { bucket, key, version_id } => match version_id.as_deref() {
-            None | Some("null") => Ok((bucket.into(), key.into())),
-            Some(_) => Err(refuse(S3ErrorCode::NoSuchVersion, "Objects have no versions here.")),
-        },
+        CopySource::Bucket { bucket, key, version_id } => {
+            Ok((bucket.into(), key.into(), version(version_id.as_deref())?))
+        }
         _ => Err(refuse(S3ErrorCode::NotImplemented, "Access points do not exist here: name the bucket.")),
     }
 }
@@ -283,11 +323,24 @@ pub fn check_promises(
     Ok(())
 }
 
-pub fn check_version(version: Option<&str>) -> S3Result<()> {
-    match version {
-        None | Some("null" | "") => Ok(()),
-        Some(_) => Err(refuse(S3ErrorCode::NoSuchVersion, "Objects have no versions here.")),
-    }
+/// The version a request names, if it names one.
+pub fn version(text: Option<&str>) -> S3Result<Option<Version>> {
+    let named = text.filter(|text| !text.is_empty());
+    named.map(Version::parse).transpose().map_err(|fault| error(fault.into()))
+}
+
+/// A storage class to keep; the standard one is not written down.
+pub fn class(class: Option<&s3s::dto::StorageClass>) -> Option<String> {
+    class.map(|class| class.as_str().to_owned()).filter(|class| class != "STANDARD" && !class.is_empty())
+}
+
+/// A version as answers name it: not at all in a bucket that never had versions.
+pub fn version_id(bucket: &Bucket, version: Version) -> Option<String> {
+    (bucket.versioning != Versioning::Off).then(|| version.to_string())
+}
+
+pub fn owner(owner: &Owner) -> s3s::dto::Owner {
+    s3s::dto::Owner { display_name: Some(owner.0.clone()), id: Some(owner.0.clone()) }
 }
 
 /// Fills the five checksum fields of a wire type.

@@ -1,26 +1,24 @@
 //! CopyObject and UploadPartCopy.
 
 use super::{
-    super::{
-        copy::{CopyOptions, Replacement},
-        model::Condition,
-        multipart::PartSource,
-        service::Service,
-    },
+    super::{copy::CopyOptions, model::Traits, multipart::PartSource, service::Service},
     convert::{self, check_promises, set_checksums},
     refuse,
 };
-use s3s::{S3ErrorCode, S3Result, dto::*};
+use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 
-pub async fn object(service: &Service, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
+    let (input, headers) = (request.input, request.headers);
     let customer_key =
         input.sse_customer_algorithm.is_some() || input.copy_source_sse_customer_algorithm.is_some();
     check_promises(input.acl.as_ref(), input.server_side_encryption.as_ref(), customer_key)?;
-    let (bucket, key) = convert::copy_source(input.copy_source)?;
-    let replaces =
-        input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
-    let replace = replaces.then(|| Replacement {
+    let (from, source_key, version) = convert::copy_source(input.copy_source)?;
+    let replace = input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
+    let replace_tags =
+        input.tagging_directive.as_ref().is_some_and(|d| d.as_str() == TaggingDirective::REPLACE);
+    let traits = Traits {
         content_type: input.content_type,
+        class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
             input.cache_control,
             input.content_disposition,
@@ -29,21 +27,30 @@ pub async fn object(service: &Service, input: CopyObjectInput) -> S3Result<CopyO
             input.expires.as_ref(),
         ),
         metadata: convert::metadata(input.metadata),
-    });
-    let new_tags = input.tagging_directive.as_ref().is_some_and(|d| d.as_str() == TaggingDirective::REPLACE);
+        tags: convert::tags(input.tagging.as_deref()),
+        redirect: input.website_redirect_location,
+        ..Traits::default()
+    };
     let options = CopyOptions {
+        version,
+        traits,
         replace,
-        tags: new_tags.then(|| convert::tags(input.tagging.as_deref())),
+        replace_tags,
         source: convert::read_condition(
             input.copy_source_if_match,
             input.copy_source_if_none_match,
             input.copy_source_if_modified_since.as_ref(),
             input.copy_source_if_unmodified_since.as_ref(),
         ),
-        condition: Condition::default(),
+        condition: convert::condition_headers(&headers)?,
     };
-    let info =
-        service.copy((&bucket, &key), (&input.bucket, &input.key), options).await.map_err(convert::error)?;
+    let source = service.bucket(&from).await.map_err(convert::error)?;
+    let target = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let copied = service
+        .copy((&from, &source_key), (&input.bucket, &input.key), options)
+        .await
+        .map_err(convert::error)?;
+    let info = copied.info;
     let mut result = CopyObjectResult {
         e_tag: Some(convert::etag(&info.etag)),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
@@ -51,15 +58,22 @@ pub async fn object(service: &Service, input: CopyObjectInput) -> S3Result<CopyO
         ..Default::default()
     };
     set_checksums!(result, &info.checksums.values);
-    Ok(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() })
+    Ok(CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: convert::version_id(&source, copied.source),
+        version_id: convert::version_id(&target, info.version),
+        ..Default::default()
+    })
 }
 
 pub async fn part(service: &Service, input: UploadPartCopyInput) -> S3Result<UploadPartCopyOutput> {
-    let (bucket, key) = convert::copy_source(input.copy_source)?;
+    let (bucket, key, version) = convert::copy_source(input.copy_source)?;
+    let from = service.bucket(&bucket).await.map_err(convert::error)?;
     let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
     let source = PartSource {
         bucket,
         key,
+        version,
         range,
         condition: convert::read_condition(
             input.copy_source_if_match,
@@ -70,14 +84,18 @@ pub async fn part(service: &Service, input: UploadPartCopyInput) -> S3Result<Upl
     };
     let at = (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str());
     let number = u32::try_from(input.part_number).unwrap_or(0);
-    let (upload, part) = service.part_copy(at, number, source).await.map_err(convert::error)?;
+    let (upload, part, version) = service.part_copy(at, number, source).await.map_err(convert::error)?;
     let mut result = CopyPartResult {
         e_tag: Some(convert::etag(&part.etag)),
         last_modified: Some(convert::timestamp(part.modified_ms)),
         ..Default::default()
     };
     set_checksums!(result, upload.algorithm.iter().zip(&part.checksum));
-    Ok(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() })
+    Ok(UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: convert::version_id(&from, version),
+        ..Default::default()
+    })
 }
 
 /// `bytes=first-last`, both given, as this header alone demands.

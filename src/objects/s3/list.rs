@@ -1,11 +1,10 @@
-//! ListObjects, first and second version.
+//! ListObjects, first and second edition, and ListObjectVersions.
 
 use super::{
     super::{
-        model::{ListPage, ListQuery, ObjectInfo},
+        model::{ListPage, ListQuery, ObjectInfo, VersionQuery},
         service::Service,
     },
-    bucket::owner,
     convert::{self, encode},
     refuse,
 };
@@ -13,8 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use s3s::{S3ErrorCode, S3Result, dto::*};
 
 const PAGE_MAX: i32 = 1000;
-/// The id of the version of an object that has none.
-const NULL_VERSION: &str = "null";
+const STANDARD: &str = "STANDARD";
 
 pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
     let url = is_url(input.encoding_type.as_ref())?;
@@ -73,32 +71,39 @@ pub async fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListOb
     })
 }
 
-/// Every object is the one version there is of it, which S3 calls "null". Tools that empty a bucket ask.
 pub async fn versions(
     service: &Service,
     input: ListObjectVersionsInput,
 ) -> S3Result<ListObjectVersionsOutput> {
     let url = is_url(input.encoding_type.as_ref())?;
     let max_keys = page_size(input.max_keys)?;
-    let query = ListQuery {
+    let key_marker = input.key_marker.clone().filter(|marker| !marker.is_empty());
+    let version_marker = convert::version(input.version_id_marker.as_deref())?;
+    if version_marker.is_some() && key_marker.is_none() {
+        let message = "A version-id marker cannot be specified without a key marker.";
+        return Err(refuse(S3ErrorCode::InvalidArgument, message));
+    }
+    let query = VersionQuery {
         prefix: input.prefix.clone().unwrap_or_default(),
         delimiter: input.delimiter.clone(),
-        after: input.key_marker.clone().filter(|marker| !marker.is_empty()),
+        after: key_marker.map(|key| (key, version_marker)),
         limit: max_keys as usize,
     };
-    let page = service.list(&input.bucket, query).await.map_err(convert::error)?;
-    let (next, objects, prefixes) = parts(page, url, true);
+    let page = service.list_versions(&input.bucket, query).await.map_err(convert::error)?;
+    let (markers, versions): (Vec<_>, Vec<_>) = page.versions.into_iter().partition(|info| info.marker);
+    let (next_key, next_version) = page.next.unzip();
     Ok(ListObjectVersionsOutput {
         name: Some(input.bucket),
         prefix: Some(encode(&input.prefix.unwrap_or_default(), url)),
         key_marker: Some(encode(&input.key_marker.unwrap_or_default(), url)),
         version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
         max_keys: Some(max_keys),
-        is_truncated: Some(next.is_some()),
-        next_version_id_marker: next.as_ref().map(|_| NULL_VERSION.to_owned()),
-        next_key_marker: next.map(|next| encode(&next, url)),
-        versions: Some(objects.into_iter().map(version).collect()),
-        common_prefixes: Some(prefixes),
+        is_truncated: Some(next_key.is_some()),
+        next_version_id_marker: next_version.flatten().map(|version| version.to_string()),
+        next_key_marker: next_key.map(|next| encode(&next, url)),
+        versions: Some(versions.into_iter().map(|info| version(info, url)).collect()),
+        delete_markers: Some(markers.into_iter().map(|info| marker(info, url)).collect()),
+        common_prefixes: Some(common_prefixes(page.prefixes, url)),
         delimiter: delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         ..Default::default()
@@ -116,24 +121,37 @@ fn is_xml(text: &str) -> bool {
         .any(|c| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
 }
 
-fn version(object: Object) -> ObjectVersion {
+fn version(info: ObjectInfo, url: bool) -> ObjectVersion {
     ObjectVersion {
-        e_tag: object.e_tag,
-        is_latest: Some(true),
-        key: object.key,
-        last_modified: object.last_modified,
-        owner: object.owner,
-        size: object.size,
-        storage_class: Some(ObjectVersionStorageClass::from_static("STANDARD")),
-        version_id: Some(NULL_VERSION.to_owned()),
+        e_tag: Some(convert::etag(&info.etag)),
+        is_latest: Some(info.latest),
+        key: Some(encode(&info.key, url)),
+        last_modified: Some(convert::timestamp(info.last_modified_ms)),
+        owner: Some(convert::owner(&info.traits.owner)),
+        size: Some(i64::try_from(info.size).unwrap_or(i64::MAX)),
+        storage_class: Some(info.traits.class.unwrap_or_else(|| STANDARD.into()).into()),
+        version_id: Some(info.version.to_string()),
         ..Default::default()
     }
 }
 
+fn marker(info: ObjectInfo, url: bool) -> DeleteMarkerEntry {
+    DeleteMarkerEntry {
+        is_latest: Some(info.latest),
+        key: Some(encode(&info.key, url)),
+        last_modified: Some(convert::timestamp(info.last_modified_ms)),
+        owner: Some(convert::owner(&info.traits.owner)),
+        version_id: Some(info.version.to_string()),
+    }
+}
+
+fn common_prefixes(prefixes: Vec<String>, url: bool) -> Vec<CommonPrefix> {
+    prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(encode(prefix, url)) }).collect()
+}
+
 fn parts(page: ListPage, url: bool, with_owner: bool) -> (Option<String>, Vec<Object>, Vec<CommonPrefix>) {
     let objects = page.objects.into_iter().map(|info| wire(info, url, with_owner)).collect();
-    let prefix = |prefix: String| CommonPrefix { prefix: Some(encode(&prefix, url)) };
-    (page.next, objects, page.prefixes.into_iter().map(prefix).collect())
+    (page.next, objects, common_prefixes(page.prefixes, url))
 }
 
 fn wire(info: ObjectInfo, url: bool, with_owner: bool) -> Object {
@@ -141,9 +159,9 @@ fn wire(info: ObjectInfo, url: bool, with_owner: bool) -> Object {
         e_tag: Some(convert::etag(&info.etag)),
         key: Some(encode(&info.key, url)),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
-        owner: with_owner.then(owner),
+        owner: with_owner.then(|| convert::owner(&info.traits.owner)),
         size: Some(i64::try_from(info.size).unwrap_or(i64::MAX)),
-        storage_class: Some(ObjectStorageClass::from_static("STANDARD")),
+        storage_class: Some(info.traits.class.unwrap_or_else(|| STANDARD.into()).into()),
         ..Default::default()
     }
 }

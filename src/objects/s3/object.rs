@@ -4,11 +4,13 @@ use super::{
     super::{
         digest::{Algorithm, Checksums},
         error::Fault,
-        model::{Condition, ObjectInfo, PartInfo, PutOptions},
+        model::{
+            self, Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version,
+        },
         read::{ReadCondition, Verdict},
         service::Service,
     },
-    convert::{self, Claims, check_promises, check_version, set_checksums},
+    convert::{self, Claims, check_promises, set_checksums},
     list::page_size,
     refuse,
 };
@@ -19,7 +21,6 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
 /// Keys one DeleteObjects may name.
 const DELETE_MAX: usize = 1000;
-const NO_VERSIONS: &str = "Objects have no versions here.";
 
 pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
     let (input, headers) = (request.input, request.headers);
@@ -35,8 +36,9 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         headers: &headers,
         trailers: request.trailing_headers,
     })?;
-    let options = PutOptions {
+    let traits = Traits {
         content_type: input.content_type,
+        class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
             input.cache_control,
             input.content_disposition,
@@ -46,22 +48,31 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         ),
         metadata: convert::metadata(input.metadata),
         tags: convert::tags(input.tagging.as_deref()),
-        condition: convert::write_condition(input.if_match, input.if_none_match),
+        redirect: input.website_redirect_location,
+        ..Traits::default()
     };
+    let condition = convert::write_condition(input.if_match, input.if_none_match);
+    let options = PutOptions { traits, condition };
     let body = convert::body(input.body);
     let info = service
         .put_promised(&input.bucket, &input.key, body, options, promise)
         .await
         .map_err(|error| convert::with_status(convert::error(error), StatusCode::BAD_REQUEST))?;
-    let mut output = PutObjectOutput { e_tag: Some(convert::etag(&info.etag)), ..Default::default() };
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let mut output = PutObjectOutput {
+        e_tag: Some(convert::etag(&info.etag)),
+        version_id: convert::version_id(&bucket, info.version),
+        ..Default::default()
+    };
     set_checksums!(output, &info.checksums.values);
     output.checksum_type = convert::checksum_type(&info.checksums);
     Ok(output)
 }
 
 pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObjectOutput> {
-    check_version(input.version_id.as_deref())?;
-    let opened = service.open(&input.bucket, &input.key).await.map_err(convert::error)?;
+    let version = convert::version(input.version_id.as_deref())?;
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let opened = service.open(&input.bucket, &input.key, version).await.map_err(convert::error)?;
     let condition = convert::read_condition(
         input.if_match,
         input.if_none_match,
@@ -82,19 +93,22 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".into()),
         body: Some(body.into()),
-        cache_control: info.headers.cache_control,
-        content_disposition: info.headers.content_disposition,
-        content_encoding: info.headers.content_encoding,
-        content_language: info.headers.content_language,
+        cache_control: info.traits.headers.cache_control,
+        content_disposition: info.traits.headers.content_disposition,
+        content_encoding: info.traits.headers.content_encoding,
+        content_language: info.traits.headers.content_language,
         content_length: Some(signed(span.range.end - span.range.start)),
         content_range: span.header,
-        content_type: info.content_type.or_else(|| Some("binary/octet-stream".into())),
+        content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
         e_tag: Some(convert::etag(&info.etag)),
-        expires: info.headers.expires.as_deref().and_then(parse_date),
+        expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
-        metadata: Some(info.metadata.into_iter().collect()),
+        metadata: Some(info.traits.metadata.into_iter().collect()),
+        storage_class: info.traits.class.map(StorageClass::from),
+        version_id: convert::version_id(&bucket, info.version),
+        website_redirect_location: info.traits.redirect,
         parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
-        tag_count: (!info.tags.is_empty()).then_some(info.tags.len() as i32),
+        tag_count: (!info.traits.tags.is_empty()).then_some(info.traits.tags.len() as i32),
         ..Default::default()
     };
     if input.checksum_mode.is_some() && !span.checksums.is_empty() {
@@ -106,8 +120,9 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
 
 /// The tag count goes into a header by hand: s3s has no field for it here.
 pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
-    check_version(input.version_id.as_deref())?;
-    let info = service.head(&input.bucket, &input.key).await.map_err(convert::error)?;
+    let version = convert::version(input.version_id.as_deref())?;
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
     let condition = convert::read_condition(
         input.if_match,
         input.if_none_match,
@@ -116,20 +131,23 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
     );
     judge(&condition, &info)?;
     let span = span(&info, input.range, input.part_number)?;
-    let tag_count = info.tags.len();
+    let tag_count = info.traits.tags.len();
     let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".into()),
-        cache_control: info.headers.cache_control,
-        content_disposition: info.headers.content_disposition,
-        content_encoding: info.headers.content_encoding,
-        content_language: info.headers.content_language,
+        cache_control: info.traits.headers.cache_control,
+        content_disposition: info.traits.headers.content_disposition,
+        content_encoding: info.traits.headers.content_encoding,
+        content_language: info.traits.headers.content_language,
         content_length: Some(signed(span.range.end - span.range.start)),
         content_range: span.header,
-        content_type: info.content_type.or_else(|| Some("binary/octet-stream".into())),
+        content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
         e_tag: Some(convert::etag(&info.etag)),
-        expires: info.headers.expires.as_deref().and_then(parse_date),
+        expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
-        metadata: Some(info.metadata.into_iter().collect()),
+        metadata: Some(info.traits.metadata.into_iter().collect()),
+        storage_class: info.traits.class.map(StorageClass::from),
+        version_id: convert::version_id(&bucket, info.version),
+        website_redirect_location: info.traits.redirect,
         parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
         ..Default::default()
     };
@@ -144,16 +162,28 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
     Ok(response)
 }
 
-pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
-    check_version(input.version_id.as_deref())?;
+/// The headers of a delete marker are set by hand: S3 leaves them out where s3s would write "false".
+pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<S3Response<DeleteObjectOutput>> {
     let condition = Condition {
         if_match: convert::matching(input.if_match),
         size: input.if_match_size.and_then(|size| u64::try_from(size).ok()),
         modified_s: input.if_match_last_modified_time.as_ref().and_then(convert::seconds),
         ..Condition::default()
     };
-    service.delete_if(&input.bucket, &input.key, condition).await.map_err(convert::error)?;
-    Ok(DeleteObjectOutput::default())
+    let wanted = Deletion {
+        key: input.key,
+        version: convert::version(input.version_id.as_deref())?,
+        condition,
+        bypass_governance: input.bypass_governance_retention == Some(true),
+    };
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let deleted =
+        service.delete_one(&input.bucket, wanted, model::Owner::default()).await.map_err(convert::error)?;
+    Ok(S3Response::new(DeleteObjectOutput {
+        delete_marker: deleted.marker.then_some(true),
+        version_id: deleted.version.and_then(|version| convert::version_id(&bucket, version)),
+        ..Default::default()
+    }))
 }
 
 pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
@@ -161,17 +191,27 @@ pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Resu
     if objects.is_empty() || objects.len() > DELETE_MAX {
         return Err(refuse(S3ErrorCode::MalformedXML, "Name between 1 and 1,000 keys to delete."));
     }
-    let (known, versioned): (Vec<_>, Vec<_>) =
-        objects.into_iter().partition(|object| check_version(object.version_id.as_deref()).is_ok());
-    let wanted = known.into_iter().map(|object| (object.key.clone(), delete_condition(&object))).collect();
-    let outcomes = service.delete_each(&input.bucket, wanted).await.map_err(convert::error)?;
-    let mut errors: Vec<Error> =
-        versioned.into_iter().map(|o| failed(o.key, "NoSuchVersion", NO_VERSIONS)).collect();
-    let mut deleted = Vec::new();
-    for (key, refusal) in outcomes {
-        match refusal {
-            Some(fault) => errors.push(failed(key, convert::code(&fault).as_str(), &fault.to_string())),
-            None => deleted.push(DeletedObject { key: Some(key), ..Default::default() }),
+    let bypass_governance = input.bypass_governance_retention == Some(true);
+    let (mut wanted, mut errors, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
+    for object in objects {
+        match object.version_id.as_deref().filter(|id| !id.is_empty()).map(Version::parse).transpose() {
+            Ok(version) => {
+                let condition = delete_condition(&object);
+                wanted.push(Deletion { key: object.key, version, condition, bypass_governance });
+            }
+            Err(_) => {
+                errors.push(failed(object.key, object.version_id, &Fault::NoSuchVersion(String::new())))
+            }
+        }
+    }
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let outcomes =
+        service.delete_each(&input.bucket, wanted, model::Owner::default()).await.map_err(convert::error)?;
+    for (deletion, outcome) in outcomes {
+        let asked = deletion.version.map(|version| version.to_string());
+        match outcome {
+            Ok(done) => deleted.push(deletion_done(&bucket, deletion.key, asked, &done)),
+            Err(fault) => errors.push(failed(deletion.key, asked, &fault)),
         }
     }
     Ok(DeleteObjectsOutput {
@@ -179,6 +219,16 @@ pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Resu
         errors: (!errors.is_empty()).then_some(errors),
         ..Default::default()
     })
+}
+
+fn deletion_done(bucket: &Bucket, key: String, asked: Option<String>, done: &Deleted) -> DeletedObject {
+    let marker = done.version.filter(|_| done.marker).and_then(|v| convert::version_id(bucket, v));
+    DeletedObject {
+        key: Some(key),
+        delete_marker: done.marker.then_some(true),
+        delete_marker_version_id: marker,
+        version_id: asked,
+    }
 }
 
 /// A condition that is not kept must not delete: to pass over it would lose somebody's newer object.
@@ -191,48 +241,72 @@ fn delete_condition(object: &ObjectIdentifier) -> Condition {
     }
 }
 
-fn failed(key: String, code: &str, message: &str) -> Error {
-    Error { code: Some(code.to_owned()), key: Some(key), message: Some(message.to_owned()), version_id: None }
+fn failed(key: String, version_id: Option<String>, fault: &Fault) -> Error {
+    Error {
+        code: Some(convert::code(fault).as_str().to_owned()),
+        key: Some(key),
+        message: Some(fault.to_string()),
+        version_id,
+    }
 }
 
 pub async fn tags_get(service: &Service, input: GetObjectTaggingInput) -> S3Result<GetObjectTaggingOutput> {
-    check_version(input.version_id.as_deref())?;
-    let info = service.head(&input.bucket, &input.key).await.map_err(convert::error)?;
+    let version = convert::version(input.version_id.as_deref())?;
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
     let tag = |(key, value)| Tag { key: Some(key), value: Some(value) };
-    Ok(GetObjectTaggingOutput { tag_set: info.tags.into_iter().map(tag).collect(), version_id: None })
+    Ok(GetObjectTaggingOutput {
+        tag_set: info.traits.tags.into_iter().map(tag).collect(),
+        version_id: convert::version_id(&bucket, info.version),
+    })
 }
 
 pub async fn tags_put(service: &Service, input: PutObjectTaggingInput) -> S3Result<PutObjectTaggingOutput> {
-    check_version(input.version_id.as_deref())?;
     let pair = |tag: Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
     let tags = input.tagging.tag_set.into_iter().map(pair).collect();
-    service.set_tags(&input.bucket, &input.key, tags).await.map_err(convert::error)?;
-    Ok(PutObjectTaggingOutput::default())
+    let version_id =
+        set_tags(service, (&input.bucket, &input.key), input.version_id.as_deref(), tags).await?;
+    Ok(PutObjectTaggingOutput { version_id })
 }
 
 pub async fn tags_delete(
     service: &Service,
     input: DeleteObjectTaggingInput,
 ) -> S3Result<DeleteObjectTaggingOutput> {
-    check_version(input.version_id.as_deref())?;
-    service.set_tags(&input.bucket, &input.key, Vec::new()).await.map_err(convert::error)?;
-    Ok(DeleteObjectTaggingOutput::default())
+    let at = (input.bucket.as_str(), input.key.as_str());
+    let version_id = set_tags(service, at, input.version_id.as_deref(), Vec::new()).await?;
+    Ok(DeleteObjectTaggingOutput { version_id })
+}
+
+async fn set_tags(
+    service: &Service,
+    (bucket, key): (&str, &str),
+    version: Option<&str>,
+    tags: Vec<(String, String)>,
+) -> S3Result<Option<String>> {
+    let version = convert::version(version)?;
+    let info = service.set_tags(bucket, key, version, tags).await.map_err(convert::error)?;
+    let bucket = service.bucket(bucket).await.map_err(convert::error)?;
+    Ok(convert::version_id(&bucket, info.version))
 }
 
 pub async fn attributes(
     service: &Service,
     input: GetObjectAttributesInput,
 ) -> S3Result<GetObjectAttributesOutput> {
-    check_version(input.version_id.as_deref())?;
-    let info = service.head(&input.bucket, &input.key).await.map_err(convert::error)?;
+    let version = convert::version(input.version_id.as_deref())?;
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
     // One header may name several, and s3s leaves it whole.
     let named = |name: &str, list: &str| list.split(',').any(|one| one.trim() == name);
     let asked = |name: &str| input.object_attributes.iter().any(|list| named(name, list.as_str()));
     let mut output = GetObjectAttributesOutput {
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
+        version_id: convert::version_id(&bucket, info.version),
         e_tag: asked("ETag").then(|| convert::etag(&info.etag)),
         object_size: asked("ObjectSize").then(|| signed(info.size)),
-        storage_class: asked("StorageClass").then(|| StorageClass::from_static("STANDARD")),
+        storage_class: asked("StorageClass")
+            .then(|| info.traits.class.clone().unwrap_or_else(|| "STANDARD".into()).into()),
         ..Default::default()
     };
     if asked("Checksum") && !info.checksums.values.is_empty() {

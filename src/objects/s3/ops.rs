@@ -50,6 +50,13 @@ impl S3 for Ops {
         bucket::versioning(&self.0, request.input).await.map(S3Response::new)
     }
 
+    async fn put_bucket_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        bucket::set_versioning(&self.0, request.input).await.map(S3Response::new)
+    }
+
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         object::put(&self.0, request).await.map(S3Response::new)
     }
@@ -69,7 +76,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        object::delete(&self.0, request.input).await.map(S3Response::new)
+        object::delete(&self.0, request.input).await
     }
 
     async fn delete_objects(
@@ -111,7 +118,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
-        copy::object(&self.0, request.input).await.map(S3Response::new)
+        copy::object(&self.0, request).await.map(S3Response::new)
     }
 
     async fn upload_part_copy(

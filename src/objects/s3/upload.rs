@@ -3,12 +3,11 @@
 use super::{
     super::{
         digest::{Algorithm, ChecksumKind},
-        model::{Part as StoredPart, PutOptions, Upload},
+        model::{Part as StoredPart, PutOptions, Traits, Upload},
         multipart::{Completion, ListedPart},
         service::Service,
         store::list::common_prefix,
     },
-    bucket::owner,
     convert::{self, Claims, check_promises, encode, get_checksums, set_checksums},
     list::{is_url, page_size},
     refuse,
@@ -30,8 +29,9 @@ pub async fn create(
         Some(algorithm) => Some((algorithm, kind(algorithm, input.checksum_type.as_ref())?)),
         None => None,
     };
-    let options = PutOptions {
+    let traits = Traits {
         content_type: input.content_type,
+        class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
             input.cache_control,
             input.content_disposition,
@@ -41,8 +41,10 @@ pub async fn create(
         ),
         metadata: convert::metadata(input.metadata),
         tags: convert::tags(input.tagging.as_deref()),
-        ..PutOptions::default()
+        redirect: input.website_redirect_location,
+        ..Traits::default()
     };
+    let options = PutOptions { traits, ..PutOptions::default() };
     let upload =
         service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;
     Ok(CreateMultipartUploadOutput {
@@ -109,7 +111,9 @@ pub async fn complete(
         .upload_complete(&input.bucket, &input.key, &input.upload_id, completion)
         .await
         .map_err(convert::error)?;
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let mut output = CompleteMultipartUploadOutput {
+        version_id: convert::version_id(&bucket, info.version),
         location: Some(format!("/{}/{}", input.bucket, encode(&input.key, true))),
         bucket: Some(input.bucket),
         key: Some(input.key),
@@ -158,9 +162,9 @@ pub async fn parts(service: &Service, input: ListPartsInput) -> S3Result<ListPar
         is_truncated: Some(more),
         checksum_algorithm: wire_algorithm(&upload),
         checksum_type: wire_kind(&upload),
-        storage_class: Some(StorageClass::from_static("STANDARD")),
-        owner: Some(owner()),
-        initiator: Some(Initiator { display_name: owner().display_name, id: owner().id }),
+        storage_class: Some(class(&upload)),
+        owner: Some(convert::owner(&upload.traits.owner)),
+        initiator: Some(initiator(&upload)),
         parts: Some(parts.into_iter().map(|part| wire_part(part, &upload)).collect()),
         ..Default::default()
     })
@@ -269,11 +273,21 @@ fn wire_upload(upload: Upload, url: bool) -> MultipartUpload {
         checksum_type: wire_kind(&upload),
         initiated: Some(convert::timestamp(upload.created_ms)),
         key: Some(encode(&upload.key, url)),
-        owner: Some(owner()),
-        initiator: Some(Initiator { display_name: owner().display_name, id: owner().id }),
-        storage_class: Some(StorageClass::from_static("STANDARD")),
+        owner: Some(convert::owner(&upload.traits.owner)),
+        initiator: Some(initiator(&upload)),
+        storage_class: Some(class(&upload)),
         upload_id: Some(upload.id),
     }
+}
+
+/// Who began an upload owns what it becomes.
+fn initiator(upload: &Upload) -> Initiator {
+    let Owner { display_name, id } = convert::owner(&upload.traits.owner);
+    Initiator { display_name, id }
+}
+
+fn class(upload: &Upload) -> StorageClass {
+    upload.traits.class.clone().unwrap_or_else(|| "STANDARD".into()).into()
 }
 
 fn wire_algorithm(upload: &Upload) -> Option<ChecksumAlgorithm> {

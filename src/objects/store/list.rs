@@ -1,13 +1,18 @@
 //! Listings: a walk along the primary key that jumps over each common prefix instead of reading it.
 
-use super::super::model::{ListPage, ListQuery, ObjectInfo};
+use super::super::model::{
+    ListPage, ListQuery, ObjectInfo, Owner, Traits, Version, VersionPage, VersionQuery,
+};
 use super::{bucket, signed, unsigned};
 use crate::kernel::error::Result;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 /// Greater than every byte of UTF-8, so `prefix + BEYOND` is greater than every key with the prefix.
 /// SQLite compares text byte by byte and does not mind that this is not UTF-8.
 const BEYOND: u8 = 0xFF;
+
+const COLUMNS: &str =
+    "key, seq, latest, is_null, marker, size, etag, modified_ms, owner, class, content_type";
 
 /// One page of the objects of a bucket, in byte order.
 pub fn object_list(c: &Connection, bucket: &str, query: &ListQuery) -> Result<ListPage> {
@@ -18,7 +23,7 @@ pub fn object_list(c: &Connection, bucket: &str, query: &ListQuery) -> Result<Li
     }
     let delimiter = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     let end = beyond(&query.prefix);
-    let mut from = start(query, delimiter);
+    let mut from = start(&query.prefix, query.after.as_deref(), delimiter);
     while let Some(next) = walk(c, bucket, query, delimiter, (&from, &end), &mut page)? {
         from = next;
     }
@@ -34,46 +39,144 @@ fn walk(
     (from, end): (&[u8], &[u8]),
     page: &mut ListPage,
 ) -> Result<Option<Vec<u8>>> {
-    let mut statement = c.prepare_cached(
-        "SELECT key, size, etag, modified_ms, content_type FROM object
-         WHERE bucket = ?1 AND key >= CAST(?2 AS TEXT) AND key < CAST(?3 AS TEXT) AND version = ''
-         ORDER BY key LIMIT ?4",
-    )?;
+    let mut statement = c.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM object
+         WHERE bucket = ?1 AND key >= CAST(?2 AS TEXT) AND key < CAST(?3 AS TEXT) AND latest = 1 AND marker = 0
+         ORDER BY key LIMIT ?4"
+    ))?;
     // One more than fits tells whether this page is the last.
     let room = query.limit - page.objects.len() - page.prefixes.len() + 1;
     let mut rows = statement.query(params![bucket, from, end, signed(room as u64)])?;
     while let Some(row) = rows.next()? {
         let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         if page.objects.len() + page.prefixes.len() == query.limit {
-            page.next = last(page);
+            let key = page.objects.last().map(|object| object.key.as_str());
+            page.next = key.max(page.prefixes.last().map(String::as_str)).map(str::to_owned);
             return Ok(None);
         }
         if let Some(common) = common_prefix(key, &query.prefix, delimiter) {
             page.prefixes.push(common.to_owned());
             return Ok(Some(beyond(common)));
         }
-        page.objects.push(ObjectInfo {
-            key: key.to_owned(),
-            size: unsigned(row.get(1)?),
-            etag: row.get(2)?,
-            last_modified_ms: row.get(3)?,
-            content_type: row.get(4)?,
-            ..ObjectInfo::default()
-        });
+        page.objects.push(read(row)?);
     }
     Ok(None)
 }
 
+/// One page of all versions and delete markers, by key and then from the newest to the oldest.
+pub fn version_list(c: &Connection, bucket: &str, query: &VersionQuery) -> Result<VersionPage> {
+    bucket::bucket_require(c, bucket)?;
+    let mut page = VersionPage::default();
+    if query.limit == 0 {
+        return Ok(page);
+    }
+    let delimiter = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+    if let Some((key, Some(version))) = &query.after {
+        older(c, bucket, (key, *version), query.limit, &mut page)?;
+    }
+    let end = beyond(&query.prefix);
+    let after = query.after.as_ref().map(|(key, _)| key.as_str());
+    let mut from = start(&query.prefix, after, delimiter);
+    while let Some(next) = walk_versions(c, bucket, query, delimiter, (&from, &end), &mut page)? {
+        from = next;
+    }
+    Ok(page)
+}
+
+/// The versions of one key that are older than the one given: the rest of a page cut within a key.
+fn older(
+    c: &Connection,
+    bucket: &str,
+    (key, version): (&str, Version),
+    limit: usize,
+    page: &mut VersionPage,
+) -> Result<()> {
+    let (bound, seq) = match version {
+        Version::Id(seq) => ("?3", seq),
+        Version::Null => {
+            ("(SELECT seq FROM object WHERE bucket = ?1 AND key = ?2 AND is_null = 1 AND ?3 = 0)", 0)
+        }
+    };
+    let mut statement = c.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM object WHERE bucket = ?1 AND key = ?2 AND seq < {bound}
+         ORDER BY seq DESC LIMIT ?4"
+    ))?;
+    let mut rows = statement.query(params![bucket, key, seq, signed(limit as u64 + 1)])?;
+    while let Some(row) = rows.next()? {
+        page.versions.push(read(row)?);
+    }
+    if page.versions.len() > limit {
+        page.versions.truncate(limit);
+        page.next = page.versions.last().map(|last| (last.key.clone(), Some(last.version)));
+    }
+    Ok(())
+}
+
+fn walk_versions(
+    c: &Connection,
+    bucket: &str,
+    query: &VersionQuery,
+    delimiter: Option<&str>,
+    (from, end): (&[u8], &[u8]),
+    page: &mut VersionPage,
+) -> Result<Option<Vec<u8>>> {
+    if page.next.is_some() {
+        return Ok(None);
+    }
+    let mut statement = c.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM object WHERE bucket = ?1 AND key >= CAST(?2 AS TEXT) AND key < CAST(?3 AS TEXT)
+         ORDER BY key, seq DESC LIMIT ?4"
+    ))?;
+    let room = query.limit - page.versions.len() - page.prefixes.len() + 1;
+    let mut rows = statement.query(params![bucket, from, end, signed(room as u64)])?;
+    while let Some(row) = rows.next()? {
+        let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        if page.versions.len() + page.prefixes.len() == query.limit {
+            let last = page.versions.last().map(|last| (last.key.clone(), Some(last.version)));
+            let common = page.prefixes.last().map(|common| (common.clone(), None));
+            page.next =
+                if last.as_ref().map(|l| &l.0) > common.as_ref().map(|c| &c.0) { last } else { common };
+            return Ok(None);
+        }
+        if let Some(common) = common_prefix(key, &query.prefix, delimiter) {
+            page.prefixes.push(common.to_owned());
+            return Ok(Some(beyond(common)));
+        }
+        page.versions.push(read(row)?);
+    }
+    Ok(None)
+}
+
+fn read(row: &Row<'_>) -> Result<ObjectInfo> {
+    let seq = row.get(1)?;
+    Ok(ObjectInfo {
+        key: row.get(0)?,
+        version: if row.get(3)? { Version::Null } else { Version::Id(seq) },
+        latest: row.get(2)?,
+        marker: row.get(4)?,
+        size: unsigned(row.get(5)?),
+        etag: row.get(6)?,
+        last_modified_ms: row.get(7)?,
+        traits: Traits {
+            owner: Owner(row.get(8)?),
+            class: row.get(9)?,
+            content_type: row.get(10)?,
+            ..Traits::default()
+        },
+        ..ObjectInfo::default()
+    })
+}
+
 /// The first key that may be listed. After a common prefix come the keys behind all of it.
-fn start(query: &ListQuery, delimiter: Option<&str>) -> Vec<u8> {
-    let prefix = query.prefix.as_bytes().to_vec();
-    let Some(after) = query.after.as_deref() else { return prefix };
-    let behind = match common_prefix(after, &query.prefix, delimiter) {
+fn start(prefix: &str, after: Option<&str>, delimiter: Option<&str>) -> Vec<u8> {
+    let begin = prefix.as_bytes().to_vec();
+    let Some(after) = after else { return begin };
+    let behind = match common_prefix(after, prefix, delimiter) {
         Some(common) if common == after => beyond(after),
         // The smallest string greater than `after`.
         _ => [after.as_bytes(), b"\0"].concat(),
     };
-    prefix.max(behind)
+    begin.max(behind)
 }
 
 pub fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
@@ -87,9 +190,4 @@ pub fn beyond(prefix: &str) -> Vec<u8> {
     let mut bytes = prefix.as_bytes().to_vec();
     bytes.push(BEYOND);
     bytes
-}
-
-fn last(page: &ListPage) -> Option<String> {
-    let key = page.objects.last().map(|object| object.key.as_str());
-    key.max(page.prefixes.last().map(String::as_str)).map(str::to_owned)
 }

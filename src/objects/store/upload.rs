@@ -3,13 +3,13 @@
 use super::super::{
     digest::Algorithm,
     error::Fault,
-    model::{Part, Upload},
+    model::{Owner, Part, Traits, Upload},
 };
 use super::{blob, bucket, from_json, signed, to_json, unsigned};
 use crate::kernel::error::Result;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "id, key, created_ms, content_type, headers, metadata, tags, algorithm, checksum_kind";
+const COLUMNS: &str = "id, key, created_ms, owner, class, content_type, traits, algorithm, checksum_kind";
 
 pub fn upload_create(c: &Connection, bucket: &str, upload: &Upload) -> Result<()> {
     bucket::bucket_require(c, bucket)?;
@@ -20,10 +20,10 @@ pub fn upload_create(c: &Connection, bucket: &str, upload: &Upload) -> Result<()
         upload.id,
         upload.key,
         upload.created_ms,
-        upload.content_type,
-        to_json(&upload.headers)?,
-        to_json(&upload.metadata)?,
-        to_json(&upload.tags)?,
+        upload.traits.owner.0,
+        upload.traits.class,
+        upload.traits.content_type,
+        to_json(&upload.traits)?,
         upload.algorithm.map(Algorithm::name),
         to_json(&upload.checksum_kind)?,
     ])?;
@@ -132,10 +132,12 @@ fn read(row: &Row<'_>) -> Result<Upload> {
         id: row.get(0)?,
         key: row.get(1)?,
         created_ms: row.get(2)?,
-        content_type: row.get(3)?,
-        headers: from_json(&json(4)?)?,
-        metadata: from_json(&json(5)?)?,
-        tags: from_json(&json(6)?)?,
+        traits: Traits {
+            owner: Owner(row.get(3)?),
+            class: row.get(4)?,
+            content_type: row.get(5)?,
+            ..from_json(&json(6)?)?
+        },
         algorithm: row.get::<_, Option<String>>(7)?.and_then(|name| Algorithm::parse(&name)),
         checksum_kind: from_json(&json(8)?)?,
     })

@@ -68,7 +68,10 @@ fn describe(headers: &mut HeaderMap, path: &str, info: &ObjectInfo, status: Stat
             headers.insert(name, value);
         }
     };
-    set(header::CONTENT_TYPE, info.content_type.clone().unwrap_or_else(|| type_for(path, &HeaderMap::new())));
+    set(
+        header::CONTENT_TYPE,
+        info.traits.content_type.clone().unwrap_or_else(|| type_for(path, &HeaderMap::new())),
+    );
     set(header::CONTENT_LENGTH, (range.end - range.start).to_string());
     set(header::CONTENT_DISPOSITION, attachment(path));
     set(header::ETAG, format!("\"{}\"", info.etag));

@@ -34,7 +34,7 @@ impl Service {
         if key.is_empty() {
             return Err(invalid_path());
         }
-        let options = PutOptions { content_type, ..PutOptions::default() };
+        let options = PutOptions::of_type(content_type);
         self.0.objects.put(BUCKET, &key, body, options).await
     }
 
