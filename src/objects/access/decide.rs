@@ -42,11 +42,11 @@ impl Caller {
 
     /// Whether the user's own rights, within their account, cover the operation. A guest is all there
     /// is of an account, and so may do all.
-    fn covers(&self, operation: &Operation) -> bool {
+    pub fn covers(&self, operation: &Operation) -> bool {
         self.principal.role == Role::Guest || self.principal.role >= operation.role
     }
 
-    fn session_policy(&self) -> Option<&Policy> {
+    pub fn session_policy(&self) -> Option<&Policy> {
         self.session.as_ref()?.policy.as_deref()
     }
 }

@@ -38,12 +38,8 @@ const HEADERS: [(&str, Permission); 5] = [
 
 /// What the headers say; none when they say nothing.
 pub fn from_headers(headers: &HeaderMap) -> Result<Option<Wanted>, BadGrant> {
-    from_fields(|name| headers.get(name).and_then(|value| value.to_str().ok()))
-}
-
-/// The same from anything that has fields of these names, such as presigned queries and forms.
-pub fn from_fields<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Result<Option<Wanted>, BadGrant> {
-    let canned = field("x-amz-acl").or_else(|| field("acl"));
+    let field = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let canned = field("x-amz-acl");
     let mut grants = Vec::new();
     for (name, permission) in HEADERS {
         if let Some(value) = field(name) {

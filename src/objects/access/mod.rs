@@ -7,9 +7,12 @@
 pub mod account;
 pub mod acl;
 pub mod action;
+pub mod admit;
+pub mod asked;
 pub mod decide;
 pub mod grants;
 pub mod policy;
+pub mod resolve;
 pub mod settings;
 #[cfg(test)]
 mod tests;

@@ -80,6 +80,11 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::InvalidPart(_) => S3ErrorCode::InvalidPart,
         Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
+        Fault::AccessDenied(_) => S3ErrorCode::AccessDenied,
+        Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
+        Fault::AclNotSupported => S3ErrorCode::AccessControlListNotSupported,
+        Fault::MalformedAcl => S3ErrorCode::MalformedACLError,
+        Fault::UnresolvableGrant(_) => S3ErrorCode::UnresolvableGrantByEmailAddress,
     }
 }
 
