@@ -2,6 +2,7 @@
 
 use super::{
     error::Fault,
+    lock,
     model::{Condition, ObjectInfo, Record, Traits, Version, Versioning},
     names,
     read::{ReadCondition, Verdict},
@@ -60,22 +61,23 @@ impl Service {
         names::check_key(to.1)?;
         names::check_traits(&options.traits)?;
         let onto_itself = from == to;
-        let versioning = self.bucket(to.0).await?.versioning;
+        let rules = self.bucket(to.0).await?;
         let from = (from.0.to_owned(), from.1.to_owned());
         let (bucket, key) = (to.0.to_owned(), to.1.to_owned());
         let copy = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &bucket)?;
             let Record { info: source, extents } =
                 store::object::object_get(c, &from.0, &from.1, options.version)?;
-            if onto_itself && !options.changes(&source, versioning) {
+            if onto_itself && !options.changes(&source, rules.versioning) {
                 return Err(Fault::InvalidRequest(ONTO_ITSELF.into()).into());
             }
             if options.source.judge(&source) != Verdict::Proceed {
                 return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
             }
-            let traits = options.traits(&source.traits);
+            let (mut traits, now) = (options.traits(&source.traits), now_ms());
+            lock::retain_new(&rules, &mut traits, now)?;
             let version = source.version;
-            let info = ObjectInfo { key, last_modified_ms: now_ms(), traits, upload: None, ..source };
+            let info = ObjectInfo { key, last_modified_ms: now, traits, upload: None, ..source };
             let mut record = Record { info, extents };
             // Retained before the target's old extents are let go: they may be the same.
             store::blob::retain(c, &record.extents)?;

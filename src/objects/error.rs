@@ -69,14 +69,28 @@ pub enum Fault {
     InvalidTag(&'static str),
     #[error("{0}")]
     AccessDenied(String),
-    #[error("{0}")]
-    InvalidArgument(String),
     #[error("The bucket does not allow ACLs")]
     AclNotSupported,
     #[error("The ACL is not a list of grants, each with a grantee and a permission.")]
     MalformedAcl,
     #[error("No account has the e-mail address {0:?}.")]
     UnresolvableGrant(String),
+    #[error("{0}")]
+    InvalidArgument(String),
+    #[error("The encryption request you specified is not valid. Supported value: AES256.")]
+    InvalidEncryptionAlgorithm,
+    #[error(
+        "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+    )]
+    CustomerKeyNeeded,
+    #[error("The encryption parameters are not applicable to this object.")]
+    CustomerKeyNotNeeded,
+    #[error("The provided encryption parameters did not match the ones used originally.")]
+    WrongCustomerKey,
+    #[error("The key {0:?} does not exist.")]
+    NoSuchKmsKey(String),
+    #[error("The key {0:?} is disabled.")]
+    KmsKeyDisabled(String),
 }
 
 impl Fault {

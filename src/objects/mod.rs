@@ -20,6 +20,7 @@ mod copy;
 pub mod digest;
 mod error;
 mod intake;
+mod lock;
 pub mod model;
 mod multipart;
 mod names;

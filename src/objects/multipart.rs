@@ -5,6 +5,7 @@ use super::{
     digest::{Algorithm, ChecksumKind, Checksums, Hashes, checksum_of_parts, etag_of_parts},
     error::Fault,
     intake::{self, Promise},
+    lock,
     model::{
         Condition, OBJECT_MAX, ObjectInfo, PART_MIN, PART_NUMBER_MAX, Part, PartInfo, PutOptions, Record,
         Upload, Version, slice,
@@ -214,6 +215,7 @@ impl Service {
         if completion.parts.is_empty() {
             return Err(Fault::InvalidRequest("At least one part must be listed.".into()).into());
         }
+        let rules = self.bucket(bucket).await?;
         let (name, wanted, id) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
         let complete = move |c: &crate::store::Connection| {
             let upload = match store::upload::upload_get(c, &name, &wanted, &id) {
@@ -224,6 +226,7 @@ impl Service {
             let known = store::upload::part_list(c, &id, 0, usize::MAX)?;
             let parts = choose(known, &completion.parts, upload.algorithm)?;
             let mut record = assemble(upload, parts, &completion)?;
+            lock::retain_new(&rules, &mut record.info.traits, record.info.last_modified_ms)?;
             store::blob::retain(c, &record.extents)?;
             record.info.version = store::object::object_put(c, &name, &record, &completion.condition)?;
             store::upload::upload_remove(c, &id, record.info.last_modified_ms)?;

@@ -5,6 +5,7 @@ use super::{
     digest::Checksums,
     error::Fault,
     intake::{self, NewBlob, Promise},
+    lock,
     model::{
         Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record, Traits,
         Version, VersionPage, VersionQuery,
@@ -99,14 +100,16 @@ impl Service {
         names::check_key(key)?;
         names::check_traits(&options.traits)?;
         // A body of gigabytes need not be sent to learn that its bucket is missing.
-        self.bucket(bucket).await?;
+        let rules = self.bucket(bucket).await?;
         let taken = intake::take(self.blobs(), body, promise).await?;
+        let (mut traits, now) = (options.traits, now_ms());
+        lock::retain_new(&rules, &mut traits, now)?;
         let info = ObjectInfo {
             key: key.to_owned(),
             size: taken.blob.size,
             etag: hex::encode(taken.md5),
-            last_modified_ms: now_ms(),
-            traits: options.traits,
+            last_modified_ms: now,
+            traits,
             checksums: Checksums { values: taken.checksums, ..Checksums::default() },
             ..ObjectInfo::default()
         };

@@ -27,7 +27,7 @@ pub const CONTROL: &[Migration] = migrations!(
 );
 
 /// What objects.db is made of.
-pub const OBJECTS: &[Migration] = migrations!("objects": "0001_objects", "0002_versions");
+pub const OBJECTS: &[Migration] = migrations!("objects": "0001_objects", "0002_versions", "0003_kms");
 
 /// Applies what is missing, each step in a transaction of its own.
 pub fn apply(db: &mut Connection, migrations: &[Migration]) -> Result<()> {

@@ -14,7 +14,7 @@ use super::{
 };
 use super::super::{
     error::Fault,
-    model::{Bucket, ObjectInfo, Owner, Version},
+    model::{Bucket, ObjectInfo, Owner, Traits, Version},
     service::Service,
 };
 use crate::{
@@ -41,6 +41,14 @@ pub struct Admitted {
     pub acl: Option<Acl>,
     /// Whether it may pass over retention in governance mode.
     pub bypass: bool,
+}
+
+impl Admitted {
+    /// Writes down on a new object whose it is and who has what of it.
+    pub fn mark(&self, traits: &mut Traits) {
+        traits.owner = self.owner.clone();
+        traits.acl.clone_from(&self.acl);
+    }
 }
 
 /// What a bucket says about access, held for the time of a decision.

@@ -12,11 +12,8 @@ use super::{
     refuse,
 };
 use crate::{
-    auth::{self, S3Key},
-    kernel::{
-        clock::now_ms,
-        error::Error,
-    },
+    auth::{self, S3Key, S3Session},
+    kernel::{clock::now_ms, error::Error},
 };
 use s3s::{
     S3ErrorCode, S3Result,
@@ -64,12 +61,15 @@ pub fn caller(access_key: &str, token: Option<&str>) -> S3Result<Caller> {
         let message = "The security token does not belong to this access key, or is missing.";
         return Err(refuse(S3ErrorCode::InvalidToken, message));
     }
-    let session = key.session.as_ref().map(|session| {
-        let policy = session.policy.as_deref().map(|text| Policy::parse(text, Kind::Session)).transpose();
-        let policy = policy.map_err(|bad| error(Error::internal(bad)))?.map(Arc::new);
-        S3Result::Ok(Session { role: session.role.clone(), policy })
-    });
-    Ok(Caller { principal: key.principal.clone(), session: session.transpose()? })
+    let session = key.session.as_ref().map(session).transpose()?;
+    Ok(Caller { principal: key.principal.clone(), session })
+}
+
+/// The limits of temporary keys, as decisions need them.
+fn session(kept: &S3Session) -> S3Result<Session> {
+    let policy = kept.policy.as_deref().map(|text| Policy::parse(text, Kind::Session)).transpose();
+    let policy = policy.map_err(|bad| error(Error::internal(bad)))?.map(Arc::new);
+    Ok(Session { role: kept.role.clone(), policy })
 }
 
 /// The one list of rules for bucket names.

@@ -81,10 +81,16 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
         Fault::AccessDenied(_) => S3ErrorCode::AccessDenied,
-        Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
         Fault::AclNotSupported => S3ErrorCode::AccessControlListNotSupported,
         Fault::MalformedAcl => S3ErrorCode::MalformedACLError,
         Fault::UnresolvableGrant(_) => S3ErrorCode::UnresolvableGrantByEmailAddress,
+        Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
+        Fault::InvalidEncryptionAlgorithm => S3ErrorCode::InvalidEncryptionAlgorithmError,
+        Fault::CustomerKeyNeeded | Fault::CustomerKeyNotNeeded | Fault::WrongCustomerKey => {
+            S3ErrorCode::InvalidRequest
+        }
+        Fault::NoSuchKmsKey(_) => custom("KMS.NotFoundException"),
+        Fault::KmsKeyDisabled(_) => custom("KMS.DisabledException"),
     }
 }
 
@@ -119,10 +125,18 @@ pub fn timestamp(ms: i64) -> Timestamp {
 
 /// Whole seconds since the epoch.
 pub fn seconds(time: &Timestamp) -> Option<i64> {
+    epoch(time).map(|seconds| seconds.floor() as i64)
+}
+
+/// Milliseconds since the epoch.
+pub fn millis(time: &Timestamp) -> Option<i64> {
+    epoch(time).map(|seconds| (seconds * 1000.0).round() as i64)
+}
+
+fn epoch(time: &Timestamp) -> Option<f64> {
     let mut text = Vec::new();
     time.format(TimestampFormat::EpochSeconds, &mut text).ok()?;
-    let seconds: f64 = std::str::from_utf8(&text).ok()?.parse().ok()?;
-    Some(seconds.floor() as i64)
+    std::str::from_utf8(&text).ok()?.parse().ok()
 }
 
 pub fn http_date(time: &Timestamp) -> Option<String> {
@@ -310,15 +324,10 @@ pub fn kind(kind: ChecksumKind) -> &'static str {
 
 /// Refuses what would be silently weaker than asked for.
 pub fn check_promises(
-    acl: Option<&ObjectCannedACL>,
+    _acl: Option<&ObjectCannedACL>,
     encryption: Option<&ServerSideEncryption>,
     customer_key: bool,
 ) -> S3Result<()> {
-    if acl.is_some_and(|acl| {
-        !matches!(acl.as_str(), "private" | "bucket-owner-full-control" | "bucket-owner-read")
-    }) {
-        return Err(refuse(S3ErrorCode::AccessControlListNotSupported, "The bucket does not allow ACLs"));
-    }
     if encryption.is_some() || customer_key {
         return Err(refuse(
             S3ErrorCode::NotImplemented,

@@ -8,16 +8,15 @@ use super::{
     },
     access::caller,
     convert::{self, error},
-    refuse,
 };
 use crate::kernel::http::Peer;
 use http::{Extensions, HeaderMap, Uri};
 use s3s::{
-    S3ErrorCode, S3Request, S3Result,
+    S3Request, S3Result,
     access::{S3Access, S3AccessContext},
     dto::{
-        CopyObjectInput, CopySource, DeleteObjectsInput, ObjectIdentifier, PutObjectTaggingInput, Tag,
-        UploadPartCopyInput,
+        CopyObjectInput, CopySource, DeleteObjectInput, DeleteObjectsInput, ObjectIdentifier,
+        PutObjectRetentionInput, PutObjectTaggingInput, Tag, UploadPartCopyInput,
     },
     path::S3Path,
 };
@@ -38,7 +37,7 @@ pub fn admitted(extensions: &Extensions) -> Admitted {
 struct Seen<'a> {
     headers: &'a HeaderMap,
     uri: &'a Uri,
-    extensions: &'a Extensions,
+    peer: Option<Peer>,
     signed: bool,
 }
 
@@ -47,7 +46,7 @@ impl<'a> Seen<'a> {
         Self {
             headers: &request.headers,
             uri: &request.uri,
-            extensions: &request.extensions,
+            peer: request.extensions.get::<Peer>().copied(),
             signed: request.credentials.is_some(),
         }
     }
@@ -65,7 +64,7 @@ impl<'a> Seen<'a> {
             key,
             headers: self.headers,
             query: query(self.uri),
-            peer: self.extensions.get::<Peer>().map(|peer| peer.0),
+            peer: self.peer.map(|peer| peer.0),
             signature,
             tags: None,
         }
@@ -75,19 +74,16 @@ impl<'a> Seen<'a> {
 #[async_trait::async_trait]
 impl S3Access for Guard {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let peer = cx.extensions_mut().get::<Peer>().copied();
         let (bucket, key) = match cx.s3_path() {
             S3Path::Root => ("", ""),
             S3Path::Bucket { bucket } => (&**bucket, ""),
             S3Path::Object { bucket, key } => (&**bucket, &**key),
         };
-        let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let (headers, uri) = (cx.headers().clone(), cx.uri().clone());
-        let operation = cx.s3_op().name();
-        let access_key = cx.credentials().map(|credentials| credentials.access_key.clone());
-        let seen =
-            Seen { headers: &headers, uri: &uri, extensions: cx.extensions_mut(), signed: access_key.is_some() };
-        let asked = seen.asked(operation, &bucket, &key);
-        let caller = match &access_key {
+        let access_key = cx.credentials().map(|credentials| credentials.access_key.as_str());
+        let seen = Seen { headers: cx.headers(), uri: cx.uri(), peer, signed: access_key.is_some() };
+        let asked = seen.asked(cx.s3_op().name(), bucket, key);
+        let caller = match access_key {
             Some(access_key) => Some(Arc::new(caller(access_key, token(&asked))?)),
             None => None,
         };
@@ -96,14 +92,26 @@ impl S3Access for Guard {
         Ok(())
     }
 
+    async fn delete_object(&self, request: &mut S3Request<DeleteObjectInput>) -> S3Result<()> {
+        request.input.bypass_governance_retention = Some(admitted(&request.extensions).bypass);
+        Ok(())
+    }
+
+    async fn put_object_retention(&self, request: &mut S3Request<PutObjectRetentionInput>) -> S3Result<()> {
+        request.input.bypass_governance_retention = Some(admitted(&request.extensions).bypass);
+        Ok(())
+    }
+
     async fn copy_object(&self, request: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
         let source = request.input.copy_source.clone();
-        self.source(&Seen::of(request), source).await
+        let caller = admitted(&request.extensions).caller;
+        self.source(&Seen::of(request), caller, source).await
     }
 
     async fn upload_part_copy(&self, request: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
         let source = request.input.copy_source.clone();
-        self.source(&Seen::of(request), source).await
+        let caller = admitted(&request.extensions).caller;
+        self.source(&Seen::of(request), caller, source).await
     }
 
     async fn put_object_tagging(&self, request: &mut S3Request<PutObjectTaggingInput>) -> S3Result<()> {
@@ -129,16 +137,21 @@ impl S3Access for Guard {
         let objects = std::mem::take(&mut request.input.delete.objects);
         let (allowed, denied) = objects.into_iter().partition(|_| allowed.next().unwrap_or(false));
         request.input.delete.objects = allowed;
+        request.input.bypass_governance_retention = Some(admitted(&request.extensions).bypass);
         request.extensions.insert(Denied(denied));
         Ok(())
     }
 }
 
 impl Guard {
-    async fn source(&self, seen: &Seen<'_>, source: CopySource) -> S3Result<()> {
+    async fn source(
+        &self,
+        seen: &Seen<'_>,
+        caller: Option<Arc<Caller>>,
+        source: CopySource,
+    ) -> S3Result<()> {
         let (bucket, key, version) = convert::copy_source(source)?;
         let asked = seen.asked("GetObject", &bucket, &key);
-        let caller: Option<Arc<Caller>> = admitted(seen.extensions).caller;
         let source = (bucket.as_str(), key.as_str(), version);
         self.0.admit_source(&asked, caller.as_deref(), source).await.map_err(error)
     }
@@ -151,10 +164,4 @@ fn token<'a>(asked: &'a Asked<'_>) -> Option<&'a str> {
         asked.query.iter().find(token).map(|(_, value)| value.as_str())
     };
     asked.header("x-amz-security-token").or_else(parameter)
-}
-
-/// A refusal for what only a user of an account can do.
-pub fn needs_caller(admitted: &Admitted) -> S3Result<&Caller> {
-    let message = "This cannot be done anonymously.";
-    admitted.caller.as_deref().ok_or_else(|| refuse(S3ErrorCode::AccessDenied, message))
 }

@@ -2,17 +2,21 @@
 //! marks every answer with its request id.
 
 mod access;
+mod acl;
 mod bucket;
 mod convert;
 mod copy;
 mod gate;
+mod guard;
 mod list;
+mod lock;
 mod object;
 mod ops;
+mod policy;
 mod polish;
 mod upload;
 
-use super::service::Service;
+use super::{access::admit::Gatekeeper, service::Service};
 use crate::{
     auth,
     kernel::{http::REQUEST_ID, id},
@@ -35,10 +39,11 @@ pub const REGION: &str = "us-crannog-1";
 
 /// The S3 door as a service. Mount it at `/` of an authority: below a path no signature would fit.
 pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
-    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service));
+    let gatekeeper = Gatekeeper { service: service.clone(), auth: auth.clone() };
+    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service, gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
-    builder.set_access(access::Roles);
+    builder.set_access(guard::Guard(gatekeeper));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
     S3Door(builder.build())

@@ -9,16 +9,19 @@ use super::{
         store::list::common_prefix,
     },
     convert::{self, Claims, check_promises, encode, get_checksums, set_checksums},
+    guard::admitted,
     list::{is_url, page_size},
-    refuse,
+    lock, refuse,
 };
 use http::StatusCode;
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 
 pub async fn create(
     service: &Service,
-    input: CreateMultipartUploadInput,
+    request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<CreateMultipartUploadOutput> {
+    let admitted = admitted(&request.extensions);
+    let input = request.input;
     check_promises(
         input.acl.as_ref(),
         input.server_side_encryption.as_ref(),
@@ -29,7 +32,8 @@ pub async fn create(
         Some(algorithm) => Some((algorithm, kind(algorithm, input.checksum_type.as_ref())?)),
         None => None,
     };
-    let traits = Traits {
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let mut traits = Traits {
         content_type: input.content_type,
         class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
@@ -44,6 +48,9 @@ pub async fn create(
         redirect: input.website_redirect_location,
         ..Traits::default()
     };
+    let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
+    lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
+    admitted.mark(&mut traits);
     let options = PutOptions { traits, ..PutOptions::default() };
     let upload =
         service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;
