@@ -33,7 +33,9 @@ impl Role {
             "viewer" => Ok(Self::Viewer),
             "editor" => Ok(Self::Editor),
             "admin" => Ok(Self::Admin),
-            other => Err(Error::invalid(format!("{other:?} is not a role. Use guest, viewer, editor or admin."))),
+            other => {
+                Err(Error::invalid(format!("{other:?} is not a role. Use guest, viewer, editor or admin.")))
+            }
         }
     }
 }
@@ -181,7 +183,9 @@ pub fn check_user_name(name: &str) -> Result<()> {
 pub fn check_guest_name(name: &str) -> Result<()> {
     let number = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit());
     if number || ["crannog", "anonymous"].contains(&name.to_ascii_lowercase().as_str()) {
-        return Err(Error::invalid(format!("{name:?} cannot be the name of a guest: it means another account.")));
+        return Err(Error::invalid(format!(
+            "{name:?} cannot be the name of a guest: it means another account."
+        )));
     }
     Ok(())
 }
@@ -191,7 +195,9 @@ pub fn check_email(email: &str) -> Result<String> {
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"\"',;<>()".contains(c);
     let fits = email.len() <= 254
         && email.chars().all(plain)
-        && email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.len() > 1 && !host.contains('@'));
+        && email
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && host.len() > 1 && !host.contains('@'));
     if fits {
         return Ok(email.to_lowercase());
     }

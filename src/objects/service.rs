@@ -175,7 +175,7 @@ impl Service {
     pub(super) async fn open(&self, bucket: &str, key: &str, version: Option<Version>) -> Result<Opened> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let open = move |c: &crate::store::Connection| store::object::object_open(c, &bucket, &key, version);
-        let (record, data) = self.db().read(open).await?;
+        let (record, data) = self.db().look_up(open).await?;
         Ok(Opened::new(record, data, self.db().clone(), self.blobs().clone()))
     }
 
@@ -191,7 +191,7 @@ impl Service {
     ) -> Result<ObjectInfo> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let get = move |c: &crate::store::Connection| store::object::object_get(c, &bucket, &key, version);
-        Ok(self.db().read(get).await?.info)
+        Ok(self.db().look_up(get).await?.info)
     }
 
     /// A page of a bucket in byte order of the keys; `next` of the page is `after` of the following one.

@@ -138,8 +138,13 @@ pub fn of(operation: &str) -> Operation {
         "PutObjectLegalHold" => new(Object, Editor, "s3:PutObjectLegalHold"),
         "RestoreObject" => new(Object, Editor, "s3:RestoreObject"),
 
-        "PutObject" | "PostObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart"
-        | "UploadPartCopy" | "CompleteMultipartUpload" => new(Key, Editor, "s3:PutObject").by(Write),
+        "PutObject"
+        | "PostObject"
+        | "CopyObject"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "UploadPartCopy"
+        | "CompleteMultipartUpload" => new(Key, Editor, "s3:PutObject").by(Write),
         "AbortMultipartUpload" => new(Key, Editor, "s3:AbortMultipartUpload").by(Write),
         "ListParts" => new(Key, Viewer, "s3:ListMultipartUploadParts").by(Write),
         "DeleteObject" | "DeleteObjects" => {

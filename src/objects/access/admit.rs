@@ -3,6 +3,11 @@
 //! A user of the account a bucket belongs to, where it has no policy and nobody else's objects, is let
 //! in by their role alone: no database is asked.
 
+use super::super::{
+    error::Fault,
+    model::{Bucket, ObjectInfo, Owner, Traits, Version},
+    service::Service,
+};
 use super::{
     account::means,
     acl::Acl,
@@ -11,11 +16,6 @@ use super::{
     decide::{Caller, Place, Question, Target, may},
     policy::{BucketPolicy, keys},
     settings::{ForeignObjects, Ownership, PublicAccessBlock},
-};
-use super::super::{
-    error::Fault,
-    model::{Bucket, ObjectInfo, Owner, Traits, Version},
-    service::Service,
 };
 use crate::{
     auth,
@@ -88,7 +88,9 @@ impl Rules {
     fn simple(&self, caller: Option<&Caller>) -> bool {
         self.policy.is_none()
             && !self.foreign
-            && caller.is_some_and(|caller| caller.session_policy().is_none() && caller.account() == self.bucket.owner)
+            && caller.is_some_and(|caller| {
+                caller.session_policy().is_none() && caller.account() == self.bucket.owner
+            })
     }
 }
 
@@ -104,7 +106,9 @@ impl Found {
         match self {
             Self::NotNeeded => Target::Any,
             Self::Missing => Target::Missing,
-            Self::Object(info) => Target::Object { owner: &info.traits.owner.0, acl: info.traits.acl.as_ref() },
+            Self::Object(info) => {
+                Target::Object { owner: &info.traits.owner.0, acl: info.traits.acl.as_ref() }
+            }
         }
     }
 
@@ -156,7 +160,8 @@ impl Gatekeeper {
         let (bucket, key, version) = source;
         let rules = Rules::of(self.service.bucket(bucket).await?)?;
         check_expected(asked.header("x-amz-source-expected-bucket-owner"), &rules.bucket)?;
-        let query = version.map(|version| ("versionId".to_owned(), version.to_string())).into_iter().collect();
+        let query =
+            version.map(|version| ("versionId".to_owned(), version.to_string())).into_iter().collect();
         let read = Asked { operation: "GetObject", bucket, key, query, tags: None, ..*asked };
         self.decide(&read, &action::of("GetObject"), &rules, caller).await
     }
@@ -294,7 +299,11 @@ impl Gatekeeper {
     }
 }
 
-fn admit_to_account(asked: &Asked<'_>, operation: &Operation, caller: Option<Arc<Caller>>) -> Result<Admitted> {
+fn admit_to_account(
+    asked: &Asked<'_>,
+    operation: &Operation,
+    caller: Option<Arc<Caller>>,
+) -> Result<Admitted> {
     let Some(known) = caller.as_deref() else {
         return Err(Fault::AccessDenied("Anonymous requests cannot list or make buckets.".into()).into());
     };

@@ -14,8 +14,6 @@ pub enum Signature {
     None,
     Header,
     Query,
-    /// In the fields of an HTML form.
-    Form,
 }
 
 /// What is asked, before anybody looked at what is there.
@@ -132,7 +130,6 @@ impl Asked<'_> {
                 Signature::None => None,
                 Signature::Header => Some("REST-HEADER".to_owned()),
                 Signature::Query => Some("REST-QUERY-STRING".to_owned()),
-                Signature::Form => Some("POST".to_owned()),
             },
             "signatureversion" => (self.signature != Signature::None).then(|| "AWS4-HMAC-SHA256".to_owned()),
             "x-amz-copy-source" => {
@@ -188,9 +185,7 @@ mod tests {
         let principal = Principal { user: "ann".into(), role: Role::Guest };
         let caller = Caller { principal, session: None };
         let there = [("Team".to_owned(), "c".to_owned())];
-        let value = |key: &str| {
-            asked.values(key, Some(&caller), Some(&there)).map(|values| values.join(","))
-        };
+        let value = |key: &str| asked.values(key, Some(&caller), Some(&there)).map(|values| values.join(","));
         for (key, expected) in [
             ("s3:prefix", Some("a/b")),
             ("s3:max-keys", Some("7")),

@@ -1,11 +1,11 @@
 //! From what a request wants granted to the ACL it becomes: names are looked up, strangers refused.
 
+use super::super::{error::Fault, model::HOUSE};
 use super::{
     account::account_of,
     acl::{Acl, GRANTS_MAX, Grant, Grantee, Permission},
     grants::{self, BadGrant, Named, Wanted},
 };
-use super::super::{error::Fault, model::HOUSE};
 use crate::{
     auth::{self, Role},
     kernel::error::Result,
@@ -42,11 +42,7 @@ pub fn hands_over(wanted: &Wanted) -> bool {
 }
 
 /// The ACL of a thing of `owner` in (or as) a bucket of `bucket_owner`.
-pub async fn acl(
-    auth: &auth::Service,
-    wanted: Wanted,
-    (owner, bucket_owner): (&str, &str),
-) -> Result<Acl> {
+pub async fn acl(auth: &auth::Service, wanted: Wanted, (owner, bucket_owner): (&str, &str)) -> Result<Acl> {
     match wanted {
         Wanted::Canned(name) => Acl::canned(&name, owner, bucket_owner)
             .ok_or_else(|| Fault::InvalidArgument(format!("{name:?} is no canned ACL.")).into()),

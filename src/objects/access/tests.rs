@@ -18,7 +18,8 @@ fn caller(user: &str, role: Role) -> Caller {
 }
 
 fn policy(statement: Value) -> Policy {
-    Policy::parse(&json!({"Version": "2012-10-17", "Statement": statement}).to_string(), Kind::Stored).unwrap()
+    Policy::parse(&json!({"Version": "2012-10-17", "Statement": statement}).to_string(), Kind::Stored)
+        .unwrap()
 }
 
 fn place<'a>(policy: Option<&'a Policy>, acl: Option<&'a Acl>) -> Place<'a> {
@@ -57,7 +58,9 @@ fn strangers_have_nothing_until_it_is_granted() {
         assert!(!ask(&closed, who, "ListObjectsV2", Target::Any));
         assert!(!ask(&closed, who, "PutObject", Target::Any));
     }
-    let open = policy(json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}));
+    let open = policy(
+        json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}),
+    );
     let open = place(Some(&open), None);
     assert!(ask(&open, None, "GetObject", HOUSE) && ask(&open, Some(&guest), "GetObject", HOUSE));
     assert!(!ask(&open, None, "PutObject", Target::Any));
@@ -88,7 +91,9 @@ fn a_deny_holds_for_all_but_an_owner_minding_the_policy() {
 fn a_policy_adds_to_a_role_when_it_names_the_user() {
     let viewer = caller("v", Role::Viewer);
     let to = |arn: &str| {
-        policy(json!({"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "s3:PutObject", "Resource": "*"}))
+        policy(
+            json!({"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "s3:PutObject", "Resource": "*"}),
+        )
     };
     let (user, account) = (to("arn:aws:iam::crannog:user/v"), to("arn:aws:iam::crannog:root"));
     assert!(ask(&place(Some(&user), None), Some(&viewer), "PutObject", Target::Any));
@@ -105,11 +110,15 @@ fn an_object_belongs_to_who_put_it() {
     let theirs = Target::Object { owner: "ann", acl: None };
     let open = policy(json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}));
     let open = place(Some(&open), None);
-    assert!(ask(&open, Some(&guest), "GetObject", theirs) && ask(&open, Some(&guest), "PutObjectAcl", theirs));
+    assert!(
+        ask(&open, Some(&guest), "GetObject", theirs) && ask(&open, Some(&guest), "PutObjectAcl", theirs)
+    );
     assert!(!ask(&open, Some(&admin), "GetObject", theirs), "not granted to the bucket's owner");
     assert!(!ask(&open, Some(&caller("bob", Role::Guest)), "GetObject", theirs));
     assert!(ask(&open, Some(&admin), "DeleteObject", Target::Any), "a bucket's owner may always clear up");
-    let acl = Acl { grants: vec![Grant { grantee: Grantee::Account("crannog".into()), permission: Permission::Read }] };
+    let acl = Acl {
+        grants: vec![Grant { grantee: Grantee::Account("crannog".into()), permission: Permission::Read }],
+    };
     assert!(ask(&open, Some(&admin), "GetObject", Target::Object { owner: "ann", acl: Some(&acl) }));
     let enforced = Place { ownership: Ownership::BucketOwnerEnforced, ..open };
     assert!(ask(&enforced, Some(&admin), "GetObject", theirs));
@@ -122,7 +131,8 @@ fn the_public_access_block_closes_what_is_public() {
     let ignoring = PublicAccessBlock { ignore_acls: true, ..PublicAccessBlock::default() };
     let ignored = Place { block: ignoring, ..place(None, Some(&acl)) };
     assert!(!ask(&ignored, None, "ListObjectsV2", Target::Any));
-    let open = policy(json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}));
+    let open =
+        policy(json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}));
     let restricting = PublicAccessBlock { restrict: true, ..PublicAccessBlock::default() };
     let restricted = Place { block: restricting, ..place(Some(&open), None) };
     assert!(!ask(&restricted, None, "GetObject", HOUSE));
@@ -140,13 +150,15 @@ fn who_may_list_may_hear_that_an_object_is_missing() {
     let (fits, other) = (listing("x*"), listing("y*"));
     assert!(ask(&place(Some(&fits), None), Some(&guest), "HeadObject", Target::Missing));
     assert!(!ask(&place(Some(&other), None), Some(&guest), "HeadObject", Target::Missing));
-    let reading = policy(json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}));
+    let reading =
+        policy(json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}));
     assert!(!ask(&place(Some(&reading), None), None, "GetObject", Target::Missing));
 }
 
 #[test]
 fn a_sessions_policy_only_narrows() {
-    let narrow = policy_of_session(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/y"}));
+    let narrow =
+        policy_of_session(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/y"}));
     let with = |role| Caller { session: Some(narrow.clone()), ..caller("u", role) };
     let place = place(None, None);
     assert!(!ask(&place, Some(&with(Role::Admin)), "GetObject", HOUSE));

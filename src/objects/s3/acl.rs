@@ -26,9 +26,13 @@ pub async fn bucket_get(
 ) -> S3Result<GetBucketAclOutput> {
     let bucket = gatekeeper.service.bucket(&request.input.bucket).await.map_err(error)?;
     let acl = bucket.settings.get::<Acl>().map_err(error)?;
-    let acl = acl.filter(|_| acls_count(&bucket)).map_or_else(|| Acl::private(&bucket.owner), |acl| (*acl).clone());
+    let acl =
+        acl.filter(|_| acls_count(&bucket)).map_or_else(|| Acl::private(&bucket.owner), |acl| (*acl).clone());
     let names = gatekeeper.auth.display_names().await.map_err(error)?;
-    Ok(GetBucketAclOutput { grants: Some(wire(&acl, &names)), owner: Some(wire_owner(&bucket.owner, &names)) })
+    Ok(GetBucketAclOutput {
+        grants: Some(wire(&acl, &names)),
+        owner: Some(wire_owner(&bucket.owner, &names)),
+    })
 }
 
 pub async fn bucket_put(

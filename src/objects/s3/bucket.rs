@@ -135,8 +135,10 @@ pub async fn list(service: &Service, request: S3Request<ListBucketsInput>) -> S3
     let prefix = input.prefix.clone().unwrap_or_default();
     let after = input.continuation_token.unwrap_or_default();
     let all = service.bucket_list().await.map_err(convert::error)?;
-    let mut wanted: Vec<BucketInfo> =
-        all.into_iter().filter(|b| b.owner == owner.0 && b.name.starts_with(&prefix) && b.name > after).collect();
+    let mut wanted: Vec<BucketInfo> = all
+        .into_iter()
+        .filter(|b| b.owner == owner.0 && b.name.starts_with(&prefix) && b.name > after)
+        .collect();
     let limit = input.max_buckets.and_then(|max| usize::try_from(max).ok()).unwrap_or(10_000).max(1);
     let more = wanted.len() > limit;
     wanted.truncate(limit);

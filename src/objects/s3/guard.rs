@@ -144,12 +144,7 @@ impl S3Access for Guard {
 }
 
 impl Guard {
-    async fn source(
-        &self,
-        seen: &Seen<'_>,
-        caller: Option<Arc<Caller>>,
-        source: CopySource,
-    ) -> S3Result<()> {
+    async fn source(&self, seen: &Seen<'_>, caller: Option<Arc<Caller>>, source: CopySource) -> S3Result<()> {
         let (bucket, key, version) = convert::copy_source(source)?;
         let asked = seen.asked("GetObject", &bucket, &key);
         let source = (bucket.as_str(), key.as_str(), version);

@@ -4,9 +4,7 @@ use super::{
     super::{
         digest::{Algorithm, Checksums},
         error::Fault,
-        model::{
-            Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version,
-        },
+        model::{Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version},
         read::{ReadCondition, Verdict},
         service::Service,
     },

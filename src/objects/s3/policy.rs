@@ -18,7 +18,10 @@ use super::{
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 use std::sync::Arc;
 
-async fn setting<T: Setting>(gatekeeper: &Gatekeeper, bucket: &str) -> S3Result<(Arc<Bucket>, Option<Arc<T>>)> {
+async fn setting<T: Setting>(
+    gatekeeper: &Gatekeeper,
+    bucket: &str,
+) -> S3Result<(Arc<Bucket>, Option<Arc<T>>)> {
     let bucket = gatekeeper.service.bucket(bucket).await.map_err(error)?;
     let setting = bucket.settings.get::<T>().map_err(error)?;
     Ok((bucket, setting))
@@ -26,8 +29,8 @@ async fn setting<T: Setting>(gatekeeper: &Gatekeeper, bucket: &str) -> S3Result<
 
 pub async fn get(gatekeeper: &Gatekeeper, input: GetBucketPolicyInput) -> S3Result<GetBucketPolicyOutput> {
     let (_, policy) = setting::<BucketPolicy>(gatekeeper, &input.bucket).await?;
-    let policy = policy
-        .ok_or_else(|| refuse(S3ErrorCode::NoSuchBucketPolicy, "The bucket policy does not exist"))?;
+    let policy =
+        policy.ok_or_else(|| refuse(S3ErrorCode::NoSuchBucketPolicy, "The bucket policy does not exist"))?;
     Ok(GetBucketPolicyOutput { policy: Some(policy.text.clone()) })
 }
 
@@ -143,9 +146,7 @@ pub async fn ownership_get(
         refuse(S3ErrorCode::OwnershipControlsNotFoundError, message)
     })?;
     let rule = OwnershipControlsRule { object_ownership: ObjectOwnership::from_static(ownership.as_str()) };
-    Ok(GetBucketOwnershipControlsOutput {
-        ownership_controls: Some(OwnershipControls { rules: vec![rule] }),
-    })
+    Ok(GetBucketOwnershipControlsOutput { ownership_controls: Some(OwnershipControls { rules: vec![rule] }) })
 }
 
 pub async fn ownership_put(
@@ -157,7 +158,8 @@ pub async fn ownership_put(
     };
     let ownership = ownership(&rule.object_ownership)?;
     let (bucket, acl) = setting::<Acl>(gatekeeper, &input.bucket).await?;
-    if ownership == Ownership::BucketOwnerEnforced && acl.is_some_and(|acl| acl.reaches_others(&bucket.owner)) {
+    if ownership == Ownership::BucketOwnerEnforced && acl.is_some_and(|acl| acl.reaches_others(&bucket.owner))
+    {
         let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
         return Err(refuse(S3ErrorCode::InvalidBucketAclWithObjectOwnership, message));
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Malformed, keys,
-    pattern::{self, Reading},
+    pattern::{self, Reading, Variables},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
@@ -164,7 +164,7 @@ impl Operator {
         }
     }
 
-    fn fits(self, wanted: &str, found: &str, variables: Option<&dyn Fn(&str) -> Option<String>>) -> bool {
+    fn fits(self, wanted: &str, found: &str, variables: Option<&Variables<'_>>) -> bool {
         let reading = |wildcards| Reading { wildcards, variables };
         match self {
             Self::StringEquals | Self::Binary => pattern::fits(wanted, found, reading(false)),
@@ -203,7 +203,10 @@ fn date(text: &str) -> Option<i64> {
     }
     let minutes = DateTime::parse_from_str(&text.replace('Z', "+00:00"), "%Y-%m-%dT%H:%M%:z").ok();
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(0, 0, 0));
-    minutes.map(|date| date.with_timezone(&Utc)).or_else(|| day.map(|day| day.and_utc())).map(|date| date.timestamp_millis())
+    minutes
+        .map(|date| date.with_timezone(&Utc))
+        .or_else(|| day.map(|day| day.and_utc()))
+        .map(|date| date.timestamp_millis())
 }
 
 fn truth(text: &str) -> Option<bool> {
@@ -254,7 +257,7 @@ fn bits(address: IpAddr) -> u128 {
 }
 
 impl Condition {
-    pub fn met(&self, lookup: &Lookup<'_>, variables: Option<&dyn Fn(&str) -> Option<String>>) -> bool {
+    pub fn met(&self, lookup: &Lookup<'_>, variables: Option<&Variables<'_>>) -> bool {
         let found = lookup(&self.key);
         if self.operator == Operator::Null {
             let absent = found.is_none();
@@ -335,7 +338,11 @@ mod tests {
             met(json!({"ArnLike": {"aws:SourceArn": wanted}}), "aws:sourcearn", Some(&["arn:aws:s3:::b"]))
         };
         assert!(arn("arn:aws:s3:::*") && arn("arn:*:s3:::b") && !arn("arn:*:b") && !arn("arn:aws:s3:::c"));
-        assert!(met(json!({"Bool": {"aws:SecureTransport": "false"}}), "aws:securetransport", Some(&["false"])));
+        assert!(met(
+            json!({"Bool": {"aws:SecureTransport": "false"}}),
+            "aws:securetransport",
+            Some(&["false"])
+        ));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Reading of policy documents. What is not understood is refused: a policy half understood protects
 //! less than its author thinks.
 
-use super::{super::action, Chosen, Kind, Malformed, Policy, Statement, condition, pattern, principal, texts};
+use super::{
+    super::action, Chosen, Kind, Malformed, Policy, Statement, condition, pattern, principal, texts,
+};
 use serde_json::{Map, Value};
 
 /// A bucket's policy may have this many bytes.
@@ -14,7 +16,9 @@ type Object = Map<String, Value>;
 pub fn policy(text: &str, kind: Kind<'_>) -> Result<Policy, Malformed> {
     let max = if kind == Kind::Session { SESSION_MAX } else { BUCKET_MAX };
     if text.len() > max {
-        return Err(Malformed::new(format!("Policy exceeds the maximum allowed document size of {max} bytes")));
+        return Err(Malformed::new(format!(
+            "Policy exceeds the maximum allowed document size of {max} bytes"
+        )));
     }
     if !text.trim_start().starts_with('{') {
         return Err(Malformed::new("Policies must be valid JSON and the first byte must be '{'"));
@@ -85,9 +89,7 @@ fn statement(value: &Value, kind: Kind<'_>) -> Result<Statement, Malformed> {
 /// The value of `name` or of `Not{name}`, and which it was.
 fn either<'a>(object: &'a Object, name: &str) -> Result<Option<(bool, &'a Value)>, Malformed> {
     match (object.get(name), object.get(&format!("Not{name}"))) {
-        (Some(_), Some(_)) => {
-            Err(Malformed::new(format!("A statement has {name} or Not{name}, not both")))
-        }
+        (Some(_), Some(_)) => Err(Malformed::new(format!("A statement has {name} or Not{name}, not both"))),
         (Some(value), None) => Ok(Some((false, value))),
         (None, Some(value)) => Ok(Some((true, value))),
         (None, None) => Ok(None),

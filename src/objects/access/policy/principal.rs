@@ -166,8 +166,7 @@ mod tests {
         let session = Who { role: Some(("editor", "job")), ..user("crannog", "ann") };
         let role = parse(&json!({"AWS": "arn:aws:iam::crannog:role/editor"})).unwrap();
         assert_eq!(fit(&role, &session), Fit::Direct);
-        let session_arn =
-            parse(&json!({"AWS": "arn:aws:sts::crannog:assumed-role/editor/job"})).unwrap();
+        let session_arn = parse(&json!({"AWS": "arn:aws:sts::crannog:assumed-role/editor/job"})).unwrap();
         assert_eq!(fit(&session_arn, &session), Fit::Direct);
         assert_eq!(fit(&session_arn, &ann), Fit::No);
     }

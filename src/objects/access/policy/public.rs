@@ -39,10 +39,7 @@ fn pins(condition: &Condition) -> bool {
     }
     match condition.operator {
         Operator::Ip => condition.key == "aws:sourceip" && condition.values.iter().all(|value| narrow(value)),
-        Operator::StringEquals
-        | Operator::StringEqualsIgnoreCase
-        | Operator::StringLike
-        | Operator::Arn => {
+        Operator::StringEquals | Operator::StringEqualsIgnoreCase | Operator::StringLike | Operator::Arn => {
             let fixed = |value: &String| !value.is_empty() && !value.contains(['*', '?', '$']);
             PINNING.contains(&condition.key.as_str()) && condition.values.iter().all(fixed)
         }

@@ -9,7 +9,8 @@ fn bucket(statement: Value) -> Result<Policy, Malformed> {
 }
 
 fn ask(policy: &Policy, who: Who<'_>, action: &str, resource: &str) -> Verdict {
-    let lookup = |key: &str| (key == "aws:username").then(|| who.user.map(|name| vec![name.to_owned()])).flatten();
+    let lookup =
+        |key: &str| (key == "aws:username").then(|| who.user.map(|name| vec![name.to_owned()])).flatten();
     policy.verdict(&Ask { who, action, resource, lookup: &lookup })
 }
 
@@ -103,7 +104,8 @@ fn what_is_not_understood_is_refused() {
     for value in [json!("arn:aws:s3:::*"), json!(["arn:aws:s3:::b", "arn:aws:s3:::b*/x"]), json!("*")] {
         assert!(with("Resource", value.clone()).is_ok(), "{value}");
     }
-    for text in ["", "[]", "{", "{}", r#"{"Statement": []}"#, r#"{"Version": "2020-01-01", "Statement": []}"#] {
+    for text in ["", "[]", "{", "{}", r#"{"Statement": []}"#, r#"{"Version": "2020-01-01", "Statement": []}"#]
+    {
         assert!(Policy::parse(text, Kind::Bucket("b")).is_err(), "{text}");
     }
     let long = format!("{{{}}}", " ".repeat(20 << 10));
