@@ -6,6 +6,8 @@ mod acl;
 mod bucket;
 mod convert;
 mod copy;
+mod date;
+mod document;
 mod gate;
 mod guard;
 mod list;
@@ -76,10 +78,12 @@ async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
     let attributes = polish::asks_attributes(request.method(), request.uri());
     let (parts, body) = request.into_parts();
     let response = match gate::check(&parts) {
-        Err(refusal) => refusal.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error))),
+        Err(refusal) => error_document(refusal),
         Ok(()) => {
-            let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
-            access::with_caller(service.call(request)).await
+            let (body, broken) = document::watch(&parts, body);
+            let request = Request::from_parts(parts, body);
+            let answer = access::with_caller(service.call(request)).await;
+            broken.why().map_or(answer, |fault| error_document(convert::error(fault.into())))
         }
     };
     let response = response.unwrap_or_else(|error| {
@@ -94,6 +98,11 @@ async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
     }
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Crannog"));
     response
+}
+
+fn error_document(error: S3Error) -> Result<Response<s3s::Body>, s3s::HttpError> {
+    let error = convert::with_status(error, StatusCode::BAD_REQUEST);
+    error.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error)))
 }
 
 /// An error of the S3 protocol with a sentence of ours.
