@@ -4,7 +4,7 @@ use super::{
     super::{copy::CopyOptions, model::Traits, multipart::PartSource, service::Service},
     convert::{self, check_promises, set_checksums},
     guard::admitted,
-    lock, refuse,
+    lifecycle, lock, refuse,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 
@@ -65,6 +65,7 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
     Ok(CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: convert::version_id(&source, copied.source),
+        expiration: lifecycle::expiration(&target, &info),
         version_id: convert::version_id(&target, info.version),
         ..Default::default()
     })

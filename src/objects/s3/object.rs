@@ -10,6 +10,7 @@ use super::{
     },
     convert::{self, Claims, check_promises, set_checksums},
     guard::{Denied, admitted},
+    lifecycle,
     list::page_size,
     lock, refuse,
 };
@@ -62,6 +63,7 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         .map_err(|error| convert::with_status(convert::error(error), StatusCode::BAD_REQUEST))?;
     let mut output = PutObjectOutput {
         e_tag: Some(convert::etag(&info.etag)),
+        expiration: lifecycle::expiration(&bucket, &info),
         version_id: convert::version_id(&bucket, info.version),
         ..Default::default()
     };
@@ -91,6 +93,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
             Body::http_body_unsync(StreamBody::new(frames))
         }
     };
+    let expiration = lifecycle::expiration(&bucket, &info);
     let lock = lock::tell(&info.traits);
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".into()),
@@ -103,6 +106,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         content_range: span.header,
         content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
         e_tag: Some(convert::etag(&info.etag)),
+        expiration,
         expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.traits.metadata.into_iter().collect()),
@@ -137,6 +141,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
     judge(&condition, &info)?;
     let span = span(&info, input.range, input.part_number)?;
     let tag_count = info.traits.tags.len();
+    let expiration = lifecycle::expiration(&bucket, &info);
     let lock = lock::tell(&info.traits);
     let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".into()),
@@ -148,6 +153,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
         content_range: span.header,
         content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
         e_tag: Some(convert::etag(&info.etag)),
+        expiration,
         expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.traits.metadata.into_iter().collect()),

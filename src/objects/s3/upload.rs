@@ -10,6 +10,7 @@ use super::{
     },
     convert::{self, Claims, check_promises, encode, get_checksums, set_checksums},
     guard::admitted,
+    lifecycle,
     list::{is_url, page_size},
     lock, refuse,
 };
@@ -54,7 +55,11 @@ pub async fn create(
     let options = PutOptions { traits, ..PutOptions::default() };
     let upload =
         service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &upload).unzip();
     Ok(CreateMultipartUploadOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(upload.id.clone()),
@@ -119,6 +124,7 @@ pub async fn complete(
         .map_err(convert::error)?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let mut output = CompleteMultipartUploadOutput {
+        expiration: lifecycle::expiration(&bucket, &info),
         version_id: convert::version_id(&bucket, info.version),
         location: Some(format!("/{}/{}", input.bucket, encode(&input.key, true))),
         bucket: Some(input.bucket),
@@ -158,7 +164,11 @@ pub async fn parts(service: &Service, input: ListPartsInput) -> S3Result<ListPar
         .map_err(convert::error)?;
     let more = parts.len() > limit as usize;
     parts.truncate(limit as usize);
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &upload).unzip();
     Ok(ListPartsOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(input.upload_id),
