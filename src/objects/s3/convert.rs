@@ -84,6 +84,10 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::InvalidPart(_) => S3ErrorCode::InvalidPart,
         Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
+        Fault::AccessDenied(_) => S3ErrorCode::AccessDenied,
+        Fault::AclNotSupported => S3ErrorCode::AccessControlListNotSupported,
+        Fault::MalformedAcl => S3ErrorCode::MalformedACLError,
+        Fault::UnresolvableGrant(_) => S3ErrorCode::UnresolvableGrantByEmailAddress,
         Fault::NoSuchWebhook(_) => S3ErrorCode::InvalidArgument,
         Fault::QuotaExceeded(..) => custom("QuotaExceeded"),
         Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
@@ -344,15 +348,10 @@ pub fn kind(kind: ChecksumKind) -> &'static str {
 
 /// Refuses what would be silently weaker than asked for.
 pub fn check_promises(
-    acl: Option<&ObjectCannedACL>,
+    _acl: Option<&ObjectCannedACL>,
     encryption: Option<&ServerSideEncryption>,
     customer_key: bool,
 ) -> S3Result<()> {
-    if acl.is_some_and(|acl| {
-        !matches!(acl.as_str(), "private" | "bucket-owner-full-control" | "bucket-owner-read")
-    }) {
-        return Err(refuse(S3ErrorCode::AccessControlListNotSupported, "The bucket does not allow ACLs"));
-    }
     if encryption.is_some() || customer_key {
         return Err(refuse(
             S3ErrorCode::NotImplemented,
