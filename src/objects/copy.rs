@@ -5,6 +5,7 @@ use super::{
     lock,
     model::{Condition, ObjectInfo, Record, Traits, Version, Versioning},
     names,
+    notify::{Fact, tell},
     read::{ReadCondition, Verdict},
     service::Service,
     store,
@@ -64,6 +65,7 @@ impl Service {
         let rules = self.bucket(to.0).await?;
         let from = (from.0.to_owned(), from.1.to_owned());
         let (bucket, key) = (to.0.to_owned(), to.1.to_owned());
+        let teller = self.teller(to.0).await?;
         let copy = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &bucket)?;
             let Record { info: source, extents } =
@@ -82,10 +84,12 @@ impl Service {
             // Retained before the target's old extents are let go: they may be the same.
             store::blob::retain(c, &record.extents)?;
             record.info.version = store::object::object_put(c, &bucket, &record, &options.condition)?;
-            Ok(Copied { info: record.info, source: version })
+            let info = ObjectInfo { latest: true, ..record.info };
+            tell(c, teller.as_ref(), &Fact::created("s3:ObjectCreated:Copy", &info, info.version))?;
+            Ok(Copied { info, source: version })
         };
         let copied = self.db().write(copy).await?;
-        self.created(to.0, to.1);
+        self.created(to.0, &copied.info);
         Ok(copied)
     }
 }

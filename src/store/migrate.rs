@@ -23,11 +23,12 @@ macro_rules! migrations {
 
 /// What control.db is made of; each room adds its file at the end.
 pub const CONTROL: &[Migration] = migrations!(
-    "control": "0001_auth", "0002_tracking", "0003_registry", "0004_serving", "0005_pipelines"
+    "control": "0001_auth", "0002_tracking", "0003_registry", "0004_serving", "0005_pipelines", "0006_guests"
 );
 
 /// What objects.db is made of.
-pub const OBJECTS: &[Migration] = migrations!("objects": "0001_objects", "0002_versions", "0003_kms");
+pub const OBJECTS: &[Migration] =
+    migrations!("objects": "0001_objects", "0002_versions", "0003_kms", "0004_notify");
 
 /// Applies what is missing, each step in a transaction of its own.
 pub fn apply(db: &mut Connection, migrations: &[Migration]) -> Result<()> {
