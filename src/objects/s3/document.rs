@@ -72,7 +72,7 @@ fn asks(parts: &Parts, wanted: &str) -> bool {
 }
 
 /// Whether the body comes in signed chunks, which s3s takes apart and checks.
-fn is_framed(headers: &HeaderMap) -> bool {
+pub fn is_framed(headers: &HeaderMap) -> bool {
     headers.get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"))
 }
 

@@ -11,6 +11,7 @@ mod date;
 mod document;
 mod gate;
 mod guard;
+mod length;
 mod lifecycle;
 mod list;
 mod lock;
@@ -100,10 +101,15 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     } else if let Err(refusal) = gate::check(&parts) {
         error_document(refusal)
     } else {
-        let (body, broken) = document::watch(&parts, body);
-        let request = Request::from_parts(parts, body);
-        let answer = asker.asks(access::with_caller(door.s3.call(request))).await;
-        broken.why().map_or(answer, |fault| error_document(convert::error(fault.into())))
+        match length::tell(&mut parts, body).await {
+            Err(refusal) => error_document(refusal),
+            Ok(body) => {
+                let (body, broken) = document::watch(&parts, body);
+                let request = Request::from_parts(parts, body);
+                let answer = asker.asks(access::with_caller(door.s3.call(request))).await;
+                broken.why().map_or(answer, |fault| error_document(convert::error(fault.into())))
+            }
+        }
     };
     let response = response.unwrap_or_else(|error| {
         tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
