@@ -17,4 +17,5 @@ mod tests;
 pub use middleware::{Admin, Editor, Viewer, guard};
 pub use model::{FirstAdmin, Principal, Role};
 pub use routes::router;
+pub use seal::write_private;
 pub use service::Service;

@@ -16,6 +16,7 @@
 mod buckets;
 mod collector;
 mod copy;
+mod crypt;
 pub mod digest;
 mod error;
 mod intake;
@@ -23,6 +24,7 @@ mod lock;
 pub mod model;
 mod multipart;
 mod names;
+mod part_copy;
 mod read;
 mod routes;
 mod s3;

@@ -1,6 +1,11 @@
 //! What the object store keeps: buckets, objects, the extents their bytes lie in, uploads and parts.
 
-use super::{digest::Checksums, error::Fault, settings::Settings};
+use super::{
+    crypt::{Seal, Wish},
+    digest::Checksums,
+    error::Fault,
+    settings::Settings,
+};
 use serde::{Deserialize, Serialize};
 
 /// Bodies up to this size live in their row and share its group commit; larger ones become files.
@@ -160,6 +165,9 @@ pub struct Traits {
     /// Where a website sends a reader of this object instead.
     #[serde(skip_serializing_if = "is_default")]
     pub redirect: Option<String>,
+    /// Of an encrypted object: its key, wrapped.
+    #[serde(skip_serializing_if = "is_default")]
+    pub seal: Option<Seal>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -236,11 +244,13 @@ pub struct SystemHeaders {
 pub struct PutOptions {
     pub traits: Traits,
     pub condition: Condition,
+    /// How to encrypt it; none leaves that to the bucket.
+    pub wish: Option<Wish>,
 }
 
 impl PutOptions {
     pub fn of_type(content_type: Option<String>) -> Self {
-        Self { traits: Traits::of_type(content_type), condition: Condition::default() }
+        Self { traits: Traits::of_type(content_type), ..Self::default() }
     }
 }
 

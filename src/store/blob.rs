@@ -29,7 +29,20 @@ const WRITE_CHUNK: usize = 1 << 20;
 
 /// Sees every byte on its way to the disk, off the async threads: where digests are made.
 pub trait Tap: Send + 'static {
+    /// The blob's name, before its first byte.
+    fn name(&mut self, _blob: &str) {}
+
     fn see(&mut self, bytes: &[u8]);
+
+    /// What is written for these bytes, when that is not they themselves.
+    fn change(&mut self, _bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// What is written behind the last of them.
+    fn end(&mut self) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The folder of blobs. Cloning it is cheap.
@@ -52,8 +65,9 @@ impl Blobs {
     }
 
     /// Starts a new blob. Dropped before `finish`, it leaves nothing behind.
-    pub async fn writer<T: Tap>(&self, tap: T) -> io::Result<Writer<T>> {
+    pub async fn writer<T: Tap>(&self, mut tap: T) -> io::Result<Writer<T>> {
         let id = id::ordered();
+        tap.name(&id);
         let claim = self.claim(&id);
         let path = self.0.folder.join(&id);
         let file = spawn_blocking({
@@ -180,9 +194,11 @@ impl<T: Tap> Writer<T> {
     /// Makes the blob durable. It stays invisible, and safe from the collector while the claim is held.
     pub async fn finish(mut self) -> io::Result<(Claim, u64, T)> {
         self.flush().await?;
-        let sink = self.sink().await?;
+        let mut sink = self.sink().await?;
         let folder = self.blobs.0.folder.clone();
         let tap = spawn_blocking(move || {
+            let end = sink.tap.end()?;
+            sink.file.write_all(&end)?;
             sink.file.sync_all()?;
             fs_err::File::open(folder)?.sync_all()?;
             io::Result::Ok(sink.tap)
@@ -201,7 +217,10 @@ impl<T: Tap> Writer<T> {
         self.busy = Some(spawn_blocking(move || {
             for chunk in chunks {
                 sink.tap.see(&chunk);
-                sink.file.write_all(&chunk)?;
+                match sink.tap.change(&chunk)? {
+                    Some(changed) => sink.file.write_all(&changed)?,
+                    None => sink.file.write_all(&chunk)?,
+                }
             }
             Ok(sink)
         }));

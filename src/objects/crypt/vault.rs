@@ -1,7 +1,7 @@
 //! The server's own keys: the root key, a file, and the named keys it wraps, which are rows.
 
 use super::{
-    CustomerKey, DataKey, Mode, Seal, Wish,
+    CustomerKey, DataKey, Mode, Seal, Sealed, Wish,
     seal::{unwrap, wrap},
 };
 use crate::{
@@ -22,7 +22,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 /// The key SSE-KMS uses when none is named; made when it is first needed.
-const DEFAULT_KEY: &str = "aws/s3";
+pub const DEFAULT_KEY: &str = "aws/s3";
 const ROOT_FILE: &str = "objects.key";
 const NAME_MAX: usize = 256;
 
@@ -57,7 +57,7 @@ impl Vault {
     }
 
     /// A new data key, sealed as was wished.
-    pub async fn seal(&self, wish: &Wish) -> Result<(Seal, DataKey)> {
+    pub async fn seal(&self, wish: &Wish) -> Result<Sealed> {
         let (mode, wrapping) = match wish {
             Wish::Server => (Mode::Server, *self.root().await?),
             Wish::Customer(customer) => (Mode::Customer, customer.key),
@@ -69,22 +69,27 @@ impl Vault {
         };
         let key = DataKey::new(random()?);
         let seal = Seal::new(mode, &wrapping, &key).ok_or_else(|| Error::internal("sealing failed"))?;
-        Ok((seal, key))
+        Ok(Sealed { seal, key })
     }
 
-    /// The data key of a sealed object. Of SSE-C it takes the customer's key; any other is refused,
-    /// and so is one that the object does not need.
-    pub async fn open(&self, seal: &Seal, customer: Option<&CustomerKey>) -> Result<DataKey> {
-        let wrapping = match (&seal.mode, customer) {
-            (Mode::Customer, Some(customer)) => {
-                return seal.open(&customer.key).ok_or_else(|| Fault::WrongCustomerKey.into());
-            }
-            (Mode::Customer, None) => return Err(Fault::CustomerKeyNeeded.into()),
-            (_, Some(_)) => return Err(Fault::CustomerKeyNotNeeded.into()),
-            (Mode::Server, None) => *self.root().await?,
-            (Mode::Kms { key, .. }, None) => self.named(key).await?,
+    /// What an object with this seal is read and written with. Of SSE-C it takes the customer's key;
+    /// one that nothing needs is refused.
+    pub async fn open(
+        &self,
+        seal: Option<&Seal>,
+        customer: Option<&CustomerKey>,
+    ) -> Result<Option<Sealed>> {
+        let Some(seal) = seal else {
+            return customer.map_or(Ok(None), |_| Err(Fault::CustomerKeyNotNeeded.into()));
         };
-        seal.open(&wrapping).ok_or_else(|| Error::internal("an object's data key does not open with its key"))
+        seal.check_customer(customer)?;
+        let key = match (&seal.mode, customer) {
+            (Mode::Customer, customer) => customer.and_then(|customer| seal.open(&customer.key)),
+            (Mode::Server, _) => seal.open(self.root().await?),
+            (Mode::Kms { key, .. }, _) => seal.open(&self.named(key).await?),
+        };
+        let key = key.ok_or_else(|| Error::internal("an object's data key does not open with its key"))?;
+        Ok(Some(Sealed { seal: seal.clone(), key }))
     }
 
     /// Makes a named key; one of that name that is there is refused.
@@ -238,14 +243,15 @@ mod tests {
         }
         drop(one);
         let two = vault(folder.path());
-        for (seal, key) in &sealed {
-            assert!(two.open(seal, None).await.unwrap() == *key);
+        for sealed in &sealed {
+            let opened = two.open(Some(&sealed.seal), None).await.unwrap().unwrap();
+            assert!(opened.key == sealed.key);
         }
         let file = folder.path().join("secrets/objects.key");
         fs_err::write(&file, [0; 32]).unwrap();
-        assert!(vault(folder.path()).open(&sealed[0].0, None).await.is_err());
+        assert!(vault(folder.path()).open(Some(&sealed[0].seal), None).await.is_err());
         fs_err::remove_file(&file).unwrap();
-        assert!(vault(folder.path()).open(&sealed[0].0, None).await.is_err());
+        assert!(vault(folder.path()).open(Some(&sealed[0].seal), None).await.is_err());
         assert!(!file.exists());
     }
 
@@ -254,12 +260,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let vault = vault(folder.path());
         vault.key_create("k").await.unwrap();
-        let (seal, key) = vault.seal(&kms(Some("alias/k"))).await.unwrap();
+        let sealed = vault.seal(&kms(Some("alias/k"))).await.unwrap();
         vault.key_enable("k", false).await.unwrap();
-        let refusal = vault.open(&seal, None).await.unwrap_err();
+        let refusal = vault.open(Some(&sealed.seal), None).await.unwrap_err();
         assert_eq!(Fault::of(&refusal), Some(&Fault::KmsKeyDisabled("alias/k".into())));
         vault.key_enable("k", true).await.unwrap();
-        assert!(vault.open(&seal, None).await.unwrap() == key);
+        assert!(vault.open(Some(&sealed.seal), None).await.unwrap().unwrap().key == sealed.key);
         let refusal = vault.seal(&kms(Some("unknown"))).await.unwrap_err();
         assert_eq!(Fault::of(&refusal), Some(&Fault::NoSuchKmsKey("unknown".into())));
         assert!(vault.key_create("alias/x").await.is_err());
@@ -275,17 +281,17 @@ mod tests {
             let (key, md5) = (STANDARD.encode([byte; 32]), STANDARD.encode(Md5::digest([byte; 32])));
             CustomerKey::parse(Some("AES256"), Some(&key), Some(&md5)).unwrap().unwrap()
         };
-        let (seal, key) = vault.seal(&Wish::Customer(customer(1))).await.unwrap();
-        assert!(vault.open(&seal, Some(&customer(1))).await.unwrap() == key);
+        let sealed = vault.seal(&Wish::Customer(customer(1))).await.unwrap();
+        assert!(vault.open(Some(&sealed.seal), Some(&customer(1))).await.unwrap().unwrap().key == sealed.key);
         let fault = |refusal: Error| Fault::of(&refusal).cloned().unwrap();
         assert_eq!(
-            fault(vault.open(&seal, Some(&customer(2))).await.unwrap_err()),
+            fault(vault.open(Some(&sealed.seal), Some(&customer(2))).await.unwrap_err()),
             Fault::WrongCustomerKey
         );
-        assert_eq!(fault(vault.open(&seal, None).await.unwrap_err()), Fault::CustomerKeyNeeded);
-        let (seal, _) = vault.seal(&Wish::Server).await.unwrap();
+        assert_eq!(fault(vault.open(Some(&sealed.seal), None).await.unwrap_err()), Fault::CustomerKeyNeeded);
+        let sealed = vault.seal(&Wish::Server).await.unwrap();
         assert_eq!(
-            fault(vault.open(&seal, Some(&customer(1))).await.unwrap_err()),
+            fault(vault.open(Some(&sealed.seal), Some(&customer(1))).await.unwrap_err()),
             Fault::CustomerKeyNotNeeded
         );
     }

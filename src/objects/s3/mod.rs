@@ -5,6 +5,7 @@ mod access;
 mod bucket;
 mod convert;
 mod copy;
+mod form;
 mod gate;
 mod list;
 mod lock;

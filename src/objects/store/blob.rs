@@ -13,7 +13,7 @@ pub fn insert(c: &Connection, blob: &NewBlob) -> Result<()> {
     }
     c.prepare_cached("INSERT INTO blob (id, size, refs, data) VALUES (?1, ?2, 1, ?3)")?.execute(params![
         blob.id,
-        signed(blob.size),
+        signed(blob.stored_size()),
         blob.data.as_deref()
     ])?;
     Ok(())

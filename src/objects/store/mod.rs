@@ -2,6 +2,7 @@
 
 pub mod blob;
 pub mod bucket;
+pub mod kms;
 pub mod list;
 pub mod object;
 pub mod upload;
