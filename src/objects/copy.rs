@@ -13,7 +13,10 @@ use super::{
     service::Service,
     store,
 };
-use crate::kernel::{clock::now_ms, error::Result};
+use crate::kernel::{
+    clock::now_ms,
+    error::{Error, Result},
+};
 use std::sync::Arc;
 
 /// What a copy keeps and what it changes.
@@ -84,7 +87,7 @@ impl Service {
         let wish = options.wish.clone().map_or_else(|| default_wish(&rules), |wish| Ok(Some(wish)))?;
         let source = self.head_version(from.0, from.1, options.version).await?;
         let copied = if shares_bytes(source.traits.seal.as_ref(), wish.as_ref(), options.customer.as_ref())? {
-            self.copy_shared(from, to, options, rules).await?
+            self.copy_shared(from, to, options, rules, wish).await?
         } else {
             self.copy_anew(from, to, options, &rules, wish.unwrap_or(Wish::Server)).await?
         };
@@ -99,6 +102,7 @@ impl Service {
         to: (&str, &str),
         options: CopyOptions,
         rules: Arc<Bucket>,
+        wish: Option<Wish>,
     ) -> Result<Copied> {
         let onto_itself = from == to;
         let from = (from.0.to_owned(), from.1.to_owned());
@@ -108,6 +112,10 @@ impl Service {
             let Record { info: source, extents } =
                 store::object::object_get(c, &from.0, &from.1, options.version)?;
             options.check(&source, onto_itself, rules.versioning)?;
+            if !shares_bytes(source.traits.seal.as_ref(), wish.as_ref(), options.customer.as_ref())? {
+                let why = "The source was replaced while it was copied. Send the request again.";
+                return Err(Error::conflict(why));
+            }
             let (mut traits, now) = (options.traits(&source.traits), now_ms());
             lock::retain_new(&rules, &mut traits, now)?;
             traits.seal.clone_from(&source.traits.seal);

@@ -68,6 +68,20 @@ pub enum Fault {
     #[error("Tags are not acceptable: {0}.")]
     InvalidTag(&'static str),
     #[error("{0}")]
+    AccessDenied(String),
+    #[error("The bucket does not allow ACLs")]
+    AclNotSupported,
+    #[error("The ACL is not a list of grants, each with a grantee and a permission.")]
+    MalformedAcl,
+    #[error("No account has the e-mail address {0:?}.")]
+    UnresolvableGrant(String),
+    #[error("Your proposed upload exceeds the maximum allowed size: the form's policy allows {0} bytes.")]
+    FormTooLarge(u64),
+    #[error(
+        "Your proposed upload is smaller than the minimum allowed size: the form's policy wants {0} bytes."
+    )]
+    FormTooSmall(u64),
+    #[error("{0}")]
     InvalidArgument(String),
     #[error("The encryption request you specified is not valid. Supported value: AES256.")]
     InvalidEncryptionAlgorithm,
@@ -97,7 +111,7 @@ impl Fault {
             Self::BucketNotEmpty(_) | Self::PreconditionFailed(_) | Self::InvalidBucketState(_) => {
                 Kind::Conflict
             }
-            Self::ObjectLocked => Kind::Forbidden,
+            Self::ObjectLocked | Self::AccessDenied(_) => Kind::Forbidden,
             Self::EntityTooLarge(_) => Kind::TooLarge,
             Self::BodyNotAsSigned | Self::ChunkNotAsSigned => Kind::Forbidden,
             _ => Kind::Invalid,

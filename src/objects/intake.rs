@@ -74,12 +74,7 @@ impl NewBlob {
 }
 
 /// Takes the whole body in, encrypted if there is a key, or refuses it and leaves nothing.
-pub async fn take<S>(
-    blobs: &Blobs,
-    body: S,
-    mut promise: Promise,
-    key: Option<&DataKey>,
-) -> Result<Taken>
+pub async fn take<S>(blobs: &Blobs, body: S, mut promise: Promise, key: Option<&DataKey>) -> Result<Taken>
 where
     S: Stream<Item = io::Result<Bytes>> + Send,
 {

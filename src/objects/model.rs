@@ -1,6 +1,7 @@
 //! What the object store keeps: buckets, objects, the extents their bytes lie in, uploads and parts.
 
 use super::{
+    access::acl::Acl,
     crypt::{Seal, Wish},
     digest::Checksums,
     error::Fault,
@@ -168,6 +169,9 @@ pub struct Traits {
     /// Of an encrypted object: its key, wrapped.
     #[serde(skip_serializing_if = "is_default")]
     pub seal: Option<Seal>,
+    /// What was granted on it; none is private to its owner.
+    #[serde(skip_serializing_if = "is_default")]
+    pub acl: Option<Acl>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -150,7 +150,8 @@ impl Service {
     {
         promise.compute.extend(upload.algorithm);
         let sealed = self.vault().open(upload.traits.seal.as_ref(), customer).await?;
-        let taken = intake::take(self.blobs(), body, promise, sealed.as_ref().map(|sealed| &sealed.key)).await?;
+        let taken =
+            intake::take(self.blobs(), body, promise, sealed.as_ref().map(|sealed| &sealed.key)).await?;
         let wanted = |sum: &&(Algorithm, String)| Some(sum.0) == upload.algorithm;
         let part = Part {
             number,

@@ -8,8 +8,8 @@ use super::{
     intake::{self, NewBlob, Promise},
     lock,
     model::{
-        Bucket, Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record, Traits,
-        Version, VersionPage, VersionQuery,
+        Bucket, Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record,
+        Traits, Version, VersionPage, VersionQuery,
     },
     names,
     read::{ByteStream, Opened},
@@ -121,7 +121,8 @@ impl Service {
         // A body of gigabytes need not be sent to learn that its bucket is missing.
         let rules = self.bucket(bucket).await?;
         let sealed = self.seal_new(&rules, options.wish).await?;
-        let taken = intake::take(self.blobs(), body, promise, sealed.as_ref().map(|sealed| &sealed.key)).await?;
+        let taken =
+            intake::take(self.blobs(), body, promise, sealed.as_ref().map(|sealed| &sealed.key)).await?;
         let (mut traits, now) = (options.traits, now_ms());
         lock::retain_new(&rules, &mut traits, now)?;
         let etag = crypt::etag(sealed.as_ref(), &taken.md5);

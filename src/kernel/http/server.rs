@@ -10,6 +10,7 @@ use hyper_util::{
 };
 use std::{
     convert::Infallible,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,6 +20,10 @@ use std::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+/// Where a request comes from: the other end of its connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// What one door allows.
 #[derive(Clone, Copy, Debug)]
@@ -55,9 +60,9 @@ where
     let open = GracefulShutdown::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: waiting a little lets some close.
                     tracing::warn!(%error, "could not accept a connection");
@@ -70,7 +75,11 @@ where
         // Without this a small answer waits 40 ms for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let rooms = service.clone();
-        let service = service_fn(move |request| answer(rooms.clone(), request));
+        let peer = Peer(peer.ip());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            answer(rooms.clone(), request)
+        });
         let builder = Arc::clone(&builder);
         let watcher = open.watcher();
         tokio::spawn(async move {

@@ -204,13 +204,16 @@ pub fn open_whole(key: &DataKey, blob: &str, length: u64, stored: &[u8]) -> io::
 }
 
 /// Opens `stored`, the `stored_range` of the blob, on blocking threads: a megabyte takes a millisecond.
-pub fn open_stream(
+pub fn open_stream<S>(
     key: &DataKey,
     blob: &str,
     range: &Range<u64>,
     length: u64,
-    stored: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
-) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stored: S,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + use<S>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+{
     let state = (stored, Opening::new(key, blob, range, length));
     let bytes = stream::try_unfold(state, async |(mut stored, mut opening)| {
         let Some(chunk) = stored.try_next().await? else {

@@ -114,11 +114,8 @@ mod tests {
 
     #[test]
     fn a_seal_opens_with_its_own_key_and_context_only() {
-        let kms = |context: &str| Mode::Kms {
-            key: "k".into(),
-            context: Some(context.into()),
-            bucket_key: false,
-        };
+        let kms =
+            |context: &str| Mode::Kms { key: "k".into(), context: Some(context.into()), bucket_key: false };
         let key = DataKey::new([9; 32]);
         let seal = Seal::new(kms("one"), &[1; 32], &key).unwrap();
         assert!(seal.open(&[1; 32]) == Some(key.clone()));

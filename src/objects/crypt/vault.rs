@@ -52,7 +52,8 @@ struct Inner {
 impl Vault {
     /// Nothing is read, or made, before the first object that needs it.
     pub fn new(db: Db, secrets: PathBuf) -> Self {
-        let inner = Inner { db, file: secrets.join(ROOT_FILE), root: OnceCell::new(), named: RwLock::default() };
+        let inner =
+            Inner { db, file: secrets.join(ROOT_FILE), root: OnceCell::new(), named: RwLock::default() };
         Self(Arc::new(inner))
     }
 
@@ -74,11 +75,7 @@ impl Vault {
 
     /// What an object with this seal is read and written with. Of SSE-C it takes the customer's key;
     /// one that nothing needs is refused.
-    pub async fn open(
-        &self,
-        seal: Option<&Seal>,
-        customer: Option<&CustomerKey>,
-    ) -> Result<Option<Sealed>> {
+    pub async fn open(&self, seal: Option<&Seal>, customer: Option<&CustomerKey>) -> Result<Option<Sealed>> {
         let Some(seal) = seal else {
             return customer.map_or(Ok(None), |_| Err(Fault::CustomerKeyNotNeeded.into()));
         };
@@ -96,7 +93,10 @@ impl Vault {
     pub async fn key_create(&self, name: &str) -> Result<KmsKey> {
         let key = KmsKey { name: checked(name)?.to_owned(), created_ms: now_ms(), enabled: true };
         if !self.key_insert(&key).await? {
-            return Err(Error::new(crate::kernel::error::Kind::Exists, format!("The key {name:?} exists already.")));
+            return Err(Error::new(
+                crate::kernel::error::Kind::Exists,
+                format!("The key {name:?} exists already."),
+            ));
         }
         Ok(key)
     }
@@ -170,7 +170,9 @@ impl Vault {
         .await
         .map_err(Error::internal)??;
         let root = Key::try_from(bytes).map_err(|_| {
-            Error::internal("secrets/objects.key does not hold 32 bytes: restore it from a backup of the data directory")
+            Error::internal(
+                "secrets/objects.key does not hold 32 bytes: restore it from a backup of the data directory",
+            )
         })?;
         self.root_prove(root).await?;
         Ok(root)

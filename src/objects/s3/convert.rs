@@ -17,10 +17,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{
     S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders,
-    dto::{
-        CopySource, ETag, ETagCondition, Metadata, ObjectCannedACL, ServerSideEncryption, StreamingBlob,
-        Timestamp, TimestampFormat,
-    },
+    dto::{CopySource, ETag, ETagCondition, Metadata, StreamingBlob, Timestamp, TimestampFormat},
 };
 use std::{
     io,
@@ -73,13 +70,17 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::IncompleteBody => S3ErrorCode::IncompleteBody,
         Fault::BodyNotAsSigned => custom("XAmzContentSHA256Mismatch"),
         Fault::ChunkNotAsSigned => S3ErrorCode::SignatureDoesNotMatch,
-        Fault::EntityTooLarge(_) => S3ErrorCode::EntityTooLarge,
-        Fault::EntityTooSmall(_) => S3ErrorCode::EntityTooSmall,
+        Fault::EntityTooLarge(_) | Fault::FormTooLarge(_) => S3ErrorCode::EntityTooLarge,
+        Fault::EntityTooSmall(_) | Fault::FormTooSmall(_) => S3ErrorCode::EntityTooSmall,
         Fault::MetadataTooLarge(_) => S3ErrorCode::MetadataTooLarge,
         Fault::NoSuchUpload(_) => S3ErrorCode::NoSuchUpload,
         Fault::InvalidPart(_) => S3ErrorCode::InvalidPart,
         Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
+        Fault::AccessDenied(_) => S3ErrorCode::AccessDenied,
+        Fault::AclNotSupported => S3ErrorCode::AccessControlListNotSupported,
+        Fault::MalformedAcl => S3ErrorCode::MalformedACLError,
+        Fault::UnresolvableGrant(_) => S3ErrorCode::UnresolvableGrantByEmailAddress,
         Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
         Fault::InvalidEncryptionAlgorithm => S3ErrorCode::InvalidEncryptionAlgorithmError,
         Fault::CustomerKeyNeeded | Fault::CustomerKeyNotNeeded | Fault::WrongCustomerKey => {
@@ -247,6 +248,9 @@ pub fn body(body: Option<StreamingBlob>) -> impl Stream<Item = io::Result<Bytes>
 
 /// s3s keeps the types of these errors to itself; their texts are all there is to go by.
 fn broken(error: &StdError) -> Fault {
+    if let Some(fault) = error.downcast_ref::<Fault>() {
+        return fault.clone();
+    }
     let text = error.to_string();
     match () {
         () if text.contains("Sha256Mismatch") => Fault::BodyNotAsSigned,
@@ -316,26 +320,6 @@ pub fn kind(kind: ChecksumKind) -> &'static str {
         ChecksumKind::Full => "FULL_OBJECT",
         ChecksumKind::Composite => "COMPOSITE",
     }
-}
-
-/// Refuses what would be silently weaker than asked for.
-pub fn check_promises(
-    acl: Option<&ObjectCannedACL>,
-    encryption: Option<&ServerSideEncryption>,
-    customer_key: bool,
-) -> S3Result<()> {
-    if acl.is_some_and(|acl| {
-        !matches!(acl.as_str(), "private" | "bucket-owner-full-control" | "bucket-owner-read")
-    }) {
-        return Err(refuse(S3ErrorCode::AccessControlListNotSupported, "The bucket does not allow ACLs"));
-    }
-    if encryption.is_some() || customer_key {
-        return Err(refuse(
-            S3ErrorCode::NotImplemented,
-            "Encryption at rest is not supported: encrypt the disk.",
-        ));
-    }
-    Ok(())
 }
 
 /// The version a request names, if it names one.

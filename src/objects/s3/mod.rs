@@ -2,27 +2,31 @@
 //! marks every answer with its request id.
 
 mod access;
+mod acl;
 mod bucket;
 mod convert;
 mod copy;
 mod form;
 mod gate;
+mod guard;
 mod list;
 mod lock;
 mod object;
 mod ops;
+mod policy;
 mod polish;
+mod sse;
 mod upload;
 
-use super::service::Service;
+use super::{access::admit::Gatekeeper, service::Service};
 use crate::{
     auth,
     kernel::{http::REQUEST_ID, id},
 };
 use axum::body::Body;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use s3s::{S3Error, S3ErrorCode, service::S3Service};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use s3s::{HttpError, S3Error, S3ErrorCode, service::S3Service};
 use std::{
     convert::Infallible,
     task::{Context, Poll},
@@ -37,18 +41,23 @@ pub const REGION: &str = "us-crannog-1";
 
 /// The S3 door as a service. Mount it at `/` of an authority: below a path no signature would fit.
 pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
-    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service));
+    let gatekeeper = Gatekeeper { service: service.clone(), auth: auth.clone() };
+    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service, gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
-    builder.set_access(access::Roles);
+    builder.set_access(guard::Guard(gatekeeper.clone()));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
-    S3Door(builder.build())
+    S3Door { service: builder.build(), gatekeeper }
 }
 
 /// What answers on :9000, and on :5000 for requests that carry an AWS signature.
 #[derive(Clone)]
-pub struct S3Door(S3Service);
+pub struct S3Door {
+    service: S3Service,
+    /// For what does not go through s3s.
+    gatekeeper: Gatekeeper,
+}
 
 impl tower::Service<Request<Body>> for S3Door {
     type Response = Response<Body>;
@@ -60,37 +69,47 @@ impl tower::Service<Request<Body>> for S3Door {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let service = self.0.clone();
-        Box::pin(async move { Ok(answer(service, request).await) })
+        let door = self.clone();
+        Box::pin(async move { Ok(answer(door, request).await) })
     }
 }
 
-async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
+async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     // The doors in front have given the request its id, which the log knows.
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = given.map_or_else(id::ordered, str::to_owned);
     let resource = request.uri().path().to_owned();
     let attributes = polish::asks_attributes(request.method(), request.uri());
     let (parts, body) = request.into_parts();
-    let response = match gate::check(&parts) {
-        Err(refusal) => refusal.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error))),
-        Ok(()) => {
-            let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
-            access::with_caller(service.call(request)).await
-        }
-    };
+    let response = access::with_caller(respond(door, parts, body)).await;
     let response = response.unwrap_or_else(|error| {
         tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
-        let mut response = Response::new(s3s::Body::empty());
+        let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    let mut response = polish::polish(response.map(Body::new), &request_id, &resource, attributes).await;
+    let mut response = polish::polish(response, &request_id, &resource, attributes).await;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amz-request-id", value);
     }
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Crannog"));
     response
+}
+
+async fn respond(door: S3Door, parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
+    let refusal = match gate::check(&parts) {
+        Err(refusal) => refusal,
+        Ok(()) if form::is_form(&parts) => match form::post(&door.gatekeeper, &parts, body).await {
+            Ok(response) => return Ok(response),
+            Err(refusal) => refusal,
+        },
+        Ok(()) => {
+            let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
+            return Ok(door.service.call(request).await?.map(Body::new));
+        }
+    };
+    let response = refusal.to_http_response().map_err(|error| HttpError::new(Box::new(error)))?;
+    Ok(response.map(Body::new))
 }
 
 /// An error of the S3 protocol with a sentence of ours.

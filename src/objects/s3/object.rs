@@ -4,15 +4,14 @@ use super::{
     super::{
         digest::{Algorithm, Checksums},
         error::Fault,
-        model::{
-            self, Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version,
-        },
+        model::{Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version},
         read::{ReadCondition, Verdict},
         service::Service,
     },
-    convert::{self, Claims, check_promises, set_checksums},
+    convert::{self, Claims, set_checksums},
+    guard::{Denied, admitted},
     list::page_size,
-    lock, refuse,
+    lock, refuse, sse,
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -24,8 +23,7 @@ const DELETE_MAX: usize = 1000;
 
 pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
     let (input, headers) = (request.input, request.headers);
-    let customer_key = input.sse_customer_algorithm.is_some() || input.sse_customer_key.is_some();
-    check_promises(input.acl.as_ref(), input.server_side_encryption.as_ref(), customer_key)?;
+    let (wish, customer) = (sse::wish!(input)?, sse::customer!(input)?);
     if input.write_offset_bytes.is_some() {
         return Err(refuse(S3ErrorCode::NotImplemented, "Appending to an object is not supported."));
     }
@@ -54,8 +52,9 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     };
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
+    admitted(&request.extensions).mark(&mut traits);
     let condition = convert::write_condition(input.if_match, input.if_none_match);
-    let options = PutOptions { traits, condition };
+    let options = PutOptions { traits, condition, wish };
     let body = convert::body(input.body);
     let info = service
         .put_promised(&input.bucket, &input.key, body, options, promise)
@@ -68,13 +67,21 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     };
     set_checksums!(output, &info.checksums.values);
     output.checksum_type = convert::checksum_type(&info.checksums);
+    output.ssekms_encryption_context = input.ssekms_encryption_context;
+    sse::tell!(output, sse::told(&info.traits, customer.as_ref()));
     Ok(output)
 }
 
-pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+pub async fn get(service: &Service, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
+    sse::check_read(&request.headers)?;
+    let input = request.input;
+    let customer = sse::customer!(input)?;
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let opened = service.open(&input.bucket, &input.key, version).await.map_err(convert::error)?;
+    let opened = service
+        .open_with(&input.bucket, &input.key, version, customer.as_ref())
+        .await
+        .map_err(convert::error)?;
     let condition = convert::read_condition(
         input.if_match,
         input.if_none_match,
@@ -92,7 +99,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
             Body::http_body_unsync(StreamBody::new(frames))
         }
     };
-    let lock = lock::tell(&info.traits);
+    let (lock, told) = (lock::tell(&info.traits), sse::told(&info.traits, customer.as_ref()));
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".into()),
         body: Some(body.into()),
@@ -117,6 +124,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         tag_count: (!info.traits.tags.is_empty()).then_some(info.traits.tags.len() as i32),
         ..Default::default()
     };
+    sse::tell!(output, told);
     if input.checksum_mode.is_some() && !span.checksums.is_empty() {
         set_checksums!(output, &span.checksums);
         output.checksum_type = convert::checksum_type(&info.checksums);
@@ -125,10 +133,17 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
 }
 
 /// The tag count goes into a header by hand: s3s has no field for it here.
-pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
+pub async fn head(
+    service: &Service,
+    request: S3Request<HeadObjectInput>,
+) -> S3Result<S3Response<HeadObjectOutput>> {
+    sse::check_read(&request.headers)?;
+    let input = request.input;
+    let customer = sse::customer!(input)?;
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
+    sse::check_key(info.traits.seal.as_ref(), customer.as_ref())?;
     let condition = convert::read_condition(
         input.if_match,
         input.if_none_match,
@@ -138,7 +153,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
     judge(&condition, &info)?;
     let span = span(&info, input.range, input.part_number)?;
     let tag_count = info.traits.tags.len();
-    let lock = lock::tell(&info.traits);
+    let (lock, told) = (lock::tell(&info.traits), sse::told(&info.traits, customer.as_ref()));
     let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".into()),
         cache_control: info.traits.headers.cache_control,
@@ -161,6 +176,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
         parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
         ..Default::default()
     };
+    sse::tell!(output, told);
     if input.checksum_mode.is_some() && !span.checksums.is_empty() {
         set_checksums!(output, &span.checksums);
         output.checksum_type = convert::checksum_type(&info.checksums);
@@ -173,7 +189,12 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
 }
 
 /// The headers of a delete marker are set by hand: S3 leaves them out where s3s would write "false".
-pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<S3Response<DeleteObjectOutput>> {
+pub async fn delete(
+    service: &Service,
+    request: S3Request<DeleteObjectInput>,
+) -> S3Result<S3Response<DeleteObjectOutput>> {
+    let owner = admitted(&request.extensions).owner;
+    let input = request.input;
     let condition = Condition {
         if_match: convert::matching(input.if_match),
         size: input.if_match_size.and_then(|size| u64::try_from(size).ok()),
@@ -187,8 +208,7 @@ pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<S3R
         bypass_governance: input.bypass_governance_retention == Some(true),
     };
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let deleted =
-        service.delete_one(&input.bucket, wanted, model::Owner::default()).await.map_err(convert::error)?;
+    let deleted = service.delete_one(&input.bucket, wanted, owner).await.map_err(convert::error)?;
     Ok(S3Response::new(DeleteObjectOutput {
         delete_marker: deleted.marker.then_some(true),
         version_id: deleted.version.and_then(|version| convert::version_id(&bucket, version)),
@@ -196,13 +216,23 @@ pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<S3R
     }))
 }
 
-pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
+pub async fn delete_many(
+    service: &Service,
+    request: S3Request<DeleteObjectsInput>,
+) -> S3Result<DeleteObjectsOutput> {
+    let owner = admitted(&request.extensions).owner;
+    let denied = request.extensions.get::<Denied>().cloned().unwrap_or_default().0;
+    let input = request.input;
     let objects = input.delete.objects;
-    if objects.is_empty() || objects.len() > DELETE_MAX {
+    let named = objects.len() + denied.len();
+    if named == 0 || named > DELETE_MAX {
         return Err(refuse(S3ErrorCode::MalformedXML, "Name between 1 and 1,000 keys to delete."));
     }
     let bypass_governance = input.bypass_governance_retention == Some(true);
     let (mut wanted, mut errors, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
+    for object in denied {
+        errors.push(failed(object.key, object.version_id, &Fault::AccessDenied("Access Denied".into())));
+    }
     for object in objects {
         match object.version_id.as_deref().filter(|id| !id.is_empty()).map(Version::parse).transpose() {
             Ok(version) => {
@@ -215,8 +245,7 @@ pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Resu
         }
     }
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let outcomes =
-        service.delete_each(&input.bucket, wanted, model::Owner::default()).await.map_err(convert::error)?;
+    let outcomes = service.delete_each(&input.bucket, wanted, owner).await.map_err(convert::error)?;
     for (deletion, outcome) in outcomes {
         let asked = deletion.version.map(|version| version.to_string());
         match outcome {
@@ -307,6 +336,7 @@ pub async fn attributes(
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
+    sse::check_key(info.traits.seal.as_ref(), sse::customer!(input)?.as_ref())?;
     // One header may name several, and s3s leaves it whole.
     let named = |name: &str, list: &str| list.split(',').any(|one| one.trim() == name);
     let asked = |name: &str| input.object_attributes.iter().any(|list| named(name, list.as_str()));
