@@ -8,6 +8,7 @@ mod env;
 pub mod failure;
 mod image;
 mod k8s;
+mod kms;
 mod pipeline;
 mod serve;
 mod settings;
@@ -56,6 +57,9 @@ enum Command {
     /// Serve models: make, list, show, delete and ask endpoints
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Manage the keys that encrypt objects at rest
+    #[command(subcommand)]
+    Kms(kms::Command),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -92,6 +96,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(arguments) => status::run(&global, &arguments),
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
+        Command::Kms(command) => kms::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
         Command::K8s(command) => k8s::run(&command),
         Command::Image(arguments) => image::run(&arguments),

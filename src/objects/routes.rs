@@ -41,7 +41,8 @@ pub fn router(service: Service) -> Router {
             "/api/crannog/v1/buckets/{bucket}/objects/{*key}",
             get(object_get).put(object_put).delete(object_delete),
         )
-        .with_state(service)
+        .with_state(service.clone())
+        .merge(super::crypt::router(service))
 }
 
 #[derive(Serialize)]

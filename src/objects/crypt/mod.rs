@@ -13,6 +13,7 @@
 mod chunk;
 mod customer;
 mod default;
+mod routes;
 mod seal;
 mod tap;
 mod vault;
@@ -20,6 +21,7 @@ mod vault;
 pub use chunk::{DataKey, Sealing, open_stream, open_whole, seal_whole, stored_length, stored_range};
 pub use customer::CustomerKey;
 pub use default::default_wish;
+pub use routes::router;
 pub use seal::{Mode, Seal, Sealed, Wish, etag};
 pub use tap::SealingTap;
 pub use vault::{DEFAULT_KEY, KmsKey, Vault};

@@ -45,8 +45,15 @@ struct Inner {
     db: Db,
     file: PathBuf,
     root: OnceCell<Key>,
-    /// Named keys in clear, those that are enabled.
-    named: RwLock<HashMap<String, Key>>,
+    named: RwLock<Named>,
+}
+
+/// Named keys in clear, those that are enabled.
+#[derive(Default)]
+struct Named {
+    keys: HashMap<String, Key>,
+    /// Counts the changes: what was read before one must not be remembered after it.
+    changes: u64,
 }
 
 impl Vault {
@@ -114,27 +121,34 @@ impl Vault {
 
     /// Objects of a disabled key cannot be read until it is enabled again. No key is ever deleted:
     /// that would delete its objects.
-    pub async fn key_enable(&self, name: &str, enabled: bool) -> Result<()> {
+    pub async fn key_enable(&self, name: &str, enabled: bool) -> Result<KmsKey> {
         let name = plain(name).to_owned();
-        self.named_now().remove(&name);
-        let row = name.clone();
-        if !self.0.db.write(move |c| kms::key_enable(c, &row, enabled)).await? {
-            return Err(Fault::NoSuchKmsKey(name).into());
-        }
-        self.named_now().remove(&name);
-        Ok(())
+        let (vault, row) = (self.clone(), name.clone());
+        // A task of its own: a caller who hangs up after the commit must not keep it from being noticed.
+        let change = async move {
+            let changed = vault.0.db.write(move |c| kms::key_enable(c, &row, enabled)).await;
+            vault.forget();
+            changed
+        };
+        let changed = tokio::spawn(change).await.map_err(Error::internal)??;
+        changed.ok_or_else(|| Fault::NoSuchKmsKey(name).into())
     }
 
-    fn named_now(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<String, Key>> {
-        self.0.named.write().unwrap_or_else(PoisonError::into_inner)
+    fn forget(&self) {
+        let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
+        named.changes += 1;
+        named.keys.clear();
     }
 
     async fn named(&self, given: &str) -> Result<Key> {
         let name = plain(given).to_owned();
-        let known = self.0.named.read().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
-        if let Some(key) = known {
-            return Ok(key);
-        }
+        let changes = {
+            let named = self.0.named.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(key) = named.keys.get(&name) {
+                return Ok(*key);
+            }
+            named.changes
+        };
         let root = *self.root().await?;
         let row = name.clone();
         let mut found = self.0.db.read(move |c| kms::key_get(c, &row)).await?;
@@ -148,7 +162,10 @@ impl Vault {
             return Err(Fault::KmsKeyDisabled(given.to_owned()).into());
         }
         let clear = unwrap(&root, &name, &sealed).ok_or_else(|| wrong_root(&name))?;
-        self.named_now().insert(name, clear);
+        let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
+        if named.changes == changes {
+            named.keys.insert(name, clear);
+        }
         Ok(clear)
     }
 
