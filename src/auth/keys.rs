@@ -14,36 +14,7 @@ use crate::{
     },
     store::Connection,
 };
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-/// Keys remembered at most.
-const KEYS: usize = 4096;
-
-/// What requests asked for lately, so that most need no database. Everything is forgotten with every
-/// change, which keeps the promise that revoking takes effect with the next request.
-#[derive(Default)]
-pub struct Known(Mutex<Memory>);
-
-#[derive(Default)]
-struct Memory {
-    /// Counts the changes: what was read before one must not be remembered after it.
-    changes: u64,
-    keys: HashMap<String, Arc<S3Key>>,
-    names: Option<Arc<HashMap<String, String>>>,
-}
-
-impl Known {
-    fn with<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub fn forget(&self) {
-        self.with(|memory| *memory = Memory { changes: memory.changes + 1, ..Memory::default() });
-    }
-}
+use std::{collections::HashMap, sync::Arc};
 
 /// A key to be issued. Without a given pair, a new one is made.
 #[derive(Clone, Debug, Default)]
@@ -122,13 +93,13 @@ impl Service {
 
     /// What a request signed with this key is checked against.
     pub async fn s3_key(&self, access_key: &str) -> Result<Option<Arc<S3Key>>> {
-        let known = &self.0.known;
-        let (changes, found) = known.with(|memory| (memory.changes, memory.keys.get(access_key).cloned()));
-        if found.is_some() {
-            return Ok(found);
-        }
+        let changes = match self.0.keys.get(access_key) {
+            Ok(known) => return Ok(Some(known)),
+            Err(changes) => changes,
+        };
         let wanted = access_key.to_owned();
-        let Some(row) = self.0.db.read(move |db| store::key_get(db, &wanted)).await? else { return Ok(None) };
+        let found = self.0.db.look_up(move |db| store::key_get(db, &wanted)).await?;
+        let Some(row) = found else { return Ok(None) };
         let session: Option<S3Session> = match &row.session {
             Some(text) => Some(serde_json::from_str(text).map_err(Error::internal)?),
             None => None,
@@ -141,14 +112,7 @@ impl Service {
             expires_ms: row.expires_at,
             session,
         });
-        known.with(|memory| {
-            if memory.changes == changes {
-                if memory.keys.len() >= KEYS {
-                    memory.keys.clear();
-                }
-                memory.keys.insert(access_key.to_owned(), key.clone());
-            }
-        });
+        self.0.keys.learn(access_key, key.clone(), changes);
         Ok(Some(key))
     }
 
@@ -177,19 +141,14 @@ impl Service {
 
     /// The display names of guests that have one.
     pub async fn display_names(&self) -> Result<Arc<HashMap<String, String>>> {
-        let known = &self.0.known;
-        let (changes, found) = known.with(|memory| (memory.changes, memory.names.clone()));
-        if let Some(names) = found {
-            return Ok(names);
-        }
+        let changes = match self.0.names.get("") {
+            Ok(names) => return Ok(names),
+            Err(changes) => changes,
+        };
         let guests = self.user_list().await?.into_iter().filter(|user| user.role == Role::Guest);
         let names: HashMap<_, _> = guests.filter_map(|user| Some((user.name, user.display_name?))).collect();
         let names = Arc::new(names);
-        known.with(|memory| {
-            if memory.changes == changes {
-                memory.names = Some(names.clone());
-            }
-        });
+        self.0.names.learn("", names.clone(), changes);
         Ok(names)
     }
 }

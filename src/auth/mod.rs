@@ -5,6 +5,7 @@
 //! clear text is needed again (S3 keys); revoking takes effect with the next request.
 
 mod keys;
+mod known;
 mod middleware;
 mod model;
 mod pages;

@@ -1,8 +1,9 @@
 //! The rules of identity, and the door through which other rooms use it.
 
 use super::{
-    keys::{self, Known},
-    model::{self, FirstAdmin, NewUser, Principal, Role, TokenInfo, UserChange, UserInfo},
+    keys,
+    known::Known,
+    model::{self, FirstAdmin, NewUser, Principal, Role, S3Key, TokenInfo, UserChange, UserInfo},
     seal::{self, Sealer},
     store,
 };
@@ -33,8 +34,10 @@ pub struct Service(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) db: Db,
     pub(super) sealer: Sealer,
-    /// S3 keys seen lately and the names of accounts; forgotten with every change of users or keys.
-    pub(super) known: Known,
+    /// What stands behind an access key.
+    pub(super) keys: Known<Arc<S3Key>>,
+    /// The display names of accounts, all under one key.
+    pub(super) names: Known<Arc<HashMap<String, String>>>,
     /// Digest of user, password and stored hash, for passwords that fitted: argon2 takes tens of
     /// milliseconds by design and Basic auth sends the password with every request. The stored hash
     /// is part of the key, so a changed password forgets the old one by itself.
@@ -50,7 +53,8 @@ impl Service {
         Ok(Self(Arc::new(Inner {
             db,
             sealer,
-            known: Known::default(),
+            keys: Known::default(),
+            names: Known::default(),
             verified: Mutex::default(),
             hashing: Semaphore::new(2),
         })))
@@ -94,7 +98,7 @@ impl Service {
             };
             store::key_put(db, &key)
         };
-        self.0.db.write(make).await?;
+        self.change(make).await?;
         Ok(Some(admin))
     }
 
@@ -130,7 +134,7 @@ impl Service {
 
     async fn secret_check(&self, secret: &str, kind: &'static str) -> Result<Option<Principal>> {
         let digest = seal::digest(secret);
-        self.0.db.read(move |db| store::token_user(db, &digest, kind, now_ms())).await
+        self.0.db.look_up(move |db| store::token_user(db, &digest, kind, now_ms())).await
     }
 
     /// A bearer token for `user`; `ttl_ms` from now, or for good. The secret is not kept.
@@ -148,7 +152,7 @@ impl Service {
 
     pub async fn session_close(&self, session: &str) -> Result<()> {
         let digest = seal::digest(session);
-        self.0.db.write(move |db| store::token_delete_digest(db, &digest)).await
+        self.change(move |db| store::token_delete_digest(db, &digest)).await
     }
 
     async fn issue(
@@ -173,7 +177,7 @@ impl Service {
             };
             store::token_put(db, &token)
         };
-        self.0.db.write(store_it).await?;
+        self.change(store_it).await?;
         Ok(secret)
     }
 
@@ -190,7 +194,7 @@ impl Service {
     /// Revokes one token; `user` limits whose.
     pub async fn token_revoke(&self, token: &str, user: Option<String>) -> Result<()> {
         let wanted = token.to_owned();
-        let gone = self.0.db.write(move |db| store::token_delete(db, &wanted, user.as_deref())).await?;
+        let gone = self.change(move |db| store::token_delete(db, &wanted, user.as_deref())).await?;
         if gone == 0 { Err(Error::not_found(format!("There is no token {token:?}."))) } else { Ok(()) }
     }
 
@@ -270,19 +274,20 @@ impl Service {
         self.change(delete).await
     }
 
-    /// A write after which nothing remembered about users and keys holds.
+    /// Every write of this room. It goes on when its caller hangs up, so that what it made untrue is
+    /// forgotten without fail.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let service = self.clone();
-        // A task of its own: a caller who hangs up after the commit must not keep it from being noticed.
-        let changing = tokio::spawn(async move {
-            let outcome = service.0.db.write(work).await;
-            service.0.known.forget();
+        let inner = Arc::clone(&self.0);
+        let write = async move {
+            let outcome = inner.db.write(work).await;
+            inner.keys.forget();
+            inner.names.forget();
             outcome
-        });
-        changing.await.map_err(Error::internal)?
+        };
+        tokio::spawn(write).await.map_err(Error::internal)?
     }
 
     async fn hash(&self, password: String) -> Result<String> {

@@ -129,6 +129,11 @@ async fn a_remembered_key_is_forgotten_when_it_or_its_user_changes() {
     assert_eq!(service.s3_key(&access).await.expect("reads").as_ref().map(role), Some(Role::Viewer));
     service.s3_key_revoke(&access, None).await.expect("revokes");
     assert!(service.s3_key(&access).await.expect("reads").is_none());
+
+    let (access, _) = service.s3_key_issue("ann", "laptop").await.expect("issued");
+    assert!(service.s3_key(&access).await.expect("reads").is_some());
+    service.user_delete("ann").await.expect("deletes");
+    assert!(service.s3_key(&access).await.expect("reads").is_none());
 }
 
 #[tokio::test]

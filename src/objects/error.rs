@@ -55,6 +55,8 @@ pub enum Fault {
     ChunkNotAsSigned,
     #[error("One upload carries at most {0} bytes: use a multipart upload, or smaller parts.")]
     EntityTooLarge(u64),
+    #[error("A document has at most {0} bytes here.")]
+    DocumentTooLong(usize),
     #[error("Part {0} is smaller than 5 MiB, and only the last part may be.")]
     EntityTooSmall(u32),
     #[error("User metadata has at most 2,048 bytes; this has {0}.")]
@@ -112,7 +114,7 @@ impl Fault {
                 Kind::Conflict
             }
             Self::ObjectLocked | Self::AccessDenied(_) => Kind::Forbidden,
-            Self::EntityTooLarge(_) => Kind::TooLarge,
+            Self::EntityTooLarge(_) | Self::DocumentTooLong(_) => Kind::TooLarge,
             Self::BodyNotAsSigned | Self::ChunkNotAsSigned => Kind::Forbidden,
             _ => Kind::Invalid,
         }

@@ -11,7 +11,7 @@ use crate::{
     kernel::{error::Result, id},
     store::blob::{Blobs, Claim, Tap},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use std::{io, pin::pin};
 
@@ -121,14 +121,17 @@ where
             (true, false) => Err(Fault::EntityTooLarge(limit).into()),
         }
     };
-    let mut head = BytesMut::new();
+    let (mut head, mut length) = (Vec::new(), 0);
     while let Some(chunk) = next().await? {
-        head.extend_from_slice(&chunk);
-        if head.len() <= INLINE_MAX {
+        length += chunk.len();
+        head.push(chunk);
+        if length <= INLINE_MAX {
             continue;
         }
-        let mut writer = blobs.writer(tap).await?;
-        writer.write(head.freeze()).await?;
+        let mut writer = blobs.writer(tap);
+        for chunk in head {
+            writer.write(chunk).await?;
+        }
         while let Some(chunk) = next().await? {
             writer.write(chunk).await?;
         }
@@ -136,13 +139,21 @@ where
         let (id, sealed) = (claim.id().to_owned(), key.is_some());
         return Ok((NewBlob { id, size, sealed, data: None, claim: Some(claim) }, tap.hashes));
     }
-    tap.see(&head);
-    let (id, size, sealed) = (id::ordered(), head.len() as u64, key.is_some());
+    let data = joined(head);
+    tap.see(&data);
+    let (id, size, sealed) = (id::ordered(), data.len() as u64, key.is_some());
     let data = match key {
-        Some(key) => crypt::seal_whole(key, &id, &head)?,
-        None => head.freeze(),
+        Some(key) => crypt::seal_whole(key, &id, &data)?,
+        None => data,
     };
     Ok((NewBlob { id, size, sealed, data: Some(data), claim: None }, tap.hashes))
+}
+
+fn joined(chunks: Vec<Bytes>) -> Bytes {
+    match <[Bytes; 1]>::try_from(chunks) {
+        Ok([only]) => only,
+        Err(chunks) => chunks.concat().into(),
+    }
 }
 
 /// A body stream that fails says why in a `Fault`; any other failure is a sender that went away.

@@ -76,7 +76,7 @@ impl Service {
 
     pub async fn upload_get(&self, bucket: &str, key: &str, upload: &str) -> Result<Upload> {
         let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
-        self.db().read(move |c| store::upload::upload_get(c, &bucket, &key, &upload)).await
+        self.db().look_up(move |c| store::upload::upload_get(c, &bucket, &key, &upload)).await
     }
 
     pub async fn upload_list(

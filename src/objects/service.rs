@@ -209,7 +209,7 @@ impl Service {
     ) -> Result<Opened> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let open = move |c: &crate::store::Connection| store::object::object_open(c, &bucket, &key, version);
-        let (record, data) = self.db().read(open).await?;
+        let (record, data) = self.db().look_up(open).await?;
         let (db, blobs) = (self.db().clone(), self.blobs().clone());
         match self.vault().open(record.info.traits.seal.as_ref(), customer).await? {
             Some(sealed) => Ok(Opened::new_sealed(record, data, db, blobs, sealed.key)?),
@@ -229,7 +229,7 @@ impl Service {
     ) -> Result<ObjectInfo> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let get = move |c: &crate::store::Connection| store::object::object_get(c, &bucket, &key, version);
-        Ok(self.db().read(get).await?.info)
+        Ok(self.db().look_up(get).await?.info)
     }
 
     /// A page of a bucket in byte order of the keys; `next` of the page is `after` of the following one.

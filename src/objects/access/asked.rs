@@ -14,7 +14,6 @@ pub enum Signature {
     None,
     Header,
     Query,
-    /// In the fields of an HTML form.
     Form,
 }
 

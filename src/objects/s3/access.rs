@@ -86,10 +86,15 @@ pub struct Hosts;
 
 impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        match name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty()) {
+        match bucket_in_host(host) {
             Some(bucket) => Ok(VirtualHost::new("localhost").with_bucket(bucket)),
             None => Ok(VirtualHost::new(host)),
         }
     }
+}
+
+/// The bucket a Host header names, if it is of the virtual-host style.
+pub fn bucket_in_host(host: &str) -> Option<&str> {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty())
 }

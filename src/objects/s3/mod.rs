@@ -6,6 +6,8 @@ mod acl;
 mod bucket;
 mod convert;
 mod copy;
+mod date;
+mod document;
 mod form;
 mod gate;
 mod guard;
@@ -97,18 +99,23 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
 }
 
 async fn respond(door: S3Door, parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
-    let refusal = match gate::check(&parts) {
-        Err(refusal) => refusal,
-        Ok(()) if form::is_form(&parts) => match form::post(&door.gatekeeper, &parts, body).await {
-            Ok(response) => return Ok(response),
-            Err(refusal) => refusal,
-        },
-        Ok(()) => {
-            let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
-            return Ok(door.service.call(request).await?.map(Body::new));
-        }
-    };
-    let response = refusal.to_http_response().map_err(|error| HttpError::new(Box::new(error)))?;
+    if let Err(refusal) = gate::check(&parts) {
+        return error_document(refusal);
+    }
+    if form::is_form(&parts) {
+        return form::post(&door.gatekeeper, &parts, body).await.or_else(error_document);
+    }
+    let (body, broken) = document::watch(&parts, body);
+    let answer = door.service.call(Request::from_parts(parts, body)).await;
+    match broken.why() {
+        Some(fault) => error_document(convert::error(fault.into())),
+        None => Ok(answer?.map(Body::new)),
+    }
+}
+
+fn error_document(error: S3Error) -> Result<Response<Body>, HttpError> {
+    let error = convert::with_status(error, StatusCode::BAD_REQUEST);
+    let response = error.to_http_response().map_err(|error| HttpError::new(Box::new(error)))?;
     Ok(response.map(Body::new))
 }
 

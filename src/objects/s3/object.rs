@@ -29,7 +29,6 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     }
     let promise = convert::promise(Claims {
         length: input.content_length,
-        md5: input.content_md5.as_deref(),
         algorithm: input.checksum_algorithm.as_ref().map(|a| a.as_str()),
         headers: &headers,
         trailers: request.trailing_headers,

@@ -85,7 +85,6 @@ pub async fn part(service: &Service, request: S3Request<UploadPartInput>) -> S3R
     let customer = sse::customer!(input)?;
     let promise = convert::promise(Claims {
         length: input.content_length,
-        md5: input.content_md5.as_deref(),
         algorithm: input.checksum_algorithm.as_ref().map(|a| a.as_str()),
         headers: &headers,
         trailers: request.trailing_headers,

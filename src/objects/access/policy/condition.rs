@@ -2,7 +2,7 @@
 
 use super::{
     Malformed, keys,
-    pattern::{self, Reading},
+    pattern::{self, Reading, Variables},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
@@ -164,7 +164,7 @@ impl Operator {
         }
     }
 
-    fn fits(self, wanted: &str, found: &str, variables: Option<&dyn Fn(&str) -> Option<String>>) -> bool {
+    fn fits(self, wanted: &str, found: &str, variables: Option<&Variables<'_>>) -> bool {
         let reading = |wildcards| Reading { wildcards, variables };
         match self {
             Self::StringEquals | Self::Binary => pattern::fits(wanted, found, reading(false)),
@@ -257,7 +257,7 @@ fn bits(address: IpAddr) -> u128 {
 }
 
 impl Condition {
-    pub fn met(&self, lookup: &Lookup<'_>, variables: Option<&dyn Fn(&str) -> Option<String>>) -> bool {
+    pub fn met(&self, lookup: &Lookup<'_>, variables: Option<&Variables<'_>>) -> bool {
         let found = lookup(&self.key);
         if self.operator == Operator::Null {
             let absent = found.is_none();

@@ -11,7 +11,7 @@ mod tests;
 
 use super::account::Who;
 use condition::{Condition, Lookup};
-use pattern::Reading;
+use pattern::{Reading, Variables};
 use principal::{Fit, Principal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
@@ -113,7 +113,7 @@ impl Statement {
             let values = (ask.lookup)(&key.to_ascii_lowercase())?;
             <[String; 1]>::try_from(values).ok().map(|[only]| only)
         };
-        let variables = variables.then_some(&one as &dyn Fn(&str) -> Option<String>);
+        let variables = variables.then_some(&one as &Variables<'_>);
         if !self.actions.choose(|pattern| pattern::fits_action(pattern, ask.action)) {
             return Verdict::Silent;
         }

@@ -8,13 +8,16 @@ enum Token {
     One,
 }
 
+/// What the variables of a policy stand for; none for one the request does not carry.
+pub type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// How to read a pattern.
 #[derive(Clone, Copy)]
 pub struct Reading<'a> {
     /// Whether `*` and `?` stand for other characters.
     pub wildcards: bool,
     /// What `${key}` stands for; a policy of the old version has no variables.
-    pub variables: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub variables: Option<&'a Variables<'a>>,
 }
 
 impl Reading<'_> {
@@ -57,7 +60,7 @@ fn variable(text: &str) -> Option<(&str, &str)> {
 }
 
 /// `*`, `?` and `$` stand for themselves; `key, 'other'` is `other` where the request has no key.
-fn filled(name: &str, variables: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+fn filled(name: &str, variables: &Variables<'_>) -> Option<String> {
     if matches!(name, "*" | "?" | "$") {
         return Some(name.to_owned());
     }
