@@ -9,6 +9,7 @@ use super::{
     lock,
     model::{Bucket, Condition, ObjectInfo, Record, Traits, Version, Versioning},
     names,
+    notify::{Fact, tell},
     read::{ReadCondition, Verdict},
     service::Service,
     store,
@@ -86,13 +87,11 @@ impl Service {
         let rules = self.bucket(to.0).await?;
         let wish = options.wish.clone().map_or_else(|| default_wish(&rules), |wish| Ok(Some(wish)))?;
         let source = self.head_version(from.0, from.1, options.version).await?;
-        let copied = if shares_bytes(source.traits.seal.as_ref(), wish.as_ref(), options.customer.as_ref())? {
-            self.copy_shared(from, to, options, rules, wish).await?
+        if shares_bytes(source.traits.seal.as_ref(), wish.as_ref(), options.customer.as_ref())? {
+            self.copy_shared(from, to, options, rules, wish).await
         } else {
-            self.copy_anew(from, to, options, &rules, wish.unwrap_or(Wish::Server)).await?
-        };
-        self.created(to.0, to.1);
-        Ok(copied)
+            self.copy_anew(from, to, options, &rules, wish.unwrap_or(Wish::Server)).await
+        }
     }
 
     /// New metadata over the same blobs.
@@ -107,6 +106,7 @@ impl Service {
         let onto_itself = from == to;
         let from = (from.0.to_owned(), from.1.to_owned());
         let (bucket, key) = (to.0.to_owned(), to.1.to_owned());
+        let teller = self.teller(to.0).await?;
         let copy = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &bucket)?;
             let Record { info: source, extents } =
@@ -125,9 +125,13 @@ impl Service {
             // Retained before the target's old extents are let go: they may be the same.
             store::blob::retain(c, &record.extents)?;
             record.info.version = store::object::object_put(c, &bucket, &record, &options.condition)?;
-            Ok(Copied { info: record.info, source: version })
+            let info = ObjectInfo { latest: true, ..record.info };
+            tell(c, teller.as_ref(), &Fact::created(EVENT, &info, info.version))?;
+            Ok(Copied { info, source: version })
         };
-        self.db().write(copy).await
+        let copied = self.db().write(copy).await?;
+        self.created(to.0, &copied.info);
+        Ok(copied)
     }
 
     /// The bytes, read with the source's key and written with another.
@@ -161,7 +165,7 @@ impl Service {
             ..ObjectInfo::default()
         };
         let record = Record { extents: taken.blob.extents(), info };
-        let info = self.commit_put(to.0, record, taken.blob, options.condition).await?;
+        let info = self.commit_put(to.0, record, taken.blob, options.condition, EVENT).await?;
         Ok(Copied { info, source: source.version })
     }
 }
@@ -196,6 +200,8 @@ fn shares_bytes(
     })
 }
 
+/// What a copy is told as.
+const EVENT: &str = "s3:ObjectCreated:Copy";
 const ONTO_ITSELF: &str = "This copy request is illegal because it is trying to copy an object to itself \
                            without changing the object's metadata, storage class, website redirect location or \
                            encryption attributes.";

@@ -67,6 +67,10 @@ pub enum Fault {
     InvalidPart(u32),
     #[error("Parts must be listed once each, in ascending order.")]
     InvalidPartOrder,
+    #[error("The webhook {0:?} does not exist.")]
+    NoSuchWebhook(String),
+    #[error("The bucket {0:?} is full: its quota allows no more {1}.")]
+    QuotaExceeded(String, &'static str),
     #[error("Tags are not acceptable: {0}.")]
     InvalidTag(&'static str),
     #[error("{0}")]
@@ -108,6 +112,7 @@ impl Fault {
             | Self::NoSuchKey(_)
             | Self::NoSuchUpload(_)
             | Self::NoSuchVersion(_)
+            | Self::NoSuchWebhook(_)
             | Self::DeleteMarker { .. } => Kind::NotFound,
             Self::BucketExists(_) | Self::BucketTaken(_) => Kind::Exists,
             Self::BucketNotEmpty(_) | Self::PreconditionFailed(_) | Self::InvalidBucketState(_) => {

@@ -14,18 +14,23 @@
 //! keeps that object's ETag; there are no ACLs, policies or POST forms yet.
 
 mod access;
+mod asker;
 mod buckets;
 mod collector;
 mod copy;
+mod cors;
 mod crypt;
 pub mod digest;
 mod error;
 mod intake;
+mod lifecycle;
 mod lock;
 pub mod model;
 mod multipart;
 mod names;
+mod notify;
 mod part_copy;
+mod quota;
 mod read;
 mod routes;
 mod s3;
@@ -34,9 +39,11 @@ mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
+mod website;
 
 pub use error::Fault;
 pub use model::{BucketInfo, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
+pub use notify::Starter;
 pub use read::ByteStream;
 pub use routes::router;
 pub use s3::{REGION, S3Door, is_s3_request, s3_service};

@@ -12,6 +12,7 @@ use super::{
         Upload,
     },
     names,
+    notify::{Fact, tell},
     service::{Service, settle},
     store,
 };
@@ -186,6 +187,7 @@ impl Service {
         }
         let rules = self.bucket(bucket).await?;
         let (name, wanted, id) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        let teller = self.teller(bucket).await?;
         let complete = move |c: &crate::store::Connection| {
             let upload = match store::upload::upload_get(c, &name, &wanted, &id) {
                 Ok(upload) => upload,
@@ -200,10 +202,13 @@ impl Service {
             store::blob::retain(c, &record.extents)?;
             record.info.version = store::object::object_put(c, &name, &record, &completion.condition)?;
             store::upload::upload_remove(c, &id, record.info.last_modified_ms)?;
-            Ok(record.info)
+            let info = ObjectInfo { latest: true, ..record.info };
+            let event = "s3:ObjectCreated:CompleteMultipartUpload";
+            tell(c, teller.as_ref(), &Fact::created(event, &info, info.version))?;
+            Ok(info)
         };
         let info = self.db().write(complete).await?;
-        self.created(bucket, key);
+        self.created(bucket, &info);
         Ok(info)
     }
 }

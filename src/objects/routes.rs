@@ -1,5 +1,8 @@
 //! Buckets and objects in our own JSON API, for the UI and the command line.
 
+mod quota;
+mod webhooks;
+
 use super::{
     intake::Promise,
     model::{BucketInfo, ListQuery, NewBucket, ObjectInfo, PutOptions},
@@ -18,7 +21,7 @@ use axum::{
     body::Body,
     extract::{Path, Query, State},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, put},
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -41,6 +44,9 @@ pub fn router(service: Service) -> Router {
             "/api/crannog/v1/buckets/{bucket}/objects/{*key}",
             get(object_get).put(object_put).delete(object_delete),
         )
+        .route("/api/crannog/v1/buckets/{bucket}/quota", get(quota::get).put(quota::put))
+        .route("/api/crannog/v1/webhooks", get(webhooks::list))
+        .route("/api/crannog/v1/webhooks/{name}", put(webhooks::put).delete(webhooks::delete))
         .with_state(service.clone())
         .merge(super::crypt::router(service))
 }

@@ -12,6 +12,7 @@ use super::{
         Traits, Version, VersionPage, VersionQuery,
     },
     names,
+    notify::{Bell, Fact, Pipelines, Starter, tell, tell_removed},
     read::{ByteStream, Opened},
     store,
 };
@@ -37,6 +38,8 @@ struct Inner {
     bus: Bus,
     buckets: Buckets,
     vault: Vault,
+    bell: Bell,
+    pipelines: Pipelines,
 }
 
 /// Keys a prefix deletion takes in one transaction.
@@ -46,7 +49,8 @@ impl Service {
     pub fn new(stores: &Stores, bus: Bus) -> Self {
         let (db, blobs) = (stores.objects.clone(), stores.blobs.clone());
         let vault = Vault::new(db.clone(), stores.secrets());
-        Self(Arc::new(Inner { db, blobs, bus, buckets: Buckets::default(), vault }))
+        let (buckets, bell, pipelines) = Default::default();
+        Self(Arc::new(Inner { db, blobs, bus, buckets, vault, bell, pipelines }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -77,12 +81,39 @@ impl Service {
         }
     }
 
-    pub(super) fn created(&self, bucket: &str, key: &str) {
-        self.0.bus.publish(Event::ObjectCreated { bucket: bucket.to_owned(), key: key.to_owned() });
+    /// Rings when there is something to be told to webhooks and pipelines.
+    pub(super) fn bell(&self) -> &Bell {
+        &self.0.bell
     }
 
-    fn removed(&self, bucket: &str, key: &str) {
-        self.0.bus.publish(Event::ObjectRemoved { bucket: bucket.to_owned(), key: key.to_owned() });
+    pub(super) fn starter(&self) -> Option<Arc<dyn Starter>> {
+        self.0.pipelines.get()
+    }
+
+    /// Gives this floor the way to start pipelines, which live on a higher one.
+    pub fn set_starter(&self, starter: Arc<dyn Starter>) {
+        self.0.pipelines.set(starter);
+    }
+
+    /// Says in this process that an object came.
+    pub(super) fn created(&self, bucket: &str, info: &ObjectInfo) {
+        self.0.bus.publish(Event::ObjectCreated {
+            bucket: bucket.to_owned(),
+            key: info.key.clone(),
+            version: Some(info.version).filter(|version| *version != Version::Null).map(|v| v.to_string()),
+            size: info.size,
+            etag: info.etag.clone(),
+        });
+        self.bell().ring();
+    }
+
+    fn removed(&self, bucket: &str, key: &str, deleted: &Deleted) {
+        self.0.bus.publish(Event::ObjectRemoved {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version: deleted.version.map(|version| version.to_string()),
+        });
+        self.bell().ring();
     }
 
     /// Puts an object; it is visible, whole and durable, when this returns.
@@ -137,7 +168,7 @@ impl Service {
             ..ObjectInfo::default()
         };
         let record = Record { extents: taken.blob.extents(), info };
-        self.commit_put(bucket, record, taken.blob, options.condition).await
+        self.commit_put(bucket, record, taken.blob, options.condition, "s3:ObjectCreated:Put").await
     }
 
     pub(super) async fn commit_put(
@@ -146,15 +177,19 @@ impl Service {
         record: Record,
         blob: NewBlob,
         condition: Condition,
+        event: &'static str,
     ) -> Result<ObjectInfo> {
         let mut info = record.info.clone();
-        let (name, new) = (bucket.to_owned(), blob.clone());
+        let (name, new, teller) = (bucket.to_owned(), blob.clone(), self.teller(bucket).await?);
         let write = move |c: &crate::store::Connection| {
             store::blob::insert(c, &new)?;
-            store::object::object_put(c, &name, &record, &condition)
+            let version = store::object::object_put(c, &name, &record, &condition)?;
+            tell(c, teller.as_ref(), &Fact::created(event, &record.info, version))?;
+            Ok(version)
         };
         info.version = settle(self.db().write(write).await, blob).await?;
-        self.created(bucket, &info.key);
+        info.latest = true;
+        self.created(bucket, &info);
         Ok(info)
     }
 
@@ -254,11 +289,15 @@ impl Service {
     /// Deletes an object or one version of it; `owner` owns the delete marker if one is made.
     pub async fn delete_one(&self, bucket: &str, wanted: Deletion, owner: Owner) -> Result<Deleted> {
         let (name, key, now) = (bucket.to_owned(), wanted.key.clone(), now_ms());
-        let delete =
-            move |c: &crate::store::Connection| store::object::object_delete(c, &name, &wanted, &owner, now);
+        let teller = self.teller(bucket).await?;
+        let delete = move |c: &crate::store::Connection| {
+            let deleted = store::object::object_delete(c, &name, &wanted, &owner, now)?;
+            tell_removed(c, teller.as_ref(), &wanted, &deleted)?;
+            Ok(deleted)
+        };
         let deleted = self.db().write(delete).await?;
         if deleted.changed {
-            self.removed(bucket, &key);
+            self.removed(bucket, &key, &deleted);
         }
         Ok(deleted)
     }
@@ -270,14 +309,17 @@ impl Service {
         wanted: Vec<Deletion>,
         owner: Owner,
     ) -> Result<Vec<(Deletion, Result<Deleted, Fault>)>> {
-        let (name, now) = (bucket.to_owned(), now_ms());
+        let (name, now, teller) = (bucket.to_owned(), now_ms(), self.teller(bucket).await?);
         let delete = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &name)?;
             let mut outcomes = Vec::new();
             for deletion in wanted {
                 // A refused one has changed nothing: the others go on.
                 let outcome = match store::object::object_delete(c, &name, &deletion, &owner, now) {
-                    Ok(deleted) => Ok(deleted),
+                    Ok(deleted) => {
+                        tell_removed(c, teller.as_ref(), &deletion, &deleted)?;
+                        Ok(deleted)
+                    }
                     Err(error) => Err(Fault::of(&error).cloned().ok_or(error)?),
                 };
                 outcomes.push((deletion, outcome));
@@ -286,8 +328,8 @@ impl Service {
         };
         let outcomes = self.db().write(delete).await?;
         for (deletion, outcome) in &outcomes {
-            if outcome.as_ref().is_ok_and(|deleted| deleted.changed) {
-                self.removed(bucket, &deletion.key);
+            if let Some(deleted) = outcome.as_ref().ok().filter(|deleted| deleted.changed) {
+                self.removed(bucket, &deletion.key, deleted);
             }
         }
         Ok(outcomes)
@@ -335,11 +377,19 @@ impl Service {
         tags: Vec<(String, String)>,
     ) -> Result<ObjectInfo> {
         names::check_tags(&tags)?;
-        let set = move |traits: &mut Traits| {
-            traits.tags = tags;
-            Ok(())
+        let event = if tags.is_empty() { "s3:ObjectTagging:Delete" } else { "s3:ObjectTagging:Put" };
+        let teller = self.teller(bucket).await?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let set = move |c: &crate::store::Connection| {
+            let mut info = store::object::object_get(c, &bucket, &key, version)?.info;
+            info.traits.tags = tags;
+            store::object::object_set_traits(c, &bucket, &info)?;
+            tell(c, teller.as_ref(), &Fact::created(event, &info, info.version))?;
+            Ok(info)
         };
-        self.object_update(bucket, key, version, set).await
+        let info = self.db().write(set).await?;
+        self.bell().ring();
+        Ok(info)
     }
 }
 

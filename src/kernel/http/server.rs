@@ -10,7 +10,7 @@ use hyper_util::{
 };
 use std::{
     convert::Infallible,
-    net::IpAddr,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,10 +20,6 @@ use std::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-
-/// Where a request comes from: the other end of its connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
 
 /// What one door allows.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +37,10 @@ impl Default for Limits {
         Self { connections: 2048, header_timeout: Duration::from_secs(60), drain: Duration::from_secs(10) }
     }
 }
+
+/// Who is at the other end of a request's connection; among the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
 
 /// Serves `service` until `stop` fires, then lets open requests end within the drain time.
 pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, stop: CancellationToken)
@@ -75,9 +75,8 @@ where
         // Without this a small answer waits 40 ms for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let rooms = service.clone();
-        let peer = Peer(peer.ip());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(Peer(peer));
             answer(rooms.clone(), request)
         });
         let builder = Arc::clone(&builder);

@@ -1,15 +1,8 @@
 //! The encryption a bucket gives to what asks for none.
 
 use super::Wish;
-use crate::{
-    kernel::error::Result,
-    objects::{model::Bucket, settings::Setting},
-};
+use crate::{kernel::error::Result, objects::model::Bucket};
 use s3s::dto::{ServerSideEncryption, ServerSideEncryptionConfiguration};
-
-impl Setting for ServerSideEncryptionConfiguration {
-    const NAME: &'static str = "encryption";
-}
 
 pub fn default_wish(bucket: &Bucket) -> Result<Option<Wish>> {
     let Some(configuration) = bucket.settings.get::<ServerSideEncryptionConfiguration>()? else {

@@ -6,6 +6,7 @@ use super::{
             decide::{Caller, Session},
             policy::{Kind, Policy},
         },
+        asker::Asker,
         names,
     },
     convert::error,
@@ -43,6 +44,7 @@ impl S3Auth for Keys {
             refuse(S3ErrorCode::InvalidAccessKeyId, "The access key id is not known here, or was revoked.")
         })?;
         let secret = SecretKey::from(key.secret.clone());
+        Asker::is(&key.principal.user);
         KEY.with(|known| known.replace(Some((access_key.to_owned(), key))));
         Ok(secret)
     }

@@ -31,6 +31,9 @@ pub fn error(error: Error) -> S3Error {
         if let Fault::DeleteMarker { version, modified_ms, .. } = fault {
             refusal.set_headers(marker_headers(version, *modified_ms));
         }
+        if let Fault::QuotaExceeded(..) = fault {
+            refusal.set_status_code(StatusCode::FORBIDDEN);
+        }
         return refusal;
     }
     match error.kind {
@@ -82,6 +85,8 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::AclNotSupported => S3ErrorCode::AccessControlListNotSupported,
         Fault::MalformedAcl => S3ErrorCode::MalformedACLError,
         Fault::UnresolvableGrant(_) => S3ErrorCode::UnresolvableGrantByEmailAddress,
+        Fault::NoSuchWebhook(_) => S3ErrorCode::InvalidArgument,
+        Fault::QuotaExceeded(..) => custom("QuotaExceeded"),
         Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
         Fault::InvalidEncryptionAlgorithm => S3ErrorCode::InvalidEncryptionAlgorithmError,
         Fault::CustomerKeyNeeded | Fault::CustomerKeyNotNeeded | Fault::WrongCustomerKey => {

@@ -6,7 +6,7 @@ use super::{
     },
     convert::{self, set_checksums},
     guard::admitted,
-    lock, refuse, sse,
+    lifecycle, lock, refuse, sse,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 
@@ -67,6 +67,7 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
     let mut output = CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: convert::version_id(&source, copied.source),
+        expiration: lifecycle::expiration(&target, &info),
         version_id: convert::version_id(&target, info.version),
         ssekms_encryption_context: input.ssekms_encryption_context,
         ..Default::default()

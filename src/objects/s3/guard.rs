@@ -64,7 +64,7 @@ impl<'a> Seen<'a> {
             key,
             headers: self.headers,
             query: query(self.uri),
-            peer: self.peer.map(|peer| peer.0),
+            peer: self.peer.map(|peer| peer.0.ip()),
             signature,
             tags: None,
         }

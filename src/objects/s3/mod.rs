@@ -6,34 +6,45 @@ mod acl;
 mod bucket;
 mod convert;
 mod copy;
+mod cors;
 mod date;
 mod document;
 mod form;
 mod gate;
 mod guard;
+mod lifecycle;
 mod list;
 mod lock;
+mod notification;
 mod object;
 mod ops;
+mod place;
 mod policy;
 mod polish;
+mod setting;
 mod sse;
 mod upload;
+mod website;
 
-use super::{access::admit::Gatekeeper, service::Service};
+use super::{access::admit::Gatekeeper, asker::Asker, service::Service};
 use crate::{
     auth,
-    kernel::{http::REQUEST_ID, id},
+    kernel::{
+        http::{Peer, REQUEST_ID},
+        id,
+    },
 };
 use axum::body::Body;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use s3s::{HttpError, S3Error, S3ErrorCode, service::S3Service};
 use std::{
     convert::Infallible,
+    sync::Arc,
     task::{Context, Poll},
 };
 
+pub(in crate::objects) use convert::seconds;
 pub use gate::is_s3_request;
 
 /// The one region this server is in, as clients see it. A request signed for another is accepted
@@ -44,19 +55,20 @@ pub const REGION: &str = "us-crannog-1";
 /// The S3 door as a service. Mount it at `/` of an authority: below a path no signature would fit.
 pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     let gatekeeper = Gatekeeper { service: service.clone(), auth: auth.clone() };
-    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service, gatekeeper.clone()));
+    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
     builder.set_access(guard::Guard(gatekeeper.clone()));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
-    S3Door { service: builder.build(), gatekeeper }
+    S3Door { s3: builder.build(), objects: service, gatekeeper }
 }
 
 /// What answers on :9000, and on :5000 for requests that carry an AWS signature.
 #[derive(Clone)]
 pub struct S3Door {
-    service: S3Service,
+    s3: S3Service,
+    objects: Service,
     /// For what does not go through s3s.
     gatekeeper: Gatekeeper,
 }
@@ -83,7 +95,10 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     let resource = request.uri().path().to_owned();
     let attributes = polish::asks_attributes(request.method(), request.uri());
     let (parts, body) = request.into_parts();
-    let response = access::with_caller(respond(door, parts, body)).await;
+    let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
+    let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
+    let grant = cors::granted(&door.objects, &parts).await;
+    let response = asker.asks(access::with_caller(respond(door, parts, body))).await;
     let response = response.unwrap_or_else(|error| {
         tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
         let mut response = Response::new(Body::empty());
@@ -95,10 +110,17 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
         response.headers_mut().insert("x-amz-request-id", value);
     }
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Crannog"));
+    if let Some(grant) = grant {
+        cors::mark(response.headers_mut(), &grant);
+    }
     response
 }
 
 async fn respond(door: S3Door, parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
+    if parts.method == Method::OPTIONS {
+        let answer = cors::preflight(&door.objects, &parts).await;
+        return answer.map(|answer| answer.map(Body::new)).or_else(error_document);
+    }
     if let Err(refusal) = gate::check(&parts) {
         return error_document(refusal);
     }
@@ -106,11 +128,22 @@ async fn respond(door: S3Door, parts: Parts, body: Body) -> Result<Response<Body
         return form::post(&door.gatekeeper, &parts, body).await.or_else(error_document);
     }
     let (body, broken) = document::watch(&parts, body);
-    let answer = door.service.call(Request::from_parts(parts, body)).await;
+    let answer = door.s3.call(Request::from_parts(parts, body)).await;
     match broken.why() {
         Some(fault) => error_document(convert::error(fault.into())),
         None => Ok(answer?.map(Body::new)),
     }
+}
+
+/// An error whose code s3s has no name for.
+fn refuse_as(
+    code: &'static str,
+    status: StatusCode,
+    message: impl Into<std::borrow::Cow<'static, str>>,
+) -> S3Error {
+    let mut refusal = refuse(S3ErrorCode::Custom(code.into()), message);
+    refusal.set_status_code(status);
+    refusal
 }
 
 fn error_document(error: S3Error) -> Result<Response<Body>, HttpError> {

@@ -10,6 +10,7 @@ use super::{
     },
     convert::{self, Claims, set_checksums},
     guard::{Denied, admitted},
+    lifecycle,
     list::page_size,
     lock, refuse, sse,
 };
@@ -61,6 +62,7 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         .map_err(|error| convert::with_status(convert::error(error), StatusCode::BAD_REQUEST))?;
     let mut output = PutObjectOutput {
         e_tag: Some(convert::etag(&info.etag)),
+        expiration: lifecycle::expiration(&bucket, &info),
         version_id: convert::version_id(&bucket, info.version),
         ..Default::default()
     };
@@ -98,6 +100,7 @@ pub async fn get(service: &Service, request: S3Request<GetObjectInput>) -> S3Res
             Body::http_body_unsync(StreamBody::new(frames))
         }
     };
+    let expiration = lifecycle::expiration(&bucket, &info);
     let (lock, told) = (lock::tell(&info.traits), sse::told(&info.traits, customer.as_ref()));
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".into()),
@@ -110,6 +113,7 @@ pub async fn get(service: &Service, request: S3Request<GetObjectInput>) -> S3Res
         content_range: span.header,
         content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
         e_tag: Some(convert::etag(&info.etag)),
+        expiration,
         expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.traits.metadata.into_iter().collect()),
@@ -152,6 +156,7 @@ pub async fn head(
     judge(&condition, &info)?;
     let span = span(&info, input.range, input.part_number)?;
     let tag_count = info.traits.tags.len();
+    let expiration = lifecycle::expiration(&bucket, &info);
     let (lock, told) = (lock::tell(&info.traits), sse::told(&info.traits, customer.as_ref()));
     let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".into()),
@@ -163,6 +168,7 @@ pub async fn head(
         content_range: span.header,
         content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
         e_tag: Some(convert::etag(&info.etag)),
+        expiration,
         expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.traits.metadata.into_iter().collect()),

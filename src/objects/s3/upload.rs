@@ -10,6 +10,7 @@ use super::{
     },
     convert::{self, Claims, encode, get_checksums, set_checksums},
     guard::admitted,
+    lifecycle,
     list::{is_url, page_size},
     lock, refuse, sse,
 };
@@ -50,7 +51,11 @@ pub async fn create(
     let options = PutOptions { traits, wish, ..PutOptions::default() };
     let upload =
         service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &upload).unzip();
     let mut output = CreateMultipartUploadOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(upload.id.clone()),
@@ -121,6 +126,7 @@ pub async fn complete(
         .map_err(convert::error)?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let mut output = CompleteMultipartUploadOutput {
+        expiration: lifecycle::expiration(&bucket, &info),
         version_id: convert::version_id(&bucket, info.version),
         location: Some(format!("/{}/{}", input.bucket, encode(&input.key, true))),
         bucket: Some(input.bucket),
@@ -167,7 +173,11 @@ pub async fn parts(service: &Service, input: ListPartsInput) -> S3Result<ListPar
         .map_err(convert::error)?;
     let more = parts.len() > limit as usize;
     parts.truncate(limit as usize);
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &upload).unzip();
     Ok(ListPartsOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(input.upload_id),

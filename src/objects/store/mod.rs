@@ -4,7 +4,9 @@ pub mod blob;
 pub mod bucket;
 pub mod kms;
 pub mod list;
+pub mod notice;
 pub mod object;
+pub mod sweep;
 pub mod upload;
 
 use crate::kernel::error::{Error, Result};

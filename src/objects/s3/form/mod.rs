@@ -84,7 +84,7 @@ async fn upload(
         key: &key,
         headers: &headers,
         query: Vec::new(),
-        peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
+        peer: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
         signature: if caller.is_some() { Signature::Form } else { Signature::None },
         tags: None,
     };
