@@ -27,7 +27,9 @@ use std::{
 /// An error of ours as S3 says it. Only our own failures are logged.
 pub fn error(error: Error) -> S3Error {
     if let Some(fault) = Fault::of(&error) {
-        let mut refusal = refuse(code(fault), error.message.clone());
+        // Every fault is the request's, also where s3s knows no status for its code.
+        let refusal = refuse(code(fault), error.message.clone());
+        let mut refusal = with_status(refusal, StatusCode::BAD_REQUEST);
         if let Fault::DeleteMarker { version, modified_ms, .. } = fault {
             refusal.set_headers(marker_headers(version, *modified_ms));
         }
