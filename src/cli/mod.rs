@@ -6,6 +6,7 @@ mod config;
 mod endpoint;
 mod env;
 pub mod failure;
+mod fsck;
 mod image;
 mod k8s;
 mod kms;
@@ -60,6 +61,8 @@ enum Command {
     /// Manage the keys that encrypt objects at rest
     #[command(subcommand)]
     Kms(kms::Command),
+    /// Check that what the database says and what the disk has agree
+    Fsck(fsck::Arguments),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -97,6 +100,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Kms(command) => kms::run(&global, &command),
+        Command::Fsck(arguments) => fsck::run(&global, &arguments),
         Command::Config(command) => config::run(&global, &command),
         Command::K8s(command) => k8s::run(&command),
         Command::Image(arguments) => image::run(&arguments),

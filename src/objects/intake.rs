@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     kernel::{error::Result, id},
-    store::blob::{Blobs, Claim, Tap},
+    store::blob::{Blobs, Claim, Crc, Tap},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -63,6 +63,12 @@ impl NewBlob {
     /// Bytes the disk has of it.
     pub fn stored_size(&self) -> u64 {
         if self.sealed { crypt::stored_length(self.size) } else { self.size }
+    }
+
+    /// The checksum of what the disk gets of it.
+    pub fn crc(&self) -> Option<u64> {
+        let file = || self.claim.as_ref()?.crc();
+        self.data.as_ref().map(|data| Crc::of(data)).or_else(file)
     }
 
     /// Removes the file of a body that will not be used.

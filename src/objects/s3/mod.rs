@@ -94,7 +94,8 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     let request_id = given.map_or_else(id::ordered, str::to_owned);
     let resource = request.uri().path().to_owned();
     let attributes = polish::asks_attributes(request.method(), request.uri());
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    date::complete(&mut parts.headers);
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;
