@@ -9,9 +9,11 @@ pub mod failure;
 mod image;
 mod k8s;
 mod pipeline;
+mod s3;
 mod serve;
 mod settings;
 mod status;
+mod user;
 mod version;
 
 pub use failure::Failure;
@@ -56,6 +58,12 @@ enum Command {
     /// Serve models: make, list, show, delete and ask endpoints
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Work with users: list, create, update, delete
+    #[command(subcommand)]
+    User(user::Command),
+    /// Work with S3 keys: key list, key create, key delete
+    #[command(subcommand)]
+    S3(s3::Command),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -92,6 +100,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(arguments) => status::run(&global, &arguments),
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
+        Command::User(command) => user::run(&global, &command),
+        Command::S3(command) => s3::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
         Command::K8s(command) => k8s::run(&command),
         Command::Image(arguments) => image::run(&arguments),
