@@ -66,7 +66,7 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
         copy_object_result: Some(result),
         copy_source_version_id: convert::version_id(&source, copied.source),
         expiration: lifecycle::expiration(&target, &info),
-        version_id: convert::version_id(&target, info.version),
+        version_id: convert::made_version(&target, info.version),
         ..Default::default()
     })
 }

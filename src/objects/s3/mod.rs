@@ -93,7 +93,8 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     let resource = request.uri().path().to_owned();
     let attributes = polish::asks_attributes(request.method(), request.uri());
     let is_sts = sts::is_sts(request.method(), request.uri(), request.headers());
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    date::complete(&mut parts.headers);
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;

@@ -64,7 +64,7 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     let mut output = PutObjectOutput {
         e_tag: Some(convert::etag(&info.etag)),
         expiration: lifecycle::expiration(&bucket, &info),
-        version_id: convert::version_id(&bucket, info.version),
+        version_id: convert::made_version(&bucket, info.version),
         ..Default::default()
     };
     set_checksums!(output, &info.checksums.values);

@@ -3,9 +3,10 @@
 
 use super::{
     super::{access::admit::Gatekeeper, service::Service},
-    acl, bucket, copy, cors, lifecycle, list, lock, notification, object, policy, setting, upload, website,
+    acl, bucket, copy, cors, lifecycle, list, lock, notification, object, policy, refuse, setting, upload,
+    website,
 };
-use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
+use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
 pub struct Ops(pub Service, pub Gatekeeper);
 
@@ -157,6 +158,14 @@ impl S3 for Ops {
         request: S3Request<GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<GetObjectLegalHoldOutput>> {
         lock::hold_get(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    /// S3 itself answers this way for what has no torrent.
+    async fn get_object_torrent(
+        &self,
+        _: S3Request<GetObjectTorrentInput>,
+    ) -> S3Result<S3Response<GetObjectTorrentOutput>> {
+        Err(refuse(S3ErrorCode::NoSuchKey, "Objects have no torrents here."))
     }
 
     async fn copy_object(

@@ -125,7 +125,7 @@ pub async fn complete(
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let mut output = CompleteMultipartUploadOutput {
         expiration: lifecycle::expiration(&bucket, &info),
-        version_id: convert::version_id(&bucket, info.version),
+        version_id: convert::made_version(&bucket, info.version),
         location: Some(format!("/{}/{}", input.bucket, encode(&input.key, true))),
         bucket: Some(input.bucket),
         key: Some(input.key),
