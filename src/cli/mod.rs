@@ -6,6 +6,7 @@ mod config;
 mod endpoint;
 mod env;
 pub mod failure;
+mod fsck;
 mod image;
 mod k8s;
 mod pipeline;
@@ -64,6 +65,8 @@ enum Command {
     /// Work with S3 keys: key list, key create, key delete
     #[command(subcommand)]
     S3(s3::Command),
+    /// Check that what the database says and what the disk has agree
+    Fsck(fsck::Arguments),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -102,6 +105,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::User(command) => user::run(&global, &command),
         Command::S3(command) => s3::run(&global, &command),
+        Command::Fsck(arguments) => fsck::run(&global, &arguments),
         Command::Config(command) => config::run(&global, &command),
         Command::K8s(command) => k8s::run(&command),
         Command::Image(arguments) => image::run(&arguments),
