@@ -6,6 +6,7 @@ use super::{
     error::Fault,
     intake::{self, NewBlob, Promise},
     lock,
+    logging::Logs,
     model::{
         Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record, Traits,
         Version, VersionPage, VersionQuery,
@@ -37,6 +38,7 @@ struct Inner {
     bus: Bus,
     buckets: Buckets,
     bell: Bell,
+    logs: Logs,
     pipelines: Pipelines,
 }
 
@@ -46,8 +48,8 @@ const DELETE_BATCH: usize = 1000;
 impl Service {
     pub fn new(stores: &Stores, bus: Bus) -> Self {
         let (db, blobs) = (stores.objects.clone(), stores.blobs.clone());
-        let (buckets, bell, pipelines) = Default::default();
-        Self(Arc::new(Inner { db, blobs, bus, buckets, bell, pipelines }))
+        let (buckets, bell, logs, pipelines) = Default::default();
+        Self(Arc::new(Inner { db, blobs, bus, buckets, bell, logs, pipelines }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -65,6 +67,11 @@ impl Service {
     /// Rings when there is something to be told to webhooks and pipelines.
     pub(super) fn bell(&self) -> &Bell {
         &self.0.bell
+    }
+
+    /// Access log lines that wait for their delivery.
+    pub(super) fn logs(&self) -> &Logs {
+        &self.0.logs
     }
 
     pub(super) fn starter(&self) -> Option<Arc<dyn Starter>> {

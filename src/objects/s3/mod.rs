@@ -11,9 +11,11 @@ mod date;
 mod document;
 mod gate;
 mod guard;
+mod journal;
 mod lifecycle;
 mod list;
 mod lock;
+mod logging;
 mod notification;
 mod object;
 mod ops;
@@ -34,7 +36,7 @@ use crate::{
 };
 use axum::body::Body;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use s3s::{S3Error, S3ErrorCode, service::S3Service};
 use std::{
     convert::Infallible,
@@ -84,17 +86,40 @@ impl tower::Service<Request<Body>> for S3Door {
     }
 }
 
+/// One request: who asks is noted, the answer is polished, marked for its origin, and told to the log.
 async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     // The doors in front have given the request its id, which the log knows.
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = given.map_or_else(id::ordered, str::to_owned);
-    let resource = request.uri().path().to_owned();
-    let attributes = polish::asks_attributes(request.method(), request.uri());
-    let (mut parts, body) = request.into_parts();
-    date::complete(&mut parts.headers);
+    let (parts, body) = request.into_parts();
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;
+    let entry = journal::Entry::begin(&door.objects, &parts, &asker).await;
+    let host = place::host(&parts.headers, &parts.uri);
+    let website = host.and_then(place::website_bucket).filter(|_| parts.method != Method::OPTIONS);
+    let mut response = match website {
+        Some(bucket) => Arc::clone(&asker).asks(website::answer(&door, &parts, bucket)).await,
+        None => Arc::clone(&asker).asks(speak(&door, parts, body, &request_id)).await,
+    };
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-amz-request-id", value);
+    }
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Crannog"));
+    if let Some(grant) = grant {
+        cors::mark(response.headers_mut(), &grant);
+    }
+    if let Some(entry) = entry {
+        entry.end(&door.objects, &response, &asker);
+    }
+    response
+}
+
+/// The S3 protocol itself.
+async fn speak(door: &S3Door, mut parts: Parts, body: Body, request_id: &str) -> Response<Body> {
+    date::complete(&mut parts.headers);
+    let resource = parts.uri.path().to_owned();
+    let attributes = polish::asks_attributes(&parts.method, &parts.uri);
     let response = if parts.method == Method::OPTIONS {
         cors::preflight(&door.objects, &parts).await.or_else(error_document)
     } else if let Err(refusal) = gate::check(&parts) {
@@ -102,7 +127,7 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     } else {
         let (body, broken) = document::watch(&parts, body);
         let request = Request::from_parts(parts, body);
-        let answer = asker.asks(access::with_caller(door.s3.call(request))).await;
+        let answer = access::with_caller(door.s3.call(request)).await;
         broken.why().map_or(answer, |fault| error_document(convert::error(fault.into())))
     };
     let response = response.unwrap_or_else(|error| {
@@ -111,15 +136,7 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    let mut response = polish::polish(response.map(Body::new), &request_id, &resource, attributes).await;
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert("x-amz-request-id", value);
-    }
-    response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Crannog"));
-    if let Some(grant) = grant {
-        cors::mark(response.headers_mut(), &grant);
-    }
-    response
+    polish::polish(response.map(Body::new), request_id, &resource, attributes).await
 }
 
 /// An error whose code s3s has no name for.
