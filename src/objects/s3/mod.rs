@@ -23,6 +23,7 @@ mod place;
 mod policy;
 mod polish;
 mod setting;
+mod sts;
 mod upload;
 mod website;
 
@@ -58,7 +59,8 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
-    builder.set_access(guard::Guard(gatekeeper));
+    builder.set_access(guard::Guard(gatekeeper.clone()));
+    builder.set_route(sts::Sts(gatekeeper));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
     S3Door { s3: builder.build(), objects: service }
@@ -120,6 +122,7 @@ async fn speak(door: &S3Door, mut parts: Parts, body: Body, request_id: &str) ->
     date::complete(&mut parts.headers);
     let resource = parts.uri.path().to_owned();
     let attributes = polish::asks_attributes(&parts.method, &parts.uri);
+    let is_sts = sts::is_sts(&parts.method, &parts.uri, &parts.headers);
     let response = if parts.method == Method::OPTIONS {
         cors::preflight(&door.objects, &parts).await.or_else(error_document)
     } else if let Err(refusal) = gate::check(&parts) {
@@ -136,7 +139,11 @@ async fn speak(door: &S3Door, mut parts: Parts, body: Body, request_id: &str) ->
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    polish::polish(response.map(Body::new), request_id, &resource, attributes).await
+    let response = response.map(Body::new);
+    match is_sts && !response.status().is_success() {
+        true => polish::rewrite(response, |document| sts::framed(document, request_id)).await,
+        false => polish::polish(response, request_id, &resource, attributes).await,
+    }
 }
 
 /// An error whose code s3s has no name for.
