@@ -50,7 +50,8 @@ pub fn router(service: Service) -> Router {
         .route("/api/crannog/v1/scrub", get(care::scrub))
         .route("/api/crannog/v1/webhooks", get(webhooks::list))
         .route("/api/crannog/v1/webhooks/{name}", put(webhooks::put).delete(webhooks::delete))
-        .with_state(service)
+        .with_state(service.clone())
+        .merge(super::crypt::router(service))
 }
 
 #[derive(Serialize)]
