@@ -12,6 +12,7 @@ help:
 	@echo "make s3-tests  ceph/s3-tests against the S3 door; S3_TESTS=/path/to/it, K=EXPRESSION for some of them"
 	@echo "make demo      builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
 	@echo "make bench     start time, idle memory, binary size and simple rates"
+	@echo "make bench-s3  the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
 	@echo "make lint      rustfmt, clippy and the UI's types"
 	@echo "make release   the static binary, in target/$(TARGET)/release"
 	@echo "make clean     removes what the other targets made, the demo's data included"
@@ -43,6 +44,13 @@ bench:
 	@scripts/setup.sh venv examples/flight-delays/requirements.txt
 	cargo build --profile demo
 	@$(PYTHON) scripts/bench.py target/demo/crannog
+
+# The load client is built with the server, so that both see the same features of their dependencies.
+bench-s3:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv examples/flight-delays/requirements.txt
+	cargo build --profile demo --bin crannog --example s3-load
+	@$(PYTHON) scripts/bench_s3.py target/demo/examples/s3-load target/demo/crannog $(BENCH)
 
 lint:
 	@scripts/setup.sh tools

@@ -34,7 +34,6 @@ SUITE = "https://github.com/ceph/s3-tests"
 # One "day" of the life-cycle rules in the tests that wait for them. The worker looks several times a day.
 DAY_SECONDS = 4
 TEST_SECONDS = 300
-STORAGE_CLASSES = "STANDARD_IA, GLACIER_IR"
 
 # The first group whose marker or pattern fits takes the test.
 GROUPS = [
@@ -96,6 +95,7 @@ def arguments():
     parser.add_argument("--out", type=Path, default=REPOSITORY / "target/s3-tests")
     parser.add_argument("--workers", type=int, default=2, help="servers, each with its share of the tests")
     parser.add_argument("-k", dest="keyword", default="", help="pytest's -k: only tests whose name fits")
+    parser.add_argument("--storage-classes", default="", help="more classes than STANDARD; each multiplies the tests of copies")
     parser.add_argument("--save", type=Path, help="a file that gets the report too")
     parser.add_argument("--check", action="store_true", help="only see whether the suite is there")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a test did not pass")
@@ -205,7 +205,7 @@ def has_key(binary: Path, key: str) -> bool:
     return re.search(rf"\b{re.escape(name)}\b", shown.stdout) is not None and section in shown.stdout
 
 
-def write_conf(server: Server, path: Path):
+def write_conf(server: Server, path: Path, storage_classes: str):
     """The suite's settings, every optional section included but the other cloud and OpenID's."""
     address = server.lock["s3_url"].removeprefix("http://")
     host, port = address.rsplit(":", 1)
@@ -213,7 +213,7 @@ def write_conf(server: Server, path: Path):
         "api_name": "us-crannog-1",
         "kms_keyid": "testkey-1",
         "kms_keyid2": "testkey-2",
-        "storage_classes": STORAGE_CLASSES,
+        "storage_classes": storage_classes,
         "lc_debug_interval": DAY_SECONDS,
         "rgw_restore_debug_interval": DAY_SECONDS,
         "rgw_restore_processor_period": DAY_SECONDS,
@@ -243,7 +243,7 @@ def run(options, suite: Path, python: Path) -> list:
             home = folder / str(worker)
             home.mkdir()
             servers.append(Server(options.binary, home))
-            write_conf(servers[-1], home / "s3tests.conf")
+            write_conf(servers[-1], home / "s3tests.conf", options.storage_classes)
             plays.append(play(options, suite, python, home, worker))
         for process in plays:
             process.wait()

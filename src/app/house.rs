@@ -5,12 +5,12 @@ use super::{
     ARTIFACT_BUCKET,
     door::{Gate, Service},
     health::{self, Health},
-    layers,
+    layers, starts,
 };
 use crate::{
     auth,
     kernel::{
-        config::Config,
+        config::{self, Config},
         error::{Kind, Result},
         event::Bus,
         tasks::Tasks,
@@ -45,6 +45,7 @@ impl House {
         let serving =
             serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
         let pipelines = pipelines(config, stores, &health, events, &auth)?;
+        objects.set_starter(Arc::new(starts::Starts(pipelines.clone())));
         watch_stores(&health, stores);
         Ok(Self { auth, objects, tracking, registry, serving, pipelines, health })
     }
@@ -55,10 +56,13 @@ impl House {
     }
 
     /// Starts the background work.
-    pub fn start(&self, tasks: &Tasks) {
+    pub fn start(&self, tasks: &Tasks, objects: &config::Objects) -> Result<()> {
         self.objects.start_collector(tasks);
+        self.objects.start_lifecycle(tasks, objects.lifecycle_day_s, objects.upload_expiry.0);
+        self.objects.start_delivery(tasks)?;
         self.serving.start(tasks);
         self.pipelines.start(tasks);
+        Ok(())
     }
 
     /// What answers on the main door; requests with an AWS signature go on to `s3`.

@@ -8,6 +8,7 @@ mod layers;
 pub mod lock;
 mod serve;
 mod signals;
+mod starts;
 
 pub use serve::serve;
 

@@ -4,6 +4,7 @@
 //! login page; no default password exists; secrets are stored as digests, or sealed where the
 //! clear text is needed again (S3 keys); revoking takes effect with the next request.
 
+mod known;
 mod middleware;
 mod model;
 mod pages;

@@ -1,6 +1,7 @@
 //! The rules of identity, and the door through which other rooms use it.
 
 use super::{
+    known::Known,
     model::{self, FirstAdmin, KeyInfo, Principal, Role, TokenInfo, UserInfo},
     seal::{self, Sealer},
     store,
@@ -38,13 +39,21 @@ struct Inner {
     verified: Mutex<HashMap<[u8; 32], ()>>,
     /// Argon2 takes 19 MiB a call: a burst of wrong passwords must not take more than two.
     hashing: Semaphore,
+    /// Secret and owner by access key.
+    keys: Known<(String, Principal)>,
 }
 
 impl Service {
     /// `secrets` is the data directory's folder for keys.
     pub fn open(db: Db, secrets: &Path) -> Result<Self> {
         let sealer = Sealer::open(&secrets.join("master.key"))?;
-        Ok(Self(Arc::new(Inner { db, sealer, verified: Mutex::default(), hashing: Semaphore::new(2) })))
+        Ok(Self(Arc::new(Inner {
+            db,
+            sealer,
+            verified: Mutex::default(),
+            hashing: Semaphore::new(2),
+            keys: Known::default(),
+        })))
     }
 
     /// On the first start, makes the admin with a random password (or `chosen`) and an S3 key, and
@@ -76,7 +85,7 @@ impl Service {
             store::user_put(db, &made.user, &hash, Role::Admin, now_ms())?;
             store::key_put(db, &made.access_key_id, &sealed, &made.user, "first start", now_ms())
         };
-        self.0.db.write(make).await?;
+        self.change(make).await?;
         Ok(Some(admin))
     }
 
@@ -112,7 +121,7 @@ impl Service {
 
     async fn secret_check(&self, secret: &str, kind: &'static str) -> Result<Option<Principal>> {
         let digest = seal::digest(secret);
-        self.0.db.read(move |db| store::token_user(db, &digest, kind, now_ms())).await
+        self.0.db.look_up(move |db| store::token_user(db, &digest, kind, now_ms())).await
     }
 
     /// A bearer token for `user`; `ttl_ms` from now, or for good. The secret is not kept.
@@ -127,7 +136,7 @@ impl Service {
 
     pub async fn session_close(&self, session: &str) -> Result<()> {
         let digest = seal::digest(session);
-        self.0.db.write(move |db| store::token_delete_digest(db, &digest)).await
+        self.change(move |db| store::token_delete_digest(db, &digest)).await
     }
 
     async fn issue(
@@ -152,14 +161,14 @@ impl Service {
             };
             store::token_put(db, &token)
         };
-        self.0.db.write(store_it).await?;
+        self.change(store_it).await?;
         Ok(secret)
     }
 
     /// Revokes every token and S3 key with this label.
     pub async fn label_revoke(&self, label: &str) -> Result<()> {
         let label = label.to_owned();
-        self.0.db.write(move |db| store::label_delete(db, &label)).await
+        self.change(move |db| store::label_delete(db, &label)).await
     }
 
     pub async fn token_list(&self, user: Option<String>) -> Result<Vec<TokenInfo>> {
@@ -169,7 +178,7 @@ impl Service {
     /// Revokes one token; `user` limits whose.
     pub async fn token_revoke(&self, token: &str, user: Option<String>) -> Result<()> {
         let wanted = token.to_owned();
-        let gone = self.0.db.write(move |db| store::token_delete(db, &wanted, user.as_deref())).await?;
+        let gone = self.change(move |db| store::token_delete(db, &wanted, user.as_deref())).await?;
         if gone == 0 { Err(Error::not_found(format!("There is no token {token:?}."))) } else { Ok(()) }
     }
 
@@ -178,15 +187,22 @@ impl Service {
         let (access, secret) = (access_key_id(), id::secret(40));
         let sealed = self.0.sealer.seal(&access, &secret)?;
         let (key, user, label) = (access.clone(), user.to_owned(), label.to_owned());
-        self.0.db.write(move |db| store::key_put(db, &key, &sealed, &user, &label, now_ms())).await?;
+        self.change(move |db| store::key_put(db, &key, &sealed, &user, &label, now_ms())).await?;
         Ok((access, secret))
     }
 
     /// The secret of an access key and who it stands for.
     pub async fn s3_secret(&self, access_key: &str) -> Result<Option<(String, Principal)>> {
+        let changes = match self.0.keys.get(access_key) {
+            Ok(known) => return Ok(Some(known)),
+            Err(changes) => changes,
+        };
         let wanted = access_key.to_owned();
-        let found = self.0.db.read(move |db| store::key_get(db, &wanted)).await?;
-        found.map(|(sealed, who)| Ok((self.0.sealer.unseal(access_key, &sealed)?, who))).transpose()
+        let found = self.0.db.look_up(move |db| store::key_get(db, &wanted)).await?;
+        let Some((sealed, who)) = found else { return Ok(None) };
+        let found = (self.0.sealer.unseal(access_key, &sealed)?, who);
+        self.0.keys.learn(access_key, found.clone(), changes);
+        Ok(Some(found))
     }
 
     pub async fn s3_key_list(&self, user: Option<String>) -> Result<Vec<KeyInfo>> {
@@ -195,7 +211,7 @@ impl Service {
 
     pub async fn s3_key_revoke(&self, access_key: &str, user: Option<String>) -> Result<()> {
         let wanted = access_key.to_owned();
-        let gone = self.0.db.write(move |db| store::key_delete(db, &wanted, user.as_deref())).await?;
+        let gone = self.change(move |db| store::key_delete(db, &wanted, user.as_deref())).await?;
         if gone == 0 { Err(Error::not_found(format!("There is no S3 key {access_key:?}."))) } else { Ok(()) }
     }
 
@@ -214,7 +230,7 @@ impl Service {
             }
             store::user_put(db, &name, &hash, role, now_ms())
         };
-        self.0.db.write(create).await
+        self.change(create).await
     }
 
     /// Changes a password, a role, or both. A new password ends the user's open sessions.
@@ -238,7 +254,7 @@ impl Service {
             }
             keep_an_admin(db)
         };
-        self.0.db.write(update).await
+        self.change(update).await
     }
 
     /// Removes a user with all tokens and keys.
@@ -250,7 +266,22 @@ impl Service {
             }
             keep_an_admin(db)
         };
-        self.0.db.write(delete).await
+        self.change(delete).await
+    }
+
+    /// Every write of this room. It goes on when its caller hangs up, so that what it made untrue is
+    /// forgotten without fail.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.0);
+        let write = async move {
+            let outcome = inner.db.write(work).await;
+            inner.keys.forget();
+            outcome
+        };
+        tokio::spawn(write).await.map_err(Error::internal)?
     }
 
     async fn hash(&self, password: String) -> Result<String> {

@@ -77,6 +77,28 @@ async fn revoking_a_label_revokes_its_tokens_and_keys() {
 }
 
 #[tokio::test]
+async fn a_key_in_use_follows_its_owner_and_dies_when_it_is_revoked() {
+    let (_dir, service) = open();
+    service.user_create("root", "correct horse battery".into(), Role::Admin).await.expect("made");
+    service.user_create("ada", "correct horse battery".into(), Role::Editor).await.expect("made");
+    let (access, secret) = service.s3_key_issue("ada", "laptop").await.expect("issued");
+    for _ in 0..2 {
+        let (known, who) = service.s3_secret(&access).await.expect("reads").expect("is there");
+        assert_eq!((known, who.role), (secret.clone(), Role::Editor));
+    }
+    service.user_update("ada", None, Some(Role::Viewer)).await.expect("changes");
+    let (_, who) = service.s3_secret(&access).await.expect("reads").expect("is there");
+    assert_eq!(who.role, Role::Viewer);
+    service.s3_key_revoke(&access, None).await.expect("revokes");
+    assert!(service.s3_secret(&access).await.expect("reads").is_none());
+
+    let (access, _) = service.s3_key_issue("ada", "laptop").await.expect("issued");
+    assert!(service.s3_secret(&access).await.expect("reads").is_some());
+    service.user_delete("ada").await.expect("deletes");
+    assert!(service.s3_secret(&access).await.expect("reads").is_none());
+}
+
+#[tokio::test]
 async fn an_expired_token_is_refused() {
     let (_dir, service) = open();
     service.user_create("root", "correct horse battery".into(), Role::Admin).await.expect("made");

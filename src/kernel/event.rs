@@ -6,13 +6,40 @@ use tokio::sync::broadcast;
 /// Something that happened and was committed.
 #[derive(Clone, Debug)]
 pub enum Event {
-    RunFinished { run_id: String, status: String },
-    ModelVersionCreated { name: String, version: u64 },
-    AliasMoved { name: String, alias: String, version: Option<u64> },
-    RegisteredModelDeleted { name: String },
-    ObjectCreated { bucket: String, key: String },
-    ObjectRemoved { bucket: String, key: String },
-    PipelineRunChanged { pipeline: String, run_id: String },
+    RunFinished {
+        run_id: String,
+        status: String,
+    },
+    ModelVersionCreated {
+        name: String,
+        version: u64,
+    },
+    AliasMoved {
+        name: String,
+        alias: String,
+        version: Option<u64>,
+    },
+    RegisteredModelDeleted {
+        name: String,
+    },
+    /// `version` is absent where the bucket keeps none.
+    ObjectCreated {
+        bucket: String,
+        key: String,
+        version: Option<String>,
+        size: u64,
+        etag: String,
+    },
+    /// `version` is the one that went, or that of the delete marker which hides the object now.
+    ObjectRemoved {
+        bucket: String,
+        key: String,
+        version: Option<String>,
+    },
+    PipelineRunChanged {
+        pipeline: String,
+        run_id: String,
+    },
 }
 
 /// The in-process event bus. Cloning it is cheap; every clone is the same bus.

@@ -60,7 +60,7 @@ impl Service {
             Err(changes) => changes,
         };
         let wanted = name.to_owned();
-        let bucket = Arc::new(self.db().read(move |c| store::bucket::bucket_load(c, &wanted)).await?);
+        let bucket = Arc::new(self.db().look_up(move |c| store::bucket::bucket_load(c, &wanted)).await?);
         self.buckets().remember(Arc::clone(&bucket), changes);
         Ok(bucket)
     }
@@ -89,7 +89,7 @@ impl Service {
     /// The bucket with its totals.
     pub async fn bucket_get(&self, name: &str) -> Result<BucketInfo> {
         let name = name.to_owned();
-        self.db().read(move |c| store::bucket::bucket_get(c, &name)).await
+        self.db().look_up(move |c| store::bucket::bucket_get(c, &name)).await
     }
 
     pub async fn bucket_list(&self) -> Result<Vec<BucketInfo>> {

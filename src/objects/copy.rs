@@ -2,8 +2,10 @@
 
 use super::{
     error::Fault,
+    lock,
     model::{Condition, ObjectInfo, Record, Traits, Version, Versioning},
     names,
+    notify::{Fact, tell},
     read::{ReadCondition, Verdict},
     service::Service,
     store,
@@ -60,30 +62,34 @@ impl Service {
         names::check_key(to.1)?;
         names::check_traits(&options.traits)?;
         let onto_itself = from == to;
-        let versioning = self.bucket(to.0).await?.versioning;
+        let rules = self.bucket(to.0).await?;
         let from = (from.0.to_owned(), from.1.to_owned());
         let (bucket, key) = (to.0.to_owned(), to.1.to_owned());
+        let teller = self.teller(to.0).await?;
         let copy = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &bucket)?;
             let Record { info: source, extents } =
                 store::object::object_get(c, &from.0, &from.1, options.version)?;
-            if onto_itself && !options.changes(&source, versioning) {
+            if onto_itself && !options.changes(&source, rules.versioning) {
                 return Err(Fault::InvalidRequest(ONTO_ITSELF.into()).into());
             }
             if options.source.judge(&source) != Verdict::Proceed {
                 return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
             }
-            let traits = options.traits(&source.traits);
+            let (mut traits, now) = (options.traits(&source.traits), now_ms());
+            lock::retain_new(&rules, &mut traits, now)?;
             let version = source.version;
-            let info = ObjectInfo { key, last_modified_ms: now_ms(), traits, upload: None, ..source };
+            let info = ObjectInfo { key, last_modified_ms: now, traits, upload: None, ..source };
             let mut record = Record { info, extents };
             // Retained before the target's old extents are let go: they may be the same.
             store::blob::retain(c, &record.extents)?;
             record.info.version = store::object::object_put(c, &bucket, &record, &options.condition)?;
-            Ok(Copied { info: record.info, source: version })
+            let info = ObjectInfo { latest: true, ..record.info };
+            tell(c, teller.as_ref(), &Fact::created("s3:ObjectCreated:Copy", &info, info.version))?;
+            Ok(Copied { info, source: version })
         };
         let copied = self.db().write(copy).await?;
-        self.created(to.0, to.1);
+        self.created(to.0, &copied.info);
         Ok(copied)
     }
 }

@@ -55,6 +55,8 @@ pub enum Fault {
     ChunkNotAsSigned,
     #[error("One upload carries at most {0} bytes: use a multipart upload, or smaller parts.")]
     EntityTooLarge(u64),
+    #[error("A document has at most {0} bytes here.")]
+    DocumentTooLong(usize),
     #[error("Part {0} is smaller than 5 MiB, and only the last part may be.")]
     EntityTooSmall(u32),
     #[error("User metadata has at most 2,048 bytes; this has {0}.")]
@@ -65,8 +67,28 @@ pub enum Fault {
     InvalidPart(u32),
     #[error("Parts must be listed once each, in ascending order.")]
     InvalidPartOrder,
+    #[error("The webhook {0:?} does not exist.")]
+    NoSuchWebhook(String),
+    #[error("The bucket {0:?} is full: its quota allows no more {1}.")]
+    QuotaExceeded(String, &'static str),
     #[error("Tags are not acceptable: {0}.")]
     InvalidTag(&'static str),
+    #[error("{0}")]
+    InvalidArgument(String),
+    #[error("The encryption request you specified is not valid. Supported value: AES256.")]
+    InvalidEncryptionAlgorithm,
+    #[error(
+        "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+    )]
+    CustomerKeyNeeded,
+    #[error("The encryption parameters are not applicable to this object.")]
+    CustomerKeyNotNeeded,
+    #[error("The provided encryption parameters did not match the ones used originally.")]
+    WrongCustomerKey,
+    #[error("The key {0:?} does not exist.")]
+    NoSuchKmsKey(String),
+    #[error("The key {0:?} is disabled.")]
+    KmsKeyDisabled(String),
 }
 
 impl Fault {
@@ -76,13 +98,14 @@ impl Fault {
             | Self::NoSuchKey(_)
             | Self::NoSuchUpload(_)
             | Self::NoSuchVersion(_)
+            | Self::NoSuchWebhook(_)
             | Self::DeleteMarker { .. } => Kind::NotFound,
             Self::BucketExists(_) | Self::BucketTaken(_) => Kind::Exists,
             Self::BucketNotEmpty(_) | Self::PreconditionFailed(_) | Self::InvalidBucketState(_) => {
                 Kind::Conflict
             }
             Self::ObjectLocked => Kind::Forbidden,
-            Self::EntityTooLarge(_) => Kind::TooLarge,
+            Self::EntityTooLarge(_) | Self::DocumentTooLong(_) => Kind::TooLarge,
             Self::BodyNotAsSigned | Self::ChunkNotAsSigned => Kind::Forbidden,
             _ => Kind::Invalid,
         }

@@ -10,7 +10,7 @@ use crate::{
     kernel::{error::Result, id},
     store::blob::{Blobs, Claim, Tap},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use std::{io, pin::pin};
 
@@ -111,23 +111,34 @@ where
             (true, false) => Err(Fault::EntityTooLarge(limit).into()),
         }
     };
-    let mut head = BytesMut::new();
+    let (mut head, mut length) = (Vec::new(), 0);
     while let Some(chunk) = next().await? {
-        head.extend_from_slice(&chunk);
-        if head.len() <= INLINE_MAX {
+        length += chunk.len();
+        head.push(chunk);
+        if length <= INLINE_MAX {
             continue;
         }
-        let mut writer = blobs.writer(hashes).await?;
-        writer.write(head.freeze()).await?;
+        let mut writer = blobs.writer(hashes);
+        for chunk in head {
+            writer.write(chunk).await?;
+        }
         while let Some(chunk) = next().await? {
             writer.write(chunk).await?;
         }
         let (claim, size, hashes) = writer.finish().await?;
         return Ok((NewBlob { id: claim.id().to_owned(), size, data: None, claim: Some(claim) }, hashes));
     }
-    hashes.see(&head);
-    let blob = NewBlob { id: id::ordered(), size: head.len() as u64, data: Some(head.freeze()), claim: None };
+    let data = joined(head);
+    hashes.see(&data);
+    let blob = NewBlob { id: id::ordered(), size: data.len() as u64, data: Some(data), claim: None };
     Ok((blob, hashes))
+}
+
+fn joined(chunks: Vec<Bytes>) -> Bytes {
+    match <[Bytes; 1]>::try_from(chunks) {
+        Ok([only]) => only,
+        Err(chunks) => chunks.concat().into(),
+    }
 }
 
 /// A body stream that fails says why in a `Fault`; any other failure is a sender that went away.

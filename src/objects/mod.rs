@@ -13,15 +13,21 @@
 //! It mirrors Amazon S3's REST protocol. Departures: a copy of an object that was uploaded in parts
 //! keeps that object's ETag; there are no ACLs, policies or POST forms yet.
 
+mod asker;
 mod buckets;
 mod collector;
 mod copy;
+mod cors;
 pub mod digest;
 mod error;
 mod intake;
+mod lifecycle;
+mod lock;
 pub mod model;
 mod multipart;
 mod names;
+mod notify;
+mod quota;
 mod read;
 mod routes;
 mod s3;
@@ -30,9 +36,11 @@ mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
+mod website;
 
 pub use error::Fault;
 pub use model::{BucketInfo, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
+pub use notify::Starter;
 pub use read::ByteStream;
 pub use routes::{Address, router};
 pub use s3::{REGION, S3Door, is_s3_request, s3_service};

@@ -154,8 +154,9 @@ pub struct Traits {
     pub tags: Vec<(String, String)>,
     #[serde(skip_serializing_if = "is_default")]
     pub retention: Option<Retention>,
+    /// None of one that never had any, as S3 tells the difference.
     #[serde(skip_serializing_if = "is_default")]
-    pub legal_hold: bool,
+    pub legal_hold: Option<bool>,
     /// Where a website sends a reader of this object instead.
     #[serde(skip_serializing_if = "is_default")]
     pub redirect: Option<String>,

@@ -5,11 +5,13 @@ use super::{
     digest::{Algorithm, ChecksumKind, Checksums, Hashes, checksum_of_parts, etag_of_parts},
     error::Fault,
     intake::{self, Promise},
+    lock,
     model::{
         Condition, OBJECT_MAX, ObjectInfo, PART_MIN, PART_NUMBER_MAX, Part, PartInfo, PutOptions, Record,
         Upload, Version, slice,
     },
     names,
+    notify::{Fact, tell},
     read::{ReadCondition, Verdict, read_extents},
     service::{Service, settle},
     store,
@@ -79,7 +81,7 @@ impl Service {
 
     pub async fn upload_get(&self, bucket: &str, key: &str, upload: &str) -> Result<Upload> {
         let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
-        self.db().read(move |c| store::upload::upload_get(c, &bucket, &key, &upload)).await
+        self.db().look_up(move |c| store::upload::upload_get(c, &bucket, &key, &upload)).await
     }
 
     pub async fn upload_list(
@@ -214,7 +216,9 @@ impl Service {
         if completion.parts.is_empty() {
             return Err(Fault::InvalidRequest("At least one part must be listed.".into()).into());
         }
+        let rules = self.bucket(bucket).await?;
         let (name, wanted, id) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        let teller = self.teller(bucket).await?;
         let complete = move |c: &crate::store::Connection| {
             let upload = match store::upload::upload_get(c, &name, &wanted, &id) {
                 Ok(upload) => upload,
@@ -224,13 +228,17 @@ impl Service {
             let known = store::upload::part_list(c, &id, 0, usize::MAX)?;
             let parts = choose(known, &completion.parts, upload.algorithm)?;
             let mut record = assemble(upload, parts, &completion)?;
+            lock::retain_new(&rules, &mut record.info.traits, record.info.last_modified_ms)?;
             store::blob::retain(c, &record.extents)?;
             record.info.version = store::object::object_put(c, &name, &record, &completion.condition)?;
             store::upload::upload_remove(c, &id, record.info.last_modified_ms)?;
-            Ok(record.info)
+            let info = ObjectInfo { latest: true, ..record.info };
+            let event = "s3:ObjectCreated:CompleteMultipartUpload";
+            tell(c, teller.as_ref(), &Fact::created(event, &info, info.version))?;
+            Ok(info)
         };
         let info = self.db().write(complete).await?;
-        self.created(bucket, key);
+        self.created(bucket, &info);
         Ok(info)
     }
 }

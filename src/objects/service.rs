@@ -5,11 +5,13 @@ use super::{
     digest::Checksums,
     error::Fault,
     intake::{self, NewBlob, Promise},
+    lock,
     model::{
         Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record, Traits,
         Version, VersionPage, VersionQuery,
     },
     names,
+    notify::{Bell, Fact, Pipelines, Starter, tell, tell_removed},
     read::{ByteStream, Opened},
     store,
 };
@@ -34,6 +36,8 @@ struct Inner {
     blobs: Blobs,
     bus: Bus,
     buckets: Buckets,
+    bell: Bell,
+    pipelines: Pipelines,
 }
 
 /// Keys a prefix deletion takes in one transaction.
@@ -42,7 +46,8 @@ const DELETE_BATCH: usize = 1000;
 impl Service {
     pub fn new(stores: &Stores, bus: Bus) -> Self {
         let (db, blobs) = (stores.objects.clone(), stores.blobs.clone());
-        Self(Arc::new(Inner { db, blobs, bus, buckets: Buckets::default() }))
+        let (buckets, bell, pipelines) = Default::default();
+        Self(Arc::new(Inner { db, blobs, bus, buckets, bell, pipelines }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -57,12 +62,39 @@ impl Service {
         &self.0.buckets
     }
 
-    pub(super) fn created(&self, bucket: &str, key: &str) {
-        self.0.bus.publish(Event::ObjectCreated { bucket: bucket.to_owned(), key: key.to_owned() });
+    /// Rings when there is something to be told to webhooks and pipelines.
+    pub(super) fn bell(&self) -> &Bell {
+        &self.0.bell
     }
 
-    fn removed(&self, bucket: &str, key: &str) {
-        self.0.bus.publish(Event::ObjectRemoved { bucket: bucket.to_owned(), key: key.to_owned() });
+    pub(super) fn starter(&self) -> Option<Arc<dyn Starter>> {
+        self.0.pipelines.get()
+    }
+
+    /// Gives this floor the way to start pipelines, which live on a higher one.
+    pub fn set_starter(&self, starter: Arc<dyn Starter>) {
+        self.0.pipelines.set(starter);
+    }
+
+    /// Says in this process that an object came.
+    pub(super) fn created(&self, bucket: &str, info: &ObjectInfo) {
+        self.0.bus.publish(Event::ObjectCreated {
+            bucket: bucket.to_owned(),
+            key: info.key.clone(),
+            version: Some(info.version).filter(|version| *version != Version::Null).map(|v| v.to_string()),
+            size: info.size,
+            etag: info.etag.clone(),
+        });
+        self.bell().ring();
+    }
+
+    fn removed(&self, bucket: &str, key: &str, deleted: &Deleted) {
+        self.0.bus.publish(Event::ObjectRemoved {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version: deleted.version.map(|version| version.to_string()),
+        });
+        self.bell().ring();
     }
 
     /// Puts an object; it is visible, whole and durable, when this returns.
@@ -99,14 +131,16 @@ impl Service {
         names::check_key(key)?;
         names::check_traits(&options.traits)?;
         // A body of gigabytes need not be sent to learn that its bucket is missing.
-        self.bucket(bucket).await?;
+        let rules = self.bucket(bucket).await?;
         let taken = intake::take(self.blobs(), body, promise).await?;
+        let (mut traits, now) = (options.traits, now_ms());
+        lock::retain_new(&rules, &mut traits, now)?;
         let info = ObjectInfo {
             key: key.to_owned(),
             size: taken.blob.size,
             etag: hex::encode(taken.md5),
-            last_modified_ms: now_ms(),
-            traits: options.traits,
+            last_modified_ms: now,
+            traits,
             checksums: Checksums { values: taken.checksums, ..Checksums::default() },
             ..ObjectInfo::default()
         };
@@ -122,13 +156,16 @@ impl Service {
         condition: Condition,
     ) -> Result<ObjectInfo> {
         let mut info = record.info.clone();
-        let (name, new) = (bucket.to_owned(), blob.clone());
+        let (name, new, teller) = (bucket.to_owned(), blob.clone(), self.teller(bucket).await?);
         let write = move |c: &crate::store::Connection| {
             store::blob::insert(c, &new)?;
-            store::object::object_put(c, &name, &record, &condition)
+            let version = store::object::object_put(c, &name, &record, &condition)?;
+            tell(c, teller.as_ref(), &Fact::created("s3:ObjectCreated:Put", &record.info, version))?;
+            Ok(version)
         };
         info.version = settle(self.db().write(write).await, blob).await?;
-        self.created(bucket, &info.key);
+        info.latest = true;
+        self.created(bucket, &info);
         Ok(info)
     }
 
@@ -172,7 +209,7 @@ impl Service {
     pub(super) async fn open(&self, bucket: &str, key: &str, version: Option<Version>) -> Result<Opened> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let open = move |c: &crate::store::Connection| store::object::object_open(c, &bucket, &key, version);
-        let (record, data) = self.db().read(open).await?;
+        let (record, data) = self.db().look_up(open).await?;
         Ok(Opened::new(record, data, self.db().clone(), self.blobs().clone()))
     }
 
@@ -188,7 +225,7 @@ impl Service {
     ) -> Result<ObjectInfo> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let get = move |c: &crate::store::Connection| store::object::object_get(c, &bucket, &key, version);
-        Ok(self.db().read(get).await?.info)
+        Ok(self.db().look_up(get).await?.info)
     }
 
     /// A page of a bucket in byte order of the keys; `next` of the page is `after` of the following one.
@@ -213,11 +250,15 @@ impl Service {
     /// Deletes an object or one version of it; `owner` owns the delete marker if one is made.
     pub async fn delete_one(&self, bucket: &str, wanted: Deletion, owner: Owner) -> Result<Deleted> {
         let (name, key, now) = (bucket.to_owned(), wanted.key.clone(), now_ms());
-        let delete =
-            move |c: &crate::store::Connection| store::object::object_delete(c, &name, &wanted, &owner, now);
+        let teller = self.teller(bucket).await?;
+        let delete = move |c: &crate::store::Connection| {
+            let deleted = store::object::object_delete(c, &name, &wanted, &owner, now)?;
+            tell_removed(c, teller.as_ref(), &wanted, &deleted)?;
+            Ok(deleted)
+        };
         let deleted = self.db().write(delete).await?;
         if deleted.changed {
-            self.removed(bucket, &key);
+            self.removed(bucket, &key, &deleted);
         }
         Ok(deleted)
     }
@@ -229,14 +270,17 @@ impl Service {
         wanted: Vec<Deletion>,
         owner: Owner,
     ) -> Result<Vec<(Deletion, Result<Deleted, Fault>)>> {
-        let (name, now) = (bucket.to_owned(), now_ms());
+        let (name, now, teller) = (bucket.to_owned(), now_ms(), self.teller(bucket).await?);
         let delete = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &name)?;
             let mut outcomes = Vec::new();
             for deletion in wanted {
                 // A refused one has changed nothing: the others go on.
                 let outcome = match store::object::object_delete(c, &name, &deletion, &owner, now) {
-                    Ok(deleted) => Ok(deleted),
+                    Ok(deleted) => {
+                        tell_removed(c, teller.as_ref(), &deletion, &deleted)?;
+                        Ok(deleted)
+                    }
                     Err(error) => Err(Fault::of(&error).cloned().ok_or(error)?),
                 };
                 outcomes.push((deletion, outcome));
@@ -245,8 +289,8 @@ impl Service {
         };
         let outcomes = self.db().write(delete).await?;
         for (deletion, outcome) in &outcomes {
-            if outcome.as_ref().is_ok_and(|deleted| deleted.changed) {
-                self.removed(bucket, &deletion.key);
+            if let Some(deleted) = outcome.as_ref().ok().filter(|deleted| deleted.changed) {
+                self.removed(bucket, &deletion.key, deleted);
             }
         }
         Ok(outcomes)
@@ -294,11 +338,19 @@ impl Service {
         tags: Vec<(String, String)>,
     ) -> Result<ObjectInfo> {
         names::check_tags(&tags)?;
-        let set = move |traits: &mut Traits| {
-            traits.tags = tags;
-            Ok(())
+        let event = if tags.is_empty() { "s3:ObjectTagging:Delete" } else { "s3:ObjectTagging:Put" };
+        let teller = self.teller(bucket).await?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let set = move |c: &crate::store::Connection| {
+            let mut info = store::object::object_get(c, &bucket, &key, version)?.info;
+            info.traits.tags = tags;
+            store::object::object_set_traits(c, &bucket, &info)?;
+            tell(c, teller.as_ref(), &Fact::created(event, &info, info.version))?;
+            Ok(info)
         };
-        self.object_update(bucket, key, version, set).await
+        let info = self.db().write(set).await?;
+        self.bell().ring();
+        Ok(info)
     }
 }
 

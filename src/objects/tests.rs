@@ -20,6 +20,8 @@ use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use std::{fmt::Debug, io};
 
+mod lifecycle;
+mod notify;
 mod versions;
 
 struct Bench {

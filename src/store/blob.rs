@@ -5,6 +5,7 @@
 //! a caller. Reading, listing and deleting go through `object_store`, the seam for the day the blobs
 //! live elsewhere; writing goes round it, because its local store (0.13) does not sync.
 
+use super::chunks::{Chunks, read_file};
 use crate::kernel::{error::Result, id};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -13,19 +14,15 @@ use object_store::{
 };
 use std::{
     collections::HashSet,
-    fs::File,
     io::{self, Write},
     ops::Range,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Bytes a reader takes from the disk at a time.
-const READ_CHUNK: u64 = 1 << 20;
-/// Bytes gathered before they are handed to the disk.
-const WRITE_CHUNK: usize = 1 << 20;
+/// Bytes gathered before they are handed to the disk. As much again may be on its way there.
+const WRITE_CHUNK: usize = 256 << 10;
 
 /// Sees every byte on its way to the disk, off the async threads: where digests are made.
 pub trait Tap: Send + 'static {
@@ -39,6 +36,7 @@ pub struct Blobs(Arc<Inner>);
 struct Inner {
     folder: PathBuf,
     store: LocalFileSystem,
+    chunks: Chunks,
     /// Blobs being written, or written and not yet committed: the collector must not touch them.
     claimed: Mutex<HashSet<String>>,
 }
@@ -48,31 +46,28 @@ impl Blobs {
     pub fn open(folder: &Path) -> Result<Self> {
         fs_err::create_dir_all(folder)?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(io::Error::from)?;
-        Ok(Self(Arc::new(Inner { folder: folder.to_owned(), store, claimed: Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            folder: folder.to_owned(),
+            store,
+            chunks: Chunks::default(),
+            claimed: Mutex::default(),
+        })))
     }
 
     /// Starts a new blob. Dropped before `finish`, it leaves nothing behind.
-    pub async fn writer<T: Tap>(&self, tap: T) -> io::Result<Writer<T>> {
+    pub fn writer<T: Tap>(&self, tap: T) -> Writer<T> {
         let id = id::ordered();
         let claim = self.claim(&id);
         let path = self.0.folder.join(&id);
-        let file = spawn_blocking({
-            let path = path.clone();
-            move || fs_err::OpenOptions::new().write(true).create_new(true).open(path)
-        })
-        .await
-        .map_err(io::Error::other)??;
-        let (file, _) = file.into_parts();
-        Ok(Writer {
+        Writer {
             blobs: self.clone(),
-            claim: Some(claim),
-            unfinished: Unfinished(Some(path)),
-            idle: Some(Sink { file, tap }),
+            claim,
+            idle: Some(Sink { path, file: None, tap }),
             busy: None,
             pending: Vec::new(),
             pending_bytes: 0,
             size: 0,
-        })
+        }
     }
 
     /// The bytes of `range` of a blob, in large chunks.
@@ -83,7 +78,7 @@ impl Blobs {
     ) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
         let found = self.0.store.get_opts(&BlobPath::from(id), GetOptions::default()).await?;
         match found.payload {
-            GetResultPayload::File(file, _) => Ok(read_file(file, range).boxed()),
+            GetResultPayload::File(file, _) => Ok(read_file(file, range, self.0.chunks.clone()).boxed()),
             GetResultPayload::Stream(_) => {
                 let bytes = self.0.store.get_range(&BlobPath::from(id), range).await?;
                 Ok(futures::stream::once(async move { Ok(bytes) }).boxed())
@@ -152,8 +147,7 @@ impl Drop for Claimed {
 /// A blob being written. Writing and digesting happen on a blocking thread while the next bytes arrive.
 pub struct Writer<T: Tap> {
     blobs: Blobs,
-    claim: Option<Claim>,
-    unfinished: Unfinished,
+    claim: Claim,
     idle: Option<Sink<T>>,
     busy: Option<JoinHandle<io::Result<Sink<T>>>>,
     pending: Vec<Bytes>,
@@ -161,13 +155,17 @@ pub struct Writer<T: Tap> {
     size: u64,
 }
 
+/// Where the bytes go. The file is made with the first of them, and removed unless it was finished.
 struct Sink<T> {
-    file: File,
+    path: PathBuf,
+    file: Option<Unfinished>,
     tap: T,
 }
 
-/// Removes the file of a blob that was never finished.
-struct Unfinished(Option<PathBuf>);
+struct Unfinished {
+    file: fs_err::File,
+    keep: bool,
+}
 
 impl<T: Tap> Writer<T> {
     pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
@@ -179,19 +177,19 @@ impl<T: Tap> Writer<T> {
 
     /// Makes the blob durable. It stays invisible, and safe from the collector while the claim is held.
     pub async fn finish(mut self) -> io::Result<(Claim, u64, T)> {
-        self.flush().await?;
-        let sink = self.sink().await?;
+        let mut sink = self.sink().await?;
+        let rest = std::mem::take(&mut self.pending);
         let folder = self.blobs.0.folder.clone();
-        let tap = spawn_blocking(move || {
-            sink.file.sync_all()?;
+        let finish = move || {
+            sink.take(&rest)?;
+            let file = sink.file()?;
+            file.file.sync_all()?;
             fs_err::File::open(folder)?.sync_all()?;
+            file.keep = true;
             io::Result::Ok(sink.tap)
-        })
-        .await
-        .map_err(io::Error::other)??;
-        self.unfinished.0 = None;
-        let claim = self.claim.take().expect("a writer holds its claim until it is finished");
-        Ok((claim, self.size, tap))
+        };
+        let tap = spawn_blocking(finish).await.map_err(io::Error::other)??;
+        Ok((self.claim, self.size, tap))
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -199,10 +197,7 @@ impl<T: Tap> Writer<T> {
         let chunks = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
         self.busy = Some(spawn_blocking(move || {
-            for chunk in chunks {
-                sink.tap.see(&chunk);
-                sink.file.write_all(&chunk)?;
-            }
+            sink.take(&chunks)?;
             Ok(sink)
         }));
         Ok(())
@@ -218,34 +213,34 @@ impl<T: Tap> Writer<T> {
     }
 }
 
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            // What cannot be removed now is garbage without a row: the collector's.
-            let _ = fs_err::remove_file(path);
+impl<T: Tap> Sink<T> {
+    fn take(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        for chunk in chunks {
+            self.tap.see(chunk);
+            self.file()?.file.write_all(chunk)?;
         }
+        Ok(())
+    }
+
+    fn file(&mut self) -> io::Result<&mut Unfinished> {
+        let made = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let file = fs_err::OpenOptions::new().write(true).create_new(true).open(&self.path)?;
+                Unfinished { file, keep: false }
+            }
+        };
+        Ok(self.file.insert(made))
     }
 }
 
-fn read_file(file: File, range: Range<u64>) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
-    let state = (Arc::new(file), range.start);
-    futures::stream::try_unfold(state, move |(file, at)| async move {
-        if at >= range.end {
-            return Ok(None);
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.keep {
+            // What cannot be removed now is garbage without a row: the collector's.
+            let _ = fs_err::remove_file(self.file.path());
         }
-        let length = READ_CHUNK.min(range.end - at);
-        let chunk = spawn_blocking({
-            let file = Arc::clone(&file);
-            move || {
-                let mut chunk = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-                file.read_exact_at(&mut chunk, at)?;
-                io::Result::Ok(Bytes::from(chunk))
-            }
-        })
-        .await
-        .map_err(io::Error::other)??;
-        Ok(Some((chunk, (file, at + length))))
-    })
+    }
 }
 
 #[cfg(test)]
@@ -269,7 +264,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path()).unwrap();
         let body: Vec<u8> = (0..3_000_000_u32).map(|n| n as u8).collect();
-        let mut writer = blobs.writer(Count(0)).await.unwrap();
+        let mut writer = blobs.writer(Count(0));
         for chunk in body.chunks(70_000) {
             writer.write(Bytes::copy_from_slice(chunk)).await.unwrap();
         }
@@ -278,7 +273,7 @@ mod tests {
         assert_eq!(all(&blobs, claim.id(), 0..size).await, body);
         assert_eq!(all(&blobs, claim.id(), 1_048_570..1_048_590).await, &body[1_048_570..1_048_590]);
 
-        let mut writer = blobs.writer(Count(0)).await.unwrap();
+        let mut writer = blobs.writer(Count(0));
         writer.write(Bytes::from_static(b"lost")).await.unwrap();
         drop(writer);
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
@@ -288,7 +283,7 @@ mod tests {
     async fn the_collector_never_sees_a_claimed_blob() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path()).unwrap();
-        let writer = blobs.writer(Count(0)).await.unwrap();
+        let writer = blobs.writer(Count(0));
         let (claim, _, _) = writer.finish().await.unwrap();
         let id = claim.id().to_owned();
         assert!(blobs.unclaimed_before(i64::MAX).await.unwrap().is_empty());

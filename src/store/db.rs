@@ -42,7 +42,7 @@ pub struct Db(Arc<Inner>);
 struct Inner {
     jobs: mpsc::Sender<Job>,
     readers: Mutex<Vec<Connection>>,
-    free: Semaphore,
+    free: Arc<Semaphore>,
 }
 
 impl Db {
@@ -64,7 +64,11 @@ impl Db {
         std::thread::Builder::new()
             .name(format!("write-{name}"))
             .spawn(move || write_loop(&writer, queue))?;
-        Ok(Self(Arc::new(Inner { jobs, readers: Mutex::new(readers), free: Semaphore::new(READERS) })))
+        Ok(Self(Arc::new(Inner {
+            jobs,
+            readers: Mutex::new(readers),
+            free: Arc::new(Semaphore::new(READERS)),
+        })))
     }
 
     /// Runs `work` on the writer thread and answers once its effects are committed. An error from
@@ -86,24 +90,42 @@ impl Db {
         receiver.await.map_err(|_| Error::internal("a write was dropped before it was committed"))?
     }
 
+    /// Runs `work` where it is called, if a connection is free. For a look-up of a few rows by their
+    /// key only: it costs less than handing it to another thread, and waits for the disk at most for
+    /// the few pages that are not in memory.
+    pub async fn look_up<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match self.0.free.try_acquire() {
+            Ok(_permit) => self.0.with_reader(work),
+            Err(_) => self.read(work).await,
+        }
+    }
+
     /// Runs `work` on a read-only connection, on a thread that may block.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let inner = Arc::clone(&self.0);
-        let permit = inner.free.acquire().await.map_err(Error::internal)?;
+        let permit = Arc::clone(&self.0.free).acquire_owned().await.map_err(Error::internal)?;
         let shared = Arc::clone(&self.0);
-        let outcome = tokio::task::spawn_blocking(move || {
-            let reader = lock(&shared.readers).pop().ok_or_else(|| Error::internal("no reader is free"))?;
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(&reader)));
-            lock(&shared.readers).push(reader);
-            outcome.unwrap_or_else(|_| Err(Error::internal("a read panicked")))
-        })
-        .await
-        .map_err(Error::internal)?;
-        drop(permit);
-        outcome
+        let work = move || {
+            // The permit goes with the connection: the caller may hang up while the query still runs.
+            let _permit = permit;
+            shared.with_reader(work)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+    }
+}
+
+impl Inner {
+    /// The caller holds a permit of `free`, so that a reader is there.
+    fn with_reader<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let reader = lock(&self.readers).pop().ok_or_else(|| Error::internal("no reader is free"))?;
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&reader)));
+        lock(&self.readers).push(reader);
+        outcome.unwrap_or_else(|_| Err(Error::internal("a read panicked")))
     }
 }
 
@@ -262,6 +284,22 @@ mod tests {
         assert!(outcome.is_err());
         assert_eq!(count(&db).await, 0);
         db.write(|c| Ok(c.execute("INSERT INTO t (v) VALUES ('y')", [])?)).await.expect("the writer goes on");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_hangs_up_takes_no_reader_with_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let db = open(&dir);
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let slow = db.read(move |_| {
+            let _ = wait.recv();
+            Ok(())
+        });
+        assert!(tokio::time::timeout(Duration::ZERO, slow).await.is_err());
+        let rest: Vec<_> = (0..8).map(|_| db.look_up(|_| Ok(()))).collect();
+        assert!(futures::future::join_all(rest).await.iter().all(Result::is_ok));
+        drop(go);
+        assert_eq!(count(&db).await, 0);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! before the row that names it is committed; nothing here knows what the rows mean.
 
 pub mod blob;
+mod chunks;
 pub mod db;
 pub mod migrate;
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 import requests
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.client import Config
 from botocore.credentials import Credentials
@@ -47,7 +47,7 @@ def signed(server, method, path, body=b"", headers=None, sign_body=True):
     request = AWSRequest(method, server.s3_url + path, headers=headers, data=body)
     request.context["payload_signing_enabled"] = sign_body
     request.headers["Host"] = urlsplit(server.s3_url).netloc
-    SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1").add_auth(request)
+    S3SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1").add_auth(request)
     return dict(request.headers)
 
 
@@ -62,7 +62,7 @@ def send_chunks(server, path, framed, length):
     }
     request = AWSRequest("PUT", server.s3_url + path, headers=headers)
     request.headers["Host"] = urlsplit(server.s3_url).netloc
-    auth = SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1")
+    auth = S3SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1")
     auth.payload = lambda _: kind
     auth.add_auth(request)
     return requests.put(request.url, data=framed, headers=dict(request.headers), timeout=10)
@@ -73,10 +73,13 @@ def on_socket(server, method, path, headers, body, shut=True):
     address = urlsplit(server.s3_url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        connection.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
-        if shut:
-            connection.shutdown(socket.SHUT_WR)
         answer = b""
+        try:
+            connection.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+            if shut:
+                connection.shutdown(socket.SHUT_WR)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before it was sent whole: the answer may still be there
         try:
             while chunk := connection.recv(65536):
                 answer += chunk

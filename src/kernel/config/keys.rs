@@ -121,6 +121,15 @@ settings! {
         public_url: OptionalText = "";
     }
 
+    /// The object store's own work.
+    objects: Objects {
+        /// How long a "day" of a lifecycle rule is, in seconds. Another value than that of a real day
+        /// is for tests.
+        lifecycle_day_s: usize = "86400";
+        /// Multipart uploads are aborted when nobody completed them for this long; 0s is never.
+        upload_expiry: Duration = "7d";
+    }
+
     /// Logs, on standard error.
     log: Log {
         /// What is logged: error, warn, info, debug, trace, or a filter such as `info,crannog=debug`.

@@ -6,7 +6,7 @@ mod server;
 
 pub use json::Json;
 pub use problem::Problem;
-pub use server::{Limits, serve};
+pub use server::{Limits, Peer, serve};
 
 /// The header that carries a request's id, in both directions.
 pub const REQUEST_ID: &str = "x-request-id";

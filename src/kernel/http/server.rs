@@ -10,6 +10,7 @@ use hyper_util::{
 };
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,6 +38,10 @@ impl Default for Limits {
     }
 }
 
+/// Who is at the other end of a request's connection; among the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
 /// Serves `service` until `stop` fires, then lets open requests end within the drain time.
 pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, stop: CancellationToken)
 where
@@ -55,9 +60,9 @@ where
     let open = GracefulShutdown::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: waiting a little lets some close.
                     tracing::warn!(%error, "could not accept a connection");
@@ -70,7 +75,10 @@ where
         // Without this a small answer waits 40 ms for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let rooms = service.clone();
-        let service = service_fn(move |request| answer(rooms.clone(), request));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            answer(rooms.clone(), request)
+        });
         let builder = Arc::clone(&builder);
         let watcher = open.watcher();
         tokio::spawn(async move {

@@ -76,7 +76,7 @@ impl From<ObjectInfo> for Details {
             checksums: sums.collect(),
             parts: info.parts.as_ref().map(Vec::len),
             retention: traits.retention.as_ref().map(Kept::from),
-            legal_hold: traits.legal_hold,
+            legal_hold: traits.legal_hold.unwrap_or_default(),
             redirect: traits.redirect,
             object: info.into(),
         }

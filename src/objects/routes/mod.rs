@@ -6,9 +6,11 @@ mod details;
 mod documents;
 mod objects;
 mod presign;
+mod quota;
 mod settings;
 mod uploads;
 mod versions;
+mod webhooks;
 
 use super::{
     model::{ObjectInfo, Version},
@@ -51,6 +53,9 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
             &at("/{bucket}/settings/{name}"),
             get(settings::show).put(settings::put).delete(settings::delete),
         )
+        .route(&at("/{bucket}/quota"), get(quota::get).put(quota::put))
+        .route("/api/crannog/v1/webhooks", get(webhooks::list))
+        .route("/api/crannog/v1/webhooks/{name}", put(webhooks::put).delete(webhooks::delete))
         .route(&at("/{bucket}/objects"), get(objects::list))
         .route(&at("/{bucket}/objects/{*key}"), get(objects::get).put(objects::put).delete(objects::delete))
         .route(&at("/{bucket}/versions"), get(versions::list))

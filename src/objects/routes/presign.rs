@@ -1,7 +1,10 @@
 //! Links that let whoever holds them read or write one object for a while: presigned URLs, made with a
 //! key of the user who asks. Revoking that key ends all of the user's links.
 
-use super::{super::{REGION, names}, Address, Answer, Service, version};
+use super::{
+    super::{REGION, names},
+    Address, Answer, Service, version,
+};
 use crate::{
     auth::{self, Principal, Role, Viewer},
     kernel::{
@@ -61,11 +64,16 @@ pub(super) async fn make(
     let method = match wanted.method.as_deref().unwrap_or("GET") {
         "GET" => "GET",
         "PUT" => "PUT",
-        other => return Err(Error::invalid(format!("{other:?} is not a method of a link: GET or PUT.")).into()),
+        other => {
+            return Err(Error::invalid(format!("{other:?} is not a method of a link: GET or PUT.")).into());
+        }
     };
     let expires_s = wanted.expires_s.unwrap_or(3600);
     if !(1..=LONGEST_S).contains(&expires_s) {
-        return Err(Error::invalid(format!("A link lives 1 to {LONGEST_S} seconds (7 days), not {expires_s}.")).into());
+        return Err(Error::invalid(format!(
+            "A link lives 1 to {LONGEST_S} seconds (7 days), not {expires_s}."
+        ))
+        .into());
     }
     names::check_key(&wanted.key).map_err(Error::from)?;
     let version = version(wanted.version.as_deref())?;
@@ -119,7 +127,8 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn signed(&self, secret: &str) -> String {
-        let (day, time) = (self.now.format("%Y%m%d").to_string(), self.now.format("%Y%m%dT%H%M%SZ").to_string());
+        let (day, time) =
+            (self.now.format("%Y%m%d").to_string(), self.now.format("%Y%m%dT%H%M%SZ").to_string());
         let scope = format!("{day}/{REGION}/s3/aws4_request");
         let query = self.query(&scope, &time);
         let host = self.base.split_once("://").map_or(self.base, |(_, host)| host);
@@ -147,7 +156,10 @@ impl Asked<'_> {
         ];
         let version = self.version.map(|version| ("versionId", version));
         let pairs = fixed.into_iter().chain(version);
-        pairs.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, ANY))).collect::<Vec<_>>().join("&")
+        pairs
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, ANY)))
+            .collect::<Vec<_>>()
+            .join("&")
     }
 }
 

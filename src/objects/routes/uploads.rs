@@ -38,9 +38,9 @@ pub(super) async fn list(
 ) -> Answer<Json<Value>> {
     let start = (String::new(), String::new());
     let uploads = service.upload_list(&bucket, &asked.prefix, start, PAGE_MAX).await?;
-    let shown = uploads.into_iter().map(|upload| {
-        json!({ "id": upload.id, "key": upload.key, "begun_at": rfc3339(upload.created_ms) })
-    });
+    let shown = uploads
+        .into_iter()
+        .map(|upload| json!({ "id": upload.id, "key": upload.key, "begun_at": rfc3339(upload.created_ms) }));
     Ok(Json(json!({ "uploads": shown.collect::<Vec<_>>() })))
 }
 

@@ -44,10 +44,9 @@ pub(super) async fn list(
         limit: listing.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX),
     };
     let page = service.list_versions(&bucket, query).await?;
-    let next = page.next.map(|(after, version)| Next {
-        after,
-        after_version: version.map(|version| version.to_string()),
-    });
+    let next = page
+        .next
+        .map(|(after, version)| Next { after, after_version: version.map(|version| version.to_string()) });
     let versions = page.versions.into_iter().map(Object::from).collect();
     Ok(Json(Page { prefixes: page.prefixes, versions, next }))
 }

@@ -1,7 +1,11 @@
 //! Who is asking and what they may do: access keys from `auth`, roles per operation, and which host
 //! names carry a bucket.
 
-use super::{super::names, convert::error, refuse};
+use super::{
+    super::{asker::Asker, names},
+    convert::error,
+    refuse,
+};
 use crate::auth::{self, Principal, Role};
 use s3s::{
     S3ErrorCode, S3Result,
@@ -31,6 +35,7 @@ impl S3Auth for Keys {
         let (secret, principal) = found.ok_or_else(|| {
             refuse(S3ErrorCode::InvalidAccessKeyId, "The access key id is not known here, or was revoked.")
         })?;
+        Asker::is(&principal.user);
         CALLER.with(|caller| caller.replace(Some((access_key.to_owned(), principal))));
         Ok(SecretKey::from(secret))
     }
@@ -72,10 +77,15 @@ pub struct Hosts;
 
 impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        match name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty()) {
+        match bucket_in_host(host) {
             Some(bucket) => Ok(VirtualHost::new("localhost").with_bucket(bucket)),
             None => Ok(VirtualHost::new(host)),
         }
     }
+}
+
+/// The bucket a Host header names, if it is of the virtual-host style.
+pub fn bucket_in_host(host: &str) -> Option<&str> {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty())
 }

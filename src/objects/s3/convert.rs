@@ -34,6 +34,9 @@ pub fn error(error: Error) -> S3Error {
         if let Fault::DeleteMarker { version, modified_ms, .. } = fault {
             refusal.set_headers(marker_headers(version, *modified_ms));
         }
+        if let Fault::QuotaExceeded(..) = fault {
+            refusal.set_status_code(StatusCode::FORBIDDEN);
+        }
         return refusal;
     }
     match error.kind {
@@ -74,12 +77,22 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::BodyNotAsSigned => custom("XAmzContentSHA256Mismatch"),
         Fault::ChunkNotAsSigned => S3ErrorCode::SignatureDoesNotMatch,
         Fault::EntityTooLarge(_) => S3ErrorCode::EntityTooLarge,
+        Fault::DocumentTooLong(_) => S3ErrorCode::MaxMessageLengthExceeded,
         Fault::EntityTooSmall(_) => S3ErrorCode::EntityTooSmall,
         Fault::MetadataTooLarge(_) => S3ErrorCode::MetadataTooLarge,
         Fault::NoSuchUpload(_) => S3ErrorCode::NoSuchUpload,
         Fault::InvalidPart(_) => S3ErrorCode::InvalidPart,
         Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
+        Fault::NoSuchWebhook(_) => S3ErrorCode::InvalidArgument,
+        Fault::QuotaExceeded(..) => custom("QuotaExceeded"),
+        Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
+        Fault::InvalidEncryptionAlgorithm => S3ErrorCode::InvalidEncryptionAlgorithmError,
+        Fault::CustomerKeyNeeded | Fault::CustomerKeyNotNeeded | Fault::WrongCustomerKey => {
+            S3ErrorCode::InvalidRequest
+        }
+        Fault::NoSuchKmsKey(_) => custom("KMS.NotFoundException"),
+        Fault::KmsKeyDisabled(_) => custom("KMS.DisabledException"),
     }
 }
 
@@ -114,10 +127,18 @@ pub fn timestamp(ms: i64) -> Timestamp {
 
 /// Whole seconds since the epoch.
 pub fn seconds(time: &Timestamp) -> Option<i64> {
+    epoch(time).map(|seconds| seconds.floor() as i64)
+}
+
+/// Milliseconds since the epoch.
+pub fn millis(time: &Timestamp) -> Option<i64> {
+    epoch(time).map(|seconds| (seconds * 1000.0).round() as i64)
+}
+
+fn epoch(time: &Timestamp) -> Option<f64> {
     let mut text = Vec::new();
     time.format(TimestampFormat::EpochSeconds, &mut text).ok()?;
-    let seconds: f64 = std::str::from_utf8(&text).ok()?.parse().ok()?;
-    Some(seconds.floor() as i64)
+    std::str::from_utf8(&text).ok()?.parse().ok()
 }
 
 pub fn http_date(time: &Timestamp) -> Option<String> {
@@ -187,24 +208,23 @@ pub fn algorithm(name: &str) -> S3Result<Algorithm> {
 /// What a request says about its body.
 pub struct Claims<'a> {
     pub length: Option<i64>,
-    pub md5: Option<&'a str>,
     pub algorithm: Option<&'a str>,
     pub headers: &'a HeaderMap,
     pub trailers: Option<TrailingHeaders>,
 }
 
 pub fn promise(claims: Claims<'_>) -> S3Result<Promise> {
-    let md5 = match claims.md5 {
+    // s3s takes an empty header for none; S3 takes it for a wrong one.
+    let md5 = match claims.headers.get("content-md5") {
         None => None,
-        Some(text) => Some(decode_md5(text).ok_or_else(|| error(Fault::InvalidDigest.into()))?),
+        Some(text) => {
+            Some(text.to_str().ok().and_then(decode_md5).ok_or_else(|| error(Fault::InvalidDigest.into()))?)
+        }
     };
     let mut promise = Promise { md5, ..Promise::default() };
     promise.length = claims.length.map(|length| u64::try_from(length).unwrap_or(0));
     promise.compute.extend(claims.algorithm.map(algorithm).transpose()?);
-    for algorithm in Algorithm::ALL {
-        let given = claims.headers.get(algorithm.header()).and_then(|value| value.to_str().ok());
-        promise.checksums.extend(given.map(|value| (algorithm, value.trim().to_owned())));
-    }
+    promise.checksums = given_checksums(claims.headers).map_err(|fault| error(fault.into()))?;
     let announced = claims.headers.get_all("x-amz-trailer").iter().filter_map(|value| value.to_str().ok());
     let announced: Vec<&str> = announced.flat_map(|names| names.split(',')).map(str::trim).collect();
     let named =
@@ -216,6 +236,25 @@ pub fn promise(claims: Claims<'_>) -> S3Result<Promise> {
             Some(Box::new(move || trailers.and_then(|t| t.read(trailing_checksums)).unwrap_or_default()));
     }
     Ok(promise)
+}
+
+/// The checksums the headers promise: one at most, and one that can be.
+pub fn given_checksums(headers: &HeaderMap) -> Result<Vec<(Algorithm, String)>, Fault> {
+    let mut given = Vec::new();
+    for algorithm in Algorithm::ALL {
+        let Some(value) = headers.get(algorithm.header()) else { continue };
+        let value = value.to_str().map(str::trim).unwrap_or_default();
+        if algorithm.decode(value).is_none() {
+            let message = format!("Value for {} header is invalid.", algorithm.header());
+            return Err(Fault::InvalidRequest(message));
+        }
+        given.push((algorithm, value.to_owned()));
+    }
+    if given.len() > 1 {
+        let message = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
+        return Err(Fault::InvalidRequest(message.into()));
+    }
+    Ok(given)
 }
 
 fn trailing_checksums(trailers: &HeaderMap) -> Vec<(Algorithm, String)> {

@@ -3,7 +3,7 @@
 use super::{
     super::{copy::CopyOptions, model::Traits, multipart::PartSource, service::Service},
     convert::{self, check_promises, set_checksums},
-    refuse,
+    lifecycle, lock, refuse,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 
@@ -16,7 +16,8 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
     let replace = input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
     let replace_tags =
         input.tagging_directive.as_ref().is_some_and(|d| d.as_str() == TaggingDirective::REPLACE);
-    let traits = Traits {
+    let target = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let mut traits = Traits {
         content_type: input.content_type,
         class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
@@ -31,6 +32,8 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
         redirect: input.website_redirect_location,
         ..Traits::default()
     };
+    let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
+    lock::lock_new(&target, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     let options = CopyOptions {
         version,
         traits,
@@ -45,7 +48,6 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
         condition: convert::condition_headers(&headers)?,
     };
     let source = service.bucket(&from).await.map_err(convert::error)?;
-    let target = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let copied = service
         .copy((&from, &source_key), (&input.bucket, &input.key), options)
         .await
@@ -61,6 +63,7 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
     Ok(CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: convert::version_id(&source, copied.source),
+        expiration: lifecycle::expiration(&target, &info),
         version_id: convert::version_id(&target, info.version),
         ..Default::default()
     })

@@ -2,7 +2,7 @@
 //! presigned URLs that live longer than a week, which it does not limit; forms, which it would read
 //! into memory whole.
 
-use super::refuse;
+use super::{date, refuse};
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use s3s::{S3ErrorCode, S3Result};
@@ -24,11 +24,10 @@ pub fn check(parts: &Parts) -> S3Result<()> {
     let old = header.is_some_and(is_v2)
         || query(parts).any(|(name, _)| matches!(&*name, "Signature" | "AWSAccessKeyId"));
     if old {
-        return Err(refuse(
-            S3ErrorCode::InvalidRequest,
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 \
-             (boto3 presigns with it when told so: Config(signature_version='s3v4')).",
-        ));
+        return refuse_v2(parts, header);
+    }
+    if let Some(value) = header {
+        check_authorization(parts, value)?;
     }
     if parts.method == Method::POST && is_form(&parts.headers) {
         return Err(refuse(S3ErrorCode::NotImplemented, "Uploads by HTML form are not supported. Use PUT."));
@@ -41,6 +40,37 @@ pub fn check(parts: &Parts) -> S3Result<()> {
         check_presigned(parts)?;
     }
     check_signed_host(parts, header)
+}
+
+/// The old signature is refused for what is wrong with it first, and in the end for what it is.
+fn refuse_v2(parts: &Parts, header: Option<&str>) -> S3Result<()> {
+    if let Some(value) = header.filter(|value| is_v2(value)) {
+        if !value.contains(':') {
+            let message = "The Authorization header must be of the form: AWS AccessKeyId:Signature.";
+            return Err(refuse(S3ErrorCode::InvalidArgument, message));
+        }
+        date::check_v2(&parts.headers, chrono::Utc::now())?;
+    }
+    Err(refuse(
+        S3ErrorCode::InvalidRequest,
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 \
+         (boto3 presigns with it when told so: Config(signature_version='s3v4')).",
+    ))
+}
+
+fn check_authorization(parts: &Parts, value: &str) -> S3Result<()> {
+    if value.trim().is_empty() {
+        return Err(refuse(S3ErrorCode::AccessDenied, "The Authorization header is empty."));
+    }
+    if !is_v4(value) {
+        return Err(refuse(S3ErrorCode::InvalidArgument, "Unsupported Authorization Type"));
+    }
+    if !["Credential=", "SignedHeaders=", "Signature="].iter().all(|part| value.contains(part)) {
+        let message =
+            "The authorization header is malformed: Credential, SignedHeaders and Signature are needed.";
+        return Err(refuse(S3ErrorCode::AuthorizationHeaderMalformed, message));
+    }
+    date::check_v4(&parts.headers)
 }
 
 fn check_presigned(parts: &Parts) -> S3Result<()> {
@@ -113,7 +143,9 @@ mod tests {
     fn parts(uri: &str, authorization: Option<&str>) -> Parts {
         let mut request = Request::builder().uri(uri);
         if let Some(value) = authorization {
-            request = request.header(header::AUTHORIZATION, value);
+            let format = if is_v4(value) { "%Y%m%dT%H%M%SZ" } else { "%a, %d %b %Y %H:%M:%S GMT" };
+            let date = chrono::Utc::now().format(format).to_string();
+            request = request.header(header::AUTHORIZATION, value).header("x-amz-date", date);
         }
         request.body(()).unwrap().into_parts().0
     }
@@ -129,6 +161,18 @@ mod tests {
         let hidden = parts("/b/k?%53ignature=c2ln", None);
         for parts in [header, query, hidden] {
             assert_eq!(code(&parts).as_deref(), Some("InvalidRequest"));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_no_signature_is_told_what_it_is() {
+        for (value, expected) in [
+            ("", "AccessDenied"),
+            ("Basic YTpi", "InvalidArgument"),
+            ("AWS HAHAHA", "InvalidArgument"),
+            ("AWS4-HMAC-SHA256 HAHAHA", "AuthorizationHeaderMalformed"),
+        ] {
+            assert_eq!(code(&parts("/b/k", Some(value))).as_deref(), Some(expected), "{value}");
         }
     }
 

@@ -5,27 +5,41 @@ mod access;
 mod bucket;
 mod convert;
 mod copy;
+mod cors;
+mod date;
+mod document;
 mod gate;
+mod lifecycle;
 mod list;
+mod lock;
+mod notification;
 mod object;
 mod ops;
+mod place;
 mod polish;
+mod setting;
 mod upload;
+mod website;
 
-use super::service::Service;
+use super::{asker::Asker, service::Service};
 use crate::{
     auth,
-    kernel::{http::REQUEST_ID, id},
+    kernel::{
+        http::{Peer, REQUEST_ID},
+        id,
+    },
 };
 use axum::body::Body;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode, service::S3Service};
 use std::{
     convert::Infallible,
+    sync::Arc,
     task::{Context, Poll},
 };
 
+pub(in crate::objects) use convert::seconds;
 pub use gate::is_s3_request;
 pub(super) use ops::Ops;
 
@@ -36,13 +50,13 @@ pub const REGION: &str = "us-crannog-1";
 
 /// The S3 door as a service. Mount it at `/` of an authority: below a path no signature would fit.
 pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
-    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service));
+    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
     builder.set_access(access::Roles);
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
-    S3Door(builder.build())
+    S3Door { s3: builder.build(), objects: service }
 }
 
 /// The operations without the door: for callers inside, who have been let in already.
@@ -52,7 +66,10 @@ pub(super) fn ops(service: &Service) -> Ops {
 
 /// What answers on :9000, and on :5000 for requests that carry an AWS signature.
 #[derive(Clone)]
-pub struct S3Door(S3Service);
+pub struct S3Door {
+    s3: S3Service,
+    objects: Service,
+}
 
 impl tower::Service<Request<Body>> for S3Door {
     type Response = Response<Body>;
@@ -64,24 +81,30 @@ impl tower::Service<Request<Body>> for S3Door {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let service = self.0.clone();
-        Box::pin(async move { Ok(answer(service, request).await) })
+        let door = self.clone();
+        Box::pin(async move { Ok(answer(door, request).await) })
     }
 }
 
-async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
+async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     // The doors in front have given the request its id, which the log knows.
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = given.map_or_else(id::ordered, str::to_owned);
     let resource = request.uri().path().to_owned();
     let attributes = polish::asks_attributes(request.method(), request.uri());
     let (parts, body) = request.into_parts();
-    let response = match gate::check(&parts) {
-        Err(refusal) => refusal.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error))),
-        Ok(()) => {
-            let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
-            access::with_caller(service.call(request)).await
-        }
+    let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
+    let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
+    let grant = cors::granted(&door.objects, &parts).await;
+    let response = if parts.method == Method::OPTIONS {
+        cors::preflight(&door.objects, &parts).await.or_else(error_document)
+    } else if let Err(refusal) = gate::check(&parts) {
+        error_document(refusal)
+    } else {
+        let (body, broken) = document::watch(&parts, body);
+        let request = Request::from_parts(parts, body);
+        let answer = asker.asks(access::with_caller(door.s3.call(request))).await;
+        broken.why().map_or(answer, |fault| error_document(convert::error(fault.into())))
     };
     let response = response.unwrap_or_else(|error| {
         tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
@@ -94,7 +117,26 @@ async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
         response.headers_mut().insert("x-amz-request-id", value);
     }
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Crannog"));
+    if let Some(grant) = grant {
+        cors::mark(response.headers_mut(), &grant);
+    }
     response
+}
+
+/// An error whose code s3s has no name for.
+fn refuse_as(
+    code: &'static str,
+    status: StatusCode,
+    message: impl Into<std::borrow::Cow<'static, str>>,
+) -> S3Error {
+    let mut refusal = refuse(S3ErrorCode::Custom(code.into()), message);
+    refusal.set_status_code(status);
+    refusal
+}
+
+fn error_document(error: S3Error) -> Result<Response<s3s::Body>, s3s::HttpError> {
+    let error = convert::with_status(error, StatusCode::BAD_REQUEST);
+    error.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error)))
 }
 
 /// An error of the S3 protocol with a sentence of ours.

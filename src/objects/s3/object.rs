@@ -11,8 +11,9 @@ use super::{
         service::Service,
     },
     convert::{self, Claims, check_promises, set_checksums},
+    lifecycle,
     list::page_size,
-    refuse,
+    lock, refuse,
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -31,12 +32,12 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     }
     let promise = convert::promise(Claims {
         length: input.content_length,
-        md5: input.content_md5.as_deref(),
         algorithm: input.checksum_algorithm.as_ref().map(|a| a.as_str()),
         headers: &headers,
         trailers: request.trailing_headers,
     })?;
-    let traits = Traits {
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let mut traits = Traits {
         content_type: input.content_type,
         class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
@@ -51,6 +52,8 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         redirect: input.website_redirect_location,
         ..Traits::default()
     };
+    let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
+    lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     let condition = convert::write_condition(input.if_match, input.if_none_match);
     let options = PutOptions { traits, condition };
     let body = convert::body(input.body);
@@ -58,9 +61,9 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         .put_promised(&input.bucket, &input.key, body, options, promise)
         .await
         .map_err(|error| convert::with_status(convert::error(error), StatusCode::BAD_REQUEST))?;
-    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let mut output = PutObjectOutput {
         e_tag: Some(convert::etag(&info.etag)),
+        expiration: lifecycle::expiration(&bucket, &info),
         version_id: convert::version_id(&bucket, info.version),
         ..Default::default()
     };
@@ -90,6 +93,8 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
             Body::http_body_unsync(StreamBody::new(frames))
         }
     };
+    let expiration = lifecycle::expiration(&bucket, &info);
+    let lock = lock::tell(&info.traits);
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".into()),
         body: Some(body.into()),
@@ -101,9 +106,13 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         content_range: span.header,
         content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
         e_tag: Some(convert::etag(&info.etag)),
+        expiration,
         expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.traits.metadata.into_iter().collect()),
+        object_lock_legal_hold_status: lock.hold,
+        object_lock_mode: lock.mode,
+        object_lock_retain_until_date: lock.until,
         storage_class: info.traits.class.map(StorageClass::from),
         version_id: convert::version_id(&bucket, info.version),
         website_redirect_location: info.traits.redirect,
@@ -132,6 +141,8 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
     judge(&condition, &info)?;
     let span = span(&info, input.range, input.part_number)?;
     let tag_count = info.traits.tags.len();
+    let expiration = lifecycle::expiration(&bucket, &info);
+    let lock = lock::tell(&info.traits);
     let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".into()),
         cache_control: info.traits.headers.cache_control,
@@ -142,9 +153,13 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
         content_range: span.header,
         content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
         e_tag: Some(convert::etag(&info.etag)),
+        expiration,
         expires: info.traits.headers.expires.as_deref().and_then(parse_date),
         last_modified: Some(convert::timestamp(info.last_modified_ms)),
         metadata: Some(info.traits.metadata.into_iter().collect()),
+        object_lock_legal_hold_status: lock.hold,
+        object_lock_mode: lock.mode,
+        object_lock_retain_until_date: lock.until,
         storage_class: info.traits.class.map(StorageClass::from),
         version_id: convert::version_id(&bucket, info.version),
         website_redirect_location: info.traits.redirect,

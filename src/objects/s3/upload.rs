@@ -9,8 +9,9 @@ use super::{
         store::list::common_prefix,
     },
     convert::{self, Claims, check_promises, encode, get_checksums, set_checksums},
+    lifecycle,
     list::{is_url, page_size},
-    refuse,
+    lock, refuse,
 };
 use http::StatusCode;
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
@@ -29,7 +30,8 @@ pub async fn create(
         Some(algorithm) => Some((algorithm, kind(algorithm, input.checksum_type.as_ref())?)),
         None => None,
     };
-    let traits = Traits {
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let mut traits = Traits {
         content_type: input.content_type,
         class: convert::class(input.storage_class.as_ref()),
         headers: convert::system_headers(
@@ -44,10 +46,16 @@ pub async fn create(
         redirect: input.website_redirect_location,
         ..Traits::default()
     };
+    let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
+    lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     let options = PutOptions { traits, ..PutOptions::default() };
     let upload =
         service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &upload).unzip();
     Ok(CreateMultipartUploadOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(upload.id.clone()),
@@ -79,7 +87,6 @@ pub async fn part(service: &Service, request: S3Request<UploadPartInput>) -> S3R
     check_promises(None, None, input.sse_customer_algorithm.is_some())?;
     let promise = convert::promise(Claims {
         length: input.content_length,
-        md5: input.content_md5.as_deref(),
         algorithm: input.checksum_algorithm.as_ref().map(|a| a.as_str()),
         headers: &headers,
         trailers: request.trailing_headers,
@@ -113,6 +120,7 @@ pub async fn complete(
         .map_err(convert::error)?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let mut output = CompleteMultipartUploadOutput {
+        expiration: lifecycle::expiration(&bucket, &info),
         version_id: convert::version_id(&bucket, info.version),
         location: Some(format!("/{}/{}", input.bucket, encode(&input.key, true))),
         bucket: Some(input.bucket),
@@ -152,7 +160,11 @@ pub async fn parts(service: &Service, input: ListPartsInput) -> S3Result<ListPar
         .map_err(convert::error)?;
     let more = parts.len() > limit as usize;
     parts.truncate(limit as usize);
+    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &upload).unzip();
     Ok(ListPartsOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(input.upload_id),

@@ -3,6 +3,7 @@
 use super::super::{
     error::Fault,
     model::{Bucket, BucketInfo, NewBucket, Versioning},
+    quota::Quota,
     settings::Settings,
 };
 use super::{object, signed, unsigned, upload};
@@ -125,10 +126,46 @@ pub fn setting_delete(c: &Connection, bucket: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Moves the totals by one object that came, went or was replaced.
+pub fn quota_put(c: &Connection, bucket: &str, quota: Quota) -> Result<()> {
+    bucket_require(c, bucket)?;
+    c.prepare_cached("UPDATE bucket SET quota_objects = ?2, quota_bytes = ?3 WHERE name = ?1")?
+        .execute(params![bucket, quota.objects.map(signed), quota.bytes.map(signed)])?;
+    Ok(())
+}
+
+pub fn quota_get(c: &Connection, bucket: &str) -> Result<Quota> {
+    bucket_require(c, bucket)?;
+    let read = |row: &Row<'_>| {
+        let limit = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(unsigned));
+        Ok(Quota { objects: limit(0)?, bytes: limit(1)? })
+    };
+    Ok(c.prepare_cached("SELECT quota_objects, quota_bytes FROM bucket WHERE name = ?1")?
+        .query_row([bucket], read)?)
+}
+
+/// Refuses an object that a quota has no room for.
+fn quota_check(c: &Connection, bucket: &str, bytes: i64) -> Result<()> {
+    let full: Option<bool> = c
+        .prepare_cached(
+            "SELECT objects >= quota_objects FROM bucket
+             WHERE name = ?1 AND (objects >= quota_objects OR bytes + ?2 > quota_bytes)",
+        )?
+        .query_row(params![bucket, bytes], |row| Ok(row.get::<_, Option<bool>>(0)?.unwrap_or(false)))
+        .optional()?;
+    match full {
+        None => Ok(()),
+        Some(true) => Err(Fault::QuotaExceeded(bucket.to_owned(), "objects").into()),
+        Some(false) => Err(Fault::QuotaExceeded(bucket.to_owned(), "bytes").into()),
+    }
+}
+
+/// Moves the totals by one object that came, went or was replaced; one that comes must fit the quota.
 pub fn bucket_count(c: &Connection, name: &str, gone: Option<u64>, come: Option<u64>) -> Result<()> {
     let objects = i64::from(come.is_some()) - i64::from(gone.is_some());
     let bytes = signed(come.unwrap_or(0)) - signed(gone.unwrap_or(0));
+    if come.is_some() {
+        quota_check(c, name, bytes)?;
+    }
     c.prepare_cached("UPDATE bucket SET objects = objects + ?2, bytes = bytes + ?3 WHERE name = ?1")?
         .execute(params![name, objects, bytes])?;
     Ok(())

@@ -3,7 +3,9 @@
 pub mod blob;
 pub mod bucket;
 pub mod list;
+pub mod notice;
 pub mod object;
+pub mod sweep;
 pub mod upload;
 
 use crate::kernel::error::{Error, Result};

@@ -228,7 +228,7 @@ fn delete_version(
         let yields = bypass_governance && retention.mode == RetentionMode::Governance;
         retention.until_ms > now_ms && !yields
     });
-    if kept || info.traits.legal_hold {
+    if kept || info.traits.legal_hold == Some(true) {
         return Err(Fault::ObjectLocked.into());
     }
     erase(c, bucket, found, now_ms)?;

@@ -106,7 +106,7 @@ async fn a_locked_version_stays_until_its_time_has_come() {
     let info = bench.service.put_bytes("vault", "k", Bytes::from_static(b"x"), None).await.unwrap();
     let set = |retention: Option<Retention>, hold: bool| {
         bench.service.object_update("vault", "k", None, move |traits| {
-            (traits.retention, traits.legal_hold) = (retention, hold);
+            (traits.retention, traits.legal_hold) = (retention, Some(hold));
             Ok(())
         })
     };

@@ -1,10 +1,11 @@
 // Reading Parquet in the browser: the footer and the first rows, by ranges of the file. Loaded when first needed.
+import { gunzipSync } from "fflate";
 import { decompress } from "fzstd";
 import { asyncBufferFromUrl, parquetMetadataAsync, parquetReadObjects, parquetSchema, type Compressors } from "hyparquet";
 
-export interface Frame { columns: { name: string; type: string }[]; rows: string[][]; total: number; groups: number; by: string; codec: string }
+export interface Frame { columns: { name: string; type: string }[]; rows: string[][]; why?: string; total: number; groups: number; by: string; codec: string }
 
-const COMPRESSORS: Compressors = { ZSTD: (input) => decompress(input) };
+const COMPRESSORS: Compressors = { GZIP: (input) => gunzipSync(input), ZSTD: (input) => decompress(input) };
 export const ROWS = 100;
 
 export async function readParquet(url: string, size: number): Promise<Frame> {
@@ -12,9 +13,16 @@ export async function readParquet(url: string, size: number): Promise<Frame> {
   const metadata = await parquetMetadataAsync(file);
   const total = Number(metadata.num_rows);
   const columns = parquetSchema(metadata).children.map(({ element }) => ({ name: element.name, type: typeOf(element) }));
-  const rows = total === 0 ? [] : await parquetReadObjects({ file, metadata, rowStart: 0, rowEnd: Math.min(ROWS, total), compressors: COMPRESSORS });
   const codec = metadata.row_groups[0]?.columns[0]?.meta_data?.codec ?? "";
-  return { columns, rows: rows.map((row) => columns.map(({ name }) => shown(row[name]))), total, groups: metadata.row_groups.length, by: metadata.created_by ?? "", codec: codec.toLowerCase() };
+  const frame = { columns, rows: [], total, groups: metadata.row_groups.length, by: metadata.created_by ?? "", codec: codec.toLowerCase() };
+  if (total === 0) return frame;
+  try {
+    const rows = await parquetReadObjects({ file, metadata, rowStart: 0, rowEnd: Math.min(ROWS, total), compressors: COMPRESSORS });
+    return { ...frame, rows: rows.map((row) => columns.map(({ name }) => shown(row[name]))) };
+  } catch (error) {
+    // The schema is worth showing even where the rows are packed in a way not known here.
+    return { ...frame, why: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function typeOf(element: { type?: string; logical_type?: { type: string }; converted_type?: string; repetition_type?: string; num_children?: number }): string {

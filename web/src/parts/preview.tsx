@@ -54,7 +54,7 @@ function Parquet({ file }: { file: FileRef }) {
     <>
       <p class="note">{plural(frame.total, "row")}, {plural(frame.columns.length, "column")}, {plural(frame.groups, "row group")}{frame.codec && `, ${frame.codec}`}. <span title="Written by">{frame.by}</span></p>
       <Rows head={frame.columns.map((column) => <>{column.name}<small>{column.type}</small></>)} rows={frame.rows} />
-      {frame.total > frame.rows.length && <p class="note">The first {frame.rows.length} rows.</p>}
+      {frame.why ? <p class="note">Its rows cannot be shown here: {frame.why}.</p> : frame.total > frame.rows.length && <p class="note">The first {frame.rows.length} rows.</p>}
     </>
   );
 }

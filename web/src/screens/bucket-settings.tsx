@@ -88,7 +88,7 @@ function Quota({ bucket }: { bucket: store.Bucket }) {
 function Share({ label, used, most, show }: { label: string; used: number; most: number | null; show: (n: number) => string }) {
   return (
     <div class="share">
-      <span><b>{label}</b> <span class="muted">{show(used)} {most === null ? ", no limit" : `of ${show(most)}`}</span></span>
+      <span><b>{label}</b> <span class="muted">{show(used)}{most === null ? ", no limit" : ` of ${show(most)}`}</span></span>
       {most !== null && <meter min={0} max={Math.max(most, 1)} high={most * 0.9} optimum={0} value={used} aria-label={`${label} used`} />}
     </div>
   );
@@ -158,7 +158,7 @@ function DocumentEditor({ bucket, kind, document, may, close, after }: { bucket:
   if (removing) return <Confirm title={`Remove ${kind.title.toLowerCase()}`} submit="Remove" close={() => setRemoving(false)} after={() => { close(); after(); }} save={() => store.settingDelete(bucket, kind.id)}><p>The {kind.title.toLowerCase()} document of <b>{bucket}</b> is removed; what it said no longer holds.</p></Confirm>;
   return (
     <FormModal title={kind.title} submit="Save" wide close={close} after={after} save={async () => save()} disabled={!may}>
-      <p class="muted">{kind.about} The fields are those of the AWS command line.</p>
+      <p class="muted">{kind.about} The fields are those of the AWS command line.{kind.id === "notification" && <> Webhooks are made under <a href="/settings/webhooks">Settings</a>.</>}</p>
       {may && <div class="toolbar"><span class="muted">Begin from:</span>{kind.examples.map((example) => <button key={example.label} type="button" class="btn small" onClick={() => setText(JSON.stringify(example.document, null, 2))}>{example.label}</button>)}</div>}
       <label class="field"><span class="sr">{kind.title} as JSON</span><textarea class="editor mono" rows={16} spellcheck={false} readOnly={!may} value={text} onInput={(e) => setText(e.currentTarget.value)} /></label>
       {may && document !== null && document !== undefined && <button type="button" class="btn small quiet-danger remove" onClick={() => setRemoving(true)}><Icon name="trash" />Remove this document</button>}

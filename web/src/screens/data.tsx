@@ -45,7 +45,7 @@ export function DataScreen() {
               { id: "objects", head: "Objects", class: "num", sort: "objects", cell: (b) => number(b.objects) },
               { id: "bytes", head: "Size", class: "num", sort: "bytes", cell: (b) => <span title={`${number(b.bytes)} bytes`}>{bytes(b.bytes)}</span> },
               { id: "made", head: "Created", sort: "made", class: "wide-only", cell: (b) => <Time at={b.created_at} /> },
-              { id: "acts", head: <span class="sr">Actions</span>, class: "acts", cell: (b) => <><a class="icon-btn" href={`${path("data", b.name)}?view=settings`} title="Settings" aria-label={`Settings of bucket ${b.name}`}><Icon name="gear" /></a>{edit && <button type="button" class="icon-btn" title="Delete" aria-label={`Delete bucket ${b.name}`} onClick={() => setDoomed(b)}><Icon name="trash" /></button>}</> },
+              { id: "acts", head: <span class="sr">Actions</span>, class: "acts", cell: (b) => <><a class="icon-btn" href={`${path("data", b.name)}?view=settings`} title="Settings" aria-label={`Settings of bucket ${b.name}`}><Icon name="gear" /></a>{edit && <button type="button" class="icon-btn wide-only" title="Delete" aria-label={`Delete bucket ${b.name}`} onClick={() => setDoomed(b)}><Icon name="trash" /></button>}</> },
             ]}
           />
         )}

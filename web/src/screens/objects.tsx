@@ -39,8 +39,7 @@ export function Browser({ bucket, folder, uploads }: Props) {
   useEffect(() => { if (uploads.finished) list.reload(); }, [uploads.finished]);
 
   const entries = entriesOf(folder, text, list.data, text === settled ? wide.data : undefined);
-  const shownKey = query.get("object");
-  const shown = shownKey ?? undefined;
+  const shown = query.get("object") ?? undefined;
   const picked = entries?.filter((entry) => chosen.has(entry.id)) ?? [];
   const reload = () => { setChosen(new Set()); list.reload(); wide.reload(); };
   const toggle = (id: string) => setChosen((old) => { const next = new Set(old); if (!next.delete(id)) next.add(id); return next; });
@@ -71,7 +70,7 @@ export function Browser({ bucket, folder, uploads }: Props) {
           <Card flush class="files">
             {!entries && !list.error && <div class="card-body"><Skeleton /></div>}
             {entries?.length === 0 && (text ? <Empty kind="none" title="Nothing in this folder matches" clear={() => setQuery({ q: null })} /> : <Nothing bucket={bucket.name} folder={folder} edit={edit} />)}
-            {entries && entries.length > 0 && <Table label="Objects" rows={entries} rowKey={(e) => e.id} columns={columns} href={(e) => hrefOf(e, bucket.name, folder, all)} current={(e) => e.object?.key === shown && (!all || e.object?.version === query.get("version"))} />}
+            {entries && entries.length > 0 && <Table label="Objects" rows={entries} rowKey={(e) => e.id} columns={columns} href={(e) => hrefOf(e, bucket.name, folder, all)} current={(e) => e.object !== undefined && e.object.key === shown && (!all || e.object?.version === query.get("version"))} />}
             {list.data?.next && pages < MOST_PAGES && <div class="more"><button type="button" class="btn" onClick={() => setQuery({ pages: String(pages + 1) })}>Show more</button></div>}
           </Card>
           {shown && <ObjectPanel key={`${shown} ${query.get("version") ?? ""}`} bucket={bucket} name={shown} version={query.get("version") ?? undefined} folder={folder} after={reload} />}
@@ -99,7 +98,7 @@ function entriesOf(folder: string, text: string, ...found: (store.ObjPage | unde
 }
 
 const counts = (page: store.ObjPage, all: boolean) =>
-  `${plural(page.prefixes.length, "folder")}, ${plural(page.objects.length, all ? "version" : "object")}${page.next ? ", more below" : ""}`;
+  `${page.prefixes.length ? `${plural(page.prefixes.length, "folder")}, ` : ""}${plural(page.objects.length, all ? "version" : "object")}${page.next ? ", more below" : ""}`;
 
 /** What deleting these entries means: with versions on show, exactly those versions go. */
 const chosenOf = (entries: Entry[], all: boolean): Chosen => ({

@@ -14,10 +14,13 @@ pub enum Ids {
 /// Reads a configuration from the JSON a person wrote.
 pub fn read<T: Serialize + DeserializeOwned>(document: &Value) -> Result<T, String> {
     let wanted = rename(document, &snake);
-    let config: T = serde_json::from_value(wanted.clone()).map_err(|error| in_their_words(&error.to_string()))?;
+    let config: T =
+        serde_json::from_value(wanted.clone()).map_err(|error| in_their_words(&error.to_string()))?;
     let known = serde_json::to_value(&config).map_err(|error| error.to_string())?;
     match unknown(&wanted, &known) {
-        Some(path) => Err(format!("{path} is no field of this document. Names are those of the AWS command line.")),
+        Some(path) => {
+            Err(format!("{path} is no field of this document. Names are those of the AWS command line."))
+        }
         None => Ok(config),
     }
 }
@@ -143,7 +146,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named_as_it_was_written() {
-        let misspelt = json!({ "CORSRules": [{ "AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "MaxAge": 5 }] });
+        let misspelt =
+            json!({ "CORSRules": [{ "AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "MaxAge": 5 }] });
         let error = read::<CORSConfiguration>(&misspelt).unwrap_err();
         assert!(error.contains("CORSRules.MaxAge is no field"), "{error}");
         let short = json!({ "CORSRules": [{ "AllowedOrigins": ["*"] }] });

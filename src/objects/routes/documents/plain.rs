@@ -1,6 +1,8 @@
 //! The two settings whose types in s3s cannot be read from JSON, in types that can.
 
-use s3s::dto::{BucketLoggingStatus, LoggingEnabled, ObjectOwnership, OwnershipControls, OwnershipControlsRule};
+use s3s::dto::{
+    BucketLoggingStatus, LoggingEnabled, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where the access log of a bucket is written.
@@ -50,7 +52,9 @@ impl From<OwnershipControls> for Ownership {
 
 impl From<Ownership> for OwnershipControls {
     fn from(ownership: Ownership) -> Self {
-        let named = |rule: Rule| OwnershipControlsRule { object_ownership: ObjectOwnership::from(rule.object_ownership) };
+        let named = |rule: Rule| OwnershipControlsRule {
+            object_ownership: ObjectOwnership::from(rule.object_ownership),
+        };
         Self { rules: ownership.rules.into_iter().map(named).collect() }
     }
 }

@@ -1,0 +1,81 @@
+//! Where a request comes from, for those who tell of it later: notifications and access logs.
+
+use http::Method;
+use std::{
+    future::Future,
+    sync::{Arc, OnceLock},
+};
+
+tokio::task_local! {
+    static ASKER: Arc<Asker>;
+}
+
+/// A request's origin. The user is known once the signature has been looked at.
+#[derive(Debug, Default)]
+pub struct Asker {
+    request_id: String,
+    address: String,
+    principal: OnceLock<String>,
+    kind: Kind,
+}
+
+/// What a change is told as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Request,
+    /// An HTML form, which puts by POST.
+    Form,
+    /// The lifecycle worker, which has rules for a reason.
+    Lifecycle,
+}
+
+impl Asker {
+    pub fn of_request(method: &Method, request_id: &str, address: String) -> Self {
+        let kind = if method == Method::POST { Kind::Form } else { Kind::Request };
+        Self { request_id: request_id.to_owned(), address, kind, principal: OnceLock::new() }
+    }
+
+    pub fn lifecycle() -> Self {
+        Self { kind: Kind::Lifecycle, ..Self::default() }
+    }
+
+    /// Runs `work` as asked for by this one.
+    pub async fn asks<T>(self: Arc<Self>, work: impl Future<Output = T>) -> T {
+        ASKER.scope(self, work).await
+    }
+
+    /// Who asks for the work that is being done now, if it was a request.
+    pub fn current() -> Option<Arc<Self>> {
+        ASKER.try_with(Arc::clone).ok()
+    }
+
+    /// Notes whose key the current request is signed with.
+    pub fn is(user: &str) {
+        let _ = ASKER.try_with(|asker| asker.principal.set(user.to_owned()));
+    }
+
+    pub fn principal(&self) -> Option<String> {
+        self.principal.get().cloned()
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The event as it is told when this one caused it.
+    pub fn event<'a>(&self, event: &'a str) -> &'a str {
+        match (self.kind, event) {
+            (Kind::Form, "s3:ObjectCreated:Put") => "s3:ObjectCreated:Post",
+            (Kind::Lifecycle, "s3:ObjectRemoved:Delete") => "s3:LifecycleExpiration:Delete",
+            (Kind::Lifecycle, "s3:ObjectRemoved:DeleteMarkerCreated") => {
+                "s3:LifecycleExpiration:DeleteMarkerCreated"
+            }
+            (_, event) => event,
+        }
+    }
+}

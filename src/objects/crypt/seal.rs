@@ -1,0 +1,110 @@
+//! The seal of an object: its data key, wrapped, and by what.
+
+use super::{CustomerKey, DataKey, derive};
+use crate::kernel::id;
+use aes_gcm::{Aes256Gcm, KeyInit, aead::Aead};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Serialize};
+
+const SALT: usize = 32;
+
+/// How a request, or its bucket, wants an object encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    Server,
+    Kms {
+        /// None is the key `aws/s3`.
+        key: Option<String>,
+        /// Bound into the seal; base64 as it came.
+        context: Option<String>,
+        bucket_key: bool,
+    },
+    Customer(CustomerKey),
+}
+
+/// What wraps the data key, as far as it may be known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Server,
+    Kms {
+        /// As the request named it.
+        key: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        context: Option<String>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        bucket_key: bool,
+    },
+    Customer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    pub mode: Mode,
+    /// Base64: salt, then the data key under a key made of the wrapping key and the salt.
+    key: String,
+}
+
+impl Seal {
+    pub(super) fn new(mode: Mode, wrapping: &[u8; 32], key: &DataKey) -> Option<Self> {
+        let wrapped = wrap(wrapping, &bound(&mode), key.bytes())?;
+        Some(Self { mode, key: wrapped })
+    }
+
+    /// The data key; none when this is not the key that wrapped it.
+    pub(super) fn open(&self, wrapping: &[u8; 32]) -> Option<DataKey> {
+        unwrap(wrapping, &bound(&self.mode), &self.key).map(DataKey::new)
+    }
+
+    /// Whether an ETag may be the MD5 of the bytes.
+    pub fn plain_etag(&self) -> bool {
+        self.mode == Mode::Server
+    }
+}
+
+/// What a wrapped key is bound to besides its wrapping key.
+fn bound(mode: &Mode) -> String {
+    match mode {
+        Mode::Server => "server".to_owned(),
+        Mode::Customer => "customer".to_owned(),
+        Mode::Kms { context, .. } => format!("kms {}", context.as_deref().unwrap_or_default()),
+    }
+}
+
+/// The salt makes a key for this one use, so that the nonce may be zero.
+pub(super) fn wrap(wrapping: &[u8; 32], purpose: &str, key: &[u8; 32]) -> Option<String> {
+    let salt = id::random_bytes(SALT);
+    let cipher = Aes256Gcm::new(&derive(wrapping, purpose, &salt).into());
+    let sealed = cipher.encrypt(&[0; 12].into(), key.as_slice()).ok()?;
+    Some(BASE64.encode([salt, sealed].concat()))
+}
+
+pub(super) fn unwrap(wrapping: &[u8; 32], purpose: &str, text: &str) -> Option<[u8; 32]> {
+    let bytes = BASE64.decode(text).ok()?;
+    let (salt, sealed) = bytes.split_at_checked(SALT)?;
+    let cipher = Aes256Gcm::new(&derive(wrapping, purpose, salt).into());
+    cipher.decrypt(&[0; 12].into(), sealed).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_opens_with_its_own_key_and_context_only() {
+        let kms = |context: &str| Mode::Kms {
+            key: "k".into(),
+            context: Some(context.into()),
+            bucket_key: false,
+        };
+        let key = DataKey::new([9; 32]);
+        let seal = Seal::new(kms("one"), &[1; 32], &key).unwrap();
+        assert!(seal.open(&[1; 32]) == Some(key.clone()));
+        assert!(seal.open(&[2; 32]).is_none());
+        assert!(Seal { mode: kms("two"), ..seal.clone() }.open(&[1; 32]).is_none());
+        assert!(Seal { key: "AAAA".into(), ..seal.clone() }.open(&[1; 32]).is_none());
+        assert_ne!(Seal::new(kms("one"), &[1; 32], &key), Some(seal.clone()));
+        let text = serde_json::to_string(&seal).unwrap();
+        assert_eq!(serde_json::from_str::<Seal>(&text).unwrap(), seal);
+    }
+}

@@ -1,0 +1,113 @@
+//! Writes down what a change of an object is to be told to whom, inside the transaction that makes it.
+
+use super::{
+    super::{
+        asker::Asker,
+        model::{Bucket, Deleted, Deletion, ObjectInfo, Version, Versioning},
+        s3::REGION,
+        service::Service,
+        store,
+    },
+    filter,
+    record::{self, Happening},
+};
+use crate::{
+    kernel::{clock::now_ms, error::Result},
+    store::Connection,
+};
+use s3s::dto::NotificationConfiguration;
+use std::sync::Arc;
+
+/// Tells what happens in one bucket that has a notification configuration.
+#[derive(Clone)]
+pub struct Teller {
+    bucket: Arc<Bucket>,
+    config: Arc<NotificationConfiguration>,
+    asker: Option<Arc<Asker>>,
+}
+
+/// What happened to one object.
+#[derive(Clone, Copy, Debug)]
+pub struct Fact<'a> {
+    /// As a configuration names it: `s3:ObjectCreated:Put`.
+    pub event: &'a str,
+    pub key: &'a str,
+    pub version: Option<Version>,
+    pub size: Option<u64>,
+    pub etag: Option<&'a str>,
+}
+
+impl<'a> Fact<'a> {
+    /// An event on an object that is there.
+    pub fn created(event: &'a str, info: &'a ObjectInfo, version: Version) -> Self {
+        Self { event, key: &info.key, version: Some(version), size: Some(info.size), etag: Some(&info.etag) }
+    }
+}
+
+/// Tells of a fact where there is somebody to tell.
+pub fn tell(c: &Connection, teller: Option<&Teller>, fact: &Fact<'_>) -> Result<()> {
+    teller.map_or(Ok(()), |teller| teller.tell(c, fact))
+}
+
+/// Tells of a deletion, if it changed anything.
+pub fn tell_removed(
+    c: &Connection,
+    teller: Option<&Teller>,
+    wanted: &Deletion,
+    deleted: &Deleted,
+) -> Result<()> {
+    if !deleted.changed {
+        return Ok(());
+    }
+    let made_marker = deleted.marker && wanted.version.is_none();
+    let event = if made_marker { "s3:ObjectRemoved:DeleteMarkerCreated" } else { "s3:ObjectRemoved:Delete" };
+    let fact = Fact { event, key: &wanted.key, version: deleted.version, size: None, etag: None };
+    tell(c, teller, &fact)
+}
+
+impl Service {
+    /// Who tells of changes in this bucket; nobody in most.
+    pub(in crate::objects) async fn teller(&self, bucket: &str) -> Result<Option<Teller>> {
+        let bucket = self.bucket(bucket).await?;
+        let config = bucket.settings.get::<NotificationConfiguration>()?;
+        Ok(config.map(|config| Teller { bucket, config, asker: Asker::current() }))
+    }
+}
+
+impl Teller {
+    /// Writes a notice for every destination that is to hear of the fact.
+    pub fn tell(&self, c: &Connection, fact: &Fact<'_>) -> Result<()> {
+        let asker = self.asker.as_deref();
+        let event = asker.map_or(fact.event, |asker| asker.event(fact.event));
+        let heard = filter::heard(&self.config, event, fact.key);
+        if heard.is_empty() {
+            return Ok(());
+        }
+        let at_ms = now_ms();
+        let version = fact.version.filter(|_| self.bucket.versioning != Versioning::Off);
+        let sequencer = match fact.version {
+            Some(Version::Id(seq)) => seq.unsigned_abs(),
+            _ => at_ms.saturating_mul(1000).unsigned_abs(),
+        };
+        let principal = asker.and_then(Asker::principal).unwrap_or_else(|| "crannog".to_owned());
+        let happening = Happening {
+            event,
+            bucket: &self.bucket.name,
+            owner: &self.bucket.owner,
+            key: fact.key,
+            version: version.map(|version| version.to_string()),
+            size: fact.size,
+            etag: fact.etag,
+            at_ms,
+            sequencer,
+            principal: &principal,
+            address: asker.map_or("", Asker::address),
+            request_id: asker.map_or("", Asker::request_id),
+        };
+        for one in heard {
+            let body = record::record(&happening, &one.id, REGION).to_string();
+            store::notice::notice_put(c, &one.destination, &body, at_ms)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Webhooks: an address somebody listens at, and the secret that proves a delivery is ours.
+
+use super::super::{error::Fault, service::Service, store};
+use crate::kernel::{
+    clock::now_ms,
+    error::{Error, Result},
+    id,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+/// A registered webhook.
+#[derive(Clone)]
+pub struct Webhook {
+    pub name: String,
+    pub url: String,
+    /// Base64, as the Standard Webhooks libraries take it behind `whsec_`.
+    pub secret: String,
+    pub created_ms: i64,
+}
+
+/// What a secret is shown and taken with.
+pub const SECRET_PREFIX: &str = "whsec_";
+const SECRET_BYTES: usize = 32;
+
+impl Service {
+    /// Registers a webhook, or changes it. Without a secret it keeps the one it has, or gets a new one.
+    pub async fn webhook_put(&self, name: &str, url: &str, secret: Option<String>) -> Result<Webhook> {
+        check_name(name)?;
+        check_url(url)?;
+        let secret = secret.map(|secret| read_secret(&secret)).transpose()?;
+        let (name, url) = (name.to_owned(), url.to_owned());
+        let fresh = BASE64_STANDARD.encode(id::random_bytes(SECRET_BYTES));
+        let now = now_ms();
+        self.db()
+            .write(move |c| {
+                let there = store::notice::webhook_find(c, &name)?;
+                let created_ms = there.as_ref().map_or(now, |webhook| webhook.created_ms);
+                let secret = secret.or(there.map(|webhook| webhook.secret)).unwrap_or(fresh);
+                let webhook = Webhook { name, url, secret, created_ms };
+                store::notice::webhook_put(c, &webhook)?;
+                Ok(webhook)
+            })
+            .await
+    }
+
+    pub async fn webhook_get(&self, name: &str) -> Result<Webhook> {
+        let name = name.to_owned();
+        self.db()
+            .read(move |c| {
+                store::notice::webhook_find(c, &name)?.ok_or_else(|| Fault::NoSuchWebhook(name).into())
+            })
+            .await
+    }
+
+    pub async fn webhook_list(&self) -> Result<Vec<Webhook>> {
+        self.db().read(store::notice::webhook_list).await
+    }
+
+    /// Removes a webhook, and what it was still to be told.
+    pub async fn webhook_delete(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.db().write(move |c| store::notice::webhook_delete(c, &name)).await
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if (1..=64).contains(&name.len()) && name.bytes().all(sane) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{name:?} is no name for a webhook: 1 to 64 letters, digits, hyphens, underscores and dots."
+    )))
+}
+
+fn check_url(url: &str) -> Result<()> {
+    let parsed = reqwest::Url::parse(url)
+        .map_err(|error| Error::invalid(format!("{url:?} is not a URL: {error}.")))?;
+    match parsed.scheme() {
+        "http" if parsed.has_host() => Ok(()),
+        "https" => Err(Error::invalid(
+            "This version of Crannog has no TLS of its own: give the webhook an http:// address, for \
+             instance of a proxy on this machine that speaks TLS to the receiver.",
+        )),
+        _ => Err(Error::invalid(format!("{url:?} is not an http:// address."))),
+    }
+}
+
+/// The base64 behind the prefix, if it is long enough to be a secret.
+fn read_secret(text: &str) -> Result<String> {
+    let text = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);
+    match BASE64_STANDARD.decode(text) {
+        Ok(bytes) if (24..=64).contains(&bytes.len()) => Ok(text.to_owned()),
+        _ => Err(Error::invalid(format!(
+            "A webhook's secret is {SECRET_PREFIX} and 24 to 64 bytes in base64; leave it out to have one made."
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_addresses_and_secrets_are_checked() {
+        assert!(check_name("ci-hook.1").is_ok());
+        assert!(check_name("a b").is_err() && check_name("").is_err());
+        assert!(check_url("http://127.0.0.1:8080/hook?x=1").is_ok());
+        for bad in ["https://example", "ftp://x", "nowhere", "http://"] {
+            assert!(check_url(bad).is_err(), "{bad}");
+        }
+        let secret = BASE64_STANDARD.encode([7; 32]);
+        assert_eq!(read_secret(&format!("whsec_{secret}")).unwrap(), secret);
+        assert!(read_secret("c2hvcnQ=").is_err() && read_secret("***").is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! Uploads by HTML form.
+
+mod fields;
+mod policy;
+mod signature;

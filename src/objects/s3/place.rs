@@ -1,0 +1,51 @@
+//! Which bucket and key a request is about, told before (and without) s3s: for cross-origin requests,
+//! access logs and websites.
+
+use super::access::bucket_in_host;
+use http::{HeaderMap, Uri, header};
+use percent_encoding::percent_decode_str;
+
+/// The bucket and the key; the key is empty for the bucket itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place {
+    pub bucket: String,
+    pub key: String,
+}
+
+/// The place a request names, if it names a bucket.
+pub fn place(headers: &HeaderMap, uri: &Uri) -> Option<Place> {
+    let path = percent_decode_str(uri.path()).decode_utf8().ok()?;
+    let path = path.strip_prefix('/').unwrap_or(&path);
+    if let Some(bucket) = host(headers, uri).and_then(bucket_in_host) {
+        return Some(Place { bucket: bucket.to_owned(), key: path.to_owned() });
+    }
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    (!bucket.is_empty()).then(|| Place { bucket: bucket.to_owned(), key: key.to_owned() })
+}
+
+/// The host a request is for, with its port.
+pub fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let header = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    header.or_else(|| uri.authority().map(|authority| authority.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn of(host: &'static str, uri: &'static str) -> Option<(String, String)> {
+        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+        place(&headers, &Uri::from_static(uri)).map(|place| (place.bucket, place.key))
+    }
+
+    #[test]
+    fn a_bucket_is_in_the_path_or_in_the_host() {
+        let expected = |bucket: &str, key: &str| Some((bucket.to_owned(), key.to_owned()));
+        assert_eq!(of("localhost:9000", "/b/k/x%20y?acl"), expected("b", "k/x y"));
+        assert_eq!(of("127.0.0.1", "/b"), expected("b", ""));
+        assert_eq!(of("b.localhost:9000", "/k/x"), expected("b", "k/x"));
+        assert_eq!(of("b.localhost", "/"), expected("b", ""));
+        assert_eq!(of("localhost", "/"), None);
+    }
+}
