@@ -170,7 +170,10 @@ class Server:
         admin, password = (self.admin["user"], self.admin["password"]), secrets.token_urlsafe(18)
         for role in ("guest", "editor"):
             try:
-                self.post("users", {"name": name, "password": password, "role": role}, *admin)
+                user = {"name": name, "password": password, "role": role}
+                if role == "guest":
+                    user |= {"email": f"{name}@example.org"}
+                self.post("users", user, *admin)
                 break
             except urllib.error.HTTPError as error:
                 # A server without guests: its editors share one account.

@@ -26,6 +26,9 @@ pub async fn guard(State(service): State<Service>, mut request: Request, next: N
         return next.run(request).await;
     }
     match identify(&service, request.method(), request.headers()).await {
+        Ok(Some(who)) if who.role == Role::Guest && !open_to_guests(request.uri().path()) => {
+            Refusal(guests_only_s3(&who.user)).into_response()
+        }
         Ok(Some(who)) => {
             request.extensions_mut().insert(who);
             next.run(request).await
@@ -37,6 +40,18 @@ pub async fn guard(State(service): State<Service>, mut request: Request, next: N
         Err(error) if error.kind == Kind::Forbidden => Refusal(error).into_response(),
         Err(error) => Problem(error).into_response(),
     }
+}
+
+/// A guest may learn who they are, change their password and mind their own keys. The rest of the house
+/// is closed to them here, once for every room.
+fn open_to_guests(path: &str) -> bool {
+    let api = path.strip_prefix("/api/crannog/v1/");
+    api.is_some_and(|rest| rest == "me" || ["s3-keys", "users/"].iter().any(|open| rest.starts_with(open)))
+}
+
+/// What a guest hears everywhere else.
+pub fn guests_only_s3(user: &str) -> Error {
+    Error::forbidden(format!("User {user:?} is a guest, who may use the S3 door only."))
 }
 
 /// Who the headers say is asking; `None` when they carry no credential at all.
@@ -145,7 +160,9 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// A signed-in user of any role.
+/// A signed-in user of any role, guests included.
+pub struct Anyone(pub Principal);
+/// A signed-in user of the house.
 pub struct Viewer(pub Principal);
 /// A signed-in user who may write data.
 pub struct Editor(pub Principal);
@@ -169,6 +186,7 @@ macro_rules! extracts {
         }
     };
 }
+extracts!(Anyone, Role::Guest);
 extracts!(Viewer, Role::Viewer);
 extracts!(Editor, Role::Editor);
 extracts!(Admin, Role::Admin);

@@ -4,6 +4,7 @@
 //! login page; no default password exists; secrets are stored as digests, or sealed where the
 //! clear text is needed again (S3 keys); revoking takes effect with the next request.
 
+mod keys;
 mod known;
 mod middleware;
 mod model;
@@ -15,7 +16,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use keys::KeyWanted;
 pub use middleware::{Admin, Editor, Viewer, guard};
-pub use model::{FirstAdmin, Principal, Role};
+pub use model::{FirstAdmin, NewSession, Principal, Role, S3Key, S3Session, TemporaryKey};
 pub use routes::router;
 pub use service::Service;

@@ -56,13 +56,16 @@ pub async fn sign_in(
         return page(StatusCode::FORBIDDEN, &form.next, &form.user, &error.message);
     }
     let opened = match service.password_check(&form.user, &form.password).await {
-        Ok(who) => service.session_open(&who.user).await,
+        Ok(who) => service.session_open(&who).await,
         Err(error) => Err(error),
     };
     match opened {
         Ok(session) => (session_header(&session), Redirect::to(local(&form.next))).into_response(),
         Err(error) if error.kind == Kind::Unauthenticated => {
             page(StatusCode::UNAUTHORIZED, &form.next, &form.user, &error.message)
+        }
+        Err(error) if error.kind == Kind::Forbidden => {
+            page(StatusCode::FORBIDDEN, &form.next, &form.user, &error.message)
         }
         Err(error) => {
             tracing::error!(%error, "signing in failed");

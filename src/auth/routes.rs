@@ -1,6 +1,10 @@
 //! Identity over HTTP: who am I, sessions, users, tokens, S3 keys.
 
-use super::{Admin, Principal, Role, Service, Viewer, middleware, model, pages};
+use super::{
+    Admin, KeyWanted, Principal, Role, Service, Viewer,
+    middleware::{self, Anyone},
+    model, pages,
+};
 use crate::kernel::{
     error::Error,
     http::{Json, Problem},
@@ -39,7 +43,7 @@ struct Me {
     role: Role,
 }
 
-async fn me(Viewer(who): Viewer) -> Json<Me> {
+async fn me(Anyone(who): Anyone) -> Json<Me> {
     Json(Me { user: who.user, role: who.role })
 }
 
@@ -57,7 +61,7 @@ async fn session_open(
 ) -> Answer<impl IntoResponse> {
     middleware::same_origin(&headers)?;
     let who = service.password_check(&body.user, &body.password).await?;
-    let session = service.session_open(&who.user).await?;
+    let session = service.session_open(&who).await?;
     Ok((StatusCode::NO_CONTENT, pages::session_header(&session)))
 }
 
@@ -77,8 +81,10 @@ async fn user_list(State(service): State<Service>, _: Admin) -> Answer<impl Into
 #[serde(deny_unknown_fields)]
 struct NewUser {
     name: String,
-    password: String,
+    password: Option<String>,
     role: String,
+    email: Option<String>,
+    display_name: Option<String>,
 }
 
 async fn user_create(
@@ -87,8 +93,10 @@ async fn user_create(
     Json(body): Json<NewUser>,
 ) -> Answer<impl IntoResponse> {
     let role = Role::parse(&body.role)?;
-    service.user_create(&body.name, body.password, role).await?;
-    Ok((StatusCode::CREATED, Json(Me { user: body.name, role })))
+    let NewUser { name, password, email, display_name, .. } = body;
+    let user = model::NewUser { name: name.clone(), password, role, email, display_name };
+    service.user_add(user).await?;
+    Ok((StatusCode::CREATED, Json(Me { user: name, role })))
 }
 
 #[derive(Deserialize)]
@@ -96,20 +104,24 @@ async fn user_create(
 struct UserChange {
     password: Option<String>,
     role: Option<String>,
+    email: Option<String>,
+    display_name: Option<String>,
 }
 
 /// An admin changes anybody; everybody changes their own password.
 async fn user_update(
     State(service): State<Service>,
-    Viewer(who): Viewer,
+    Anyone(who): Anyone,
     Path(name): Path<String>,
     Json(body): Json<UserChange>,
 ) -> Answer<StatusCode> {
-    if who.user != name || body.role.is_some() {
+    // By e-mail others name whom they grant something: who has an address is not for its user to say.
+    if who.user != name || body.role.is_some() || body.email.is_some() || body.display_name.is_some() {
         who.require(Role::Admin)?;
     }
     let role = body.role.as_deref().map(Role::parse).transpose()?;
-    service.user_update(&name, body.password, role).await?;
+    let UserChange { password, email, display_name, .. } = body;
+    service.user_update(&name, model::UserChange { password, role, email, display_name }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -163,7 +175,7 @@ async fn token_revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn key_list(State(service): State<Service>, Viewer(who): Viewer) -> Answer<impl IntoResponse> {
+async fn key_list(State(service): State<Service>, Anyone(who): Anyone) -> Answer<impl IntoResponse> {
     let keys: Vec<model::KeyInfo> = service.s3_key_list(whose(&who)).await?;
     Ok(Json(json!({ "keys": keys })))
 }
@@ -173,21 +185,35 @@ async fn key_list(State(service): State<Service>, Viewer(who): Viewer) -> Answer
 struct NewKey {
     #[serde(default)]
     label: String,
+    /// Whose key; the caller's own when absent.
+    user: Option<String>,
+    /// A pair that clients have already, so that they need not be told of a new one.
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
 }
 
 async fn key_issue(
     State(service): State<Service>,
-    Viewer(who): Viewer,
+    Anyone(who): Anyone,
     Json(body): Json<NewKey>,
 ) -> Answer<impl IntoResponse> {
     check_label(&body.label)?;
-    let (access, secret) = service.s3_key_issue(&who.user, &body.label).await?;
+    let given = match (body.access_key_id, body.secret_access_key) {
+        (None, None) => None,
+        (Some(access), Some(secret)) => Some((access, secret)),
+        _ => return Err(Error::invalid("Give access_key_id and secret_access_key together.").into()),
+    };
+    let user = body.user.unwrap_or_else(|| who.user.clone());
+    if user != who.user || given.is_some() {
+        who.require(Role::Admin)?;
+    }
+    let (access, secret) = service.s3_key_add(KeyWanted { user, label: body.label, given }).await?;
     Ok((StatusCode::CREATED, Json(json!({ "access_key_id": access, "secret_access_key": secret }))))
 }
 
 async fn key_revoke(
     State(service): State<Service>,
-    Viewer(who): Viewer,
+    Anyone(who): Anyone,
     Path(id): Path<String>,
 ) -> Answer<StatusCode> {
     service.s3_key_revoke(&id, whose(&who)).await?;

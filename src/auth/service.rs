@@ -1,8 +1,9 @@
 //! The rules of identity, and the door through which other rooms use it.
 
 use super::{
+    keys,
     known::Known,
-    model::{self, FirstAdmin, KeyInfo, Principal, Role, TokenInfo, UserInfo},
+    model::{self, FirstAdmin, NewUser, Principal, Role, S3Key, TokenInfo, UserChange, UserInfo},
     seal::{self, Sealer},
     store,
 };
@@ -28,19 +29,21 @@ const REMEMBERED: usize = 1024;
 
 /// Users, tokens, sessions and S3 keys. Clones share one state.
 #[derive(Clone)]
-pub struct Service(Arc<Inner>);
+pub struct Service(pub(super) Arc<Inner>);
 
-struct Inner {
-    db: Db,
-    sealer: Sealer,
+pub(super) struct Inner {
+    pub(super) db: Db,
+    pub(super) sealer: Sealer,
+    /// What stands behind an access key.
+    pub(super) keys: Known<Arc<S3Key>>,
+    /// The display names of accounts, all under one key.
+    pub(super) names: Known<Arc<HashMap<String, String>>>,
     /// Digest of user, password and stored hash, for passwords that fitted: argon2 takes tens of
     /// milliseconds by design and Basic auth sends the password with every request. The stored hash
     /// is part of the key, so a changed password forgets the old one by itself.
     verified: Mutex<HashMap<[u8; 32], ()>>,
     /// Argon2 takes 19 MiB a call: a burst of wrong passwords must not take more than two.
     hashing: Semaphore,
-    /// Secret and owner by access key.
-    keys: Known<(String, Principal)>,
 }
 
 impl Service {
@@ -50,9 +53,10 @@ impl Service {
         Ok(Self(Arc::new(Inner {
             db,
             sealer,
+            keys: Known::default(),
+            names: Known::default(),
             verified: Mutex::default(),
             hashing: Semaphore::new(2),
-            keys: Known::default(),
         })))
     }
 
@@ -70,7 +74,7 @@ impl Service {
             let admin = FirstAdmin {
                 user: "admin".into(),
                 password: chosen.unwrap_or_else(|| id::secret(24)),
-                access_key_id: access_key_id(),
+                access_key_id: keys::access_key_id(),
                 secret_access_key: id::secret(40),
             };
             model::check_password(&admin.password)?;
@@ -83,7 +87,16 @@ impl Service {
         let made = admin.clone();
         let make = move |db: &Connection| {
             store::user_put(db, &made.user, &hash, Role::Admin, now_ms())?;
-            store::key_put(db, &made.access_key_id, &sealed, &made.user, "first start", now_ms())
+            let key = store::NewKey {
+                access: &made.access_key_id,
+                sealed: &sealed,
+                user: &made.user,
+                label: "first start",
+                now: now_ms(),
+                expires_at: None,
+                session: None,
+            };
+            store::key_put(db, &key)
         };
         self.change(make).await?;
         Ok(Some(admin))
@@ -129,9 +142,12 @@ impl Service {
         self.issue(user, "token", label, ttl_ms).await
     }
 
-    /// A browser session for `user`.
-    pub async fn session_open(&self, user: &str) -> Result<String> {
-        self.issue(user, "session", "browser", Some(SESSION_MS)).await
+    /// A browser session for a user of the house.
+    pub async fn session_open(&self, who: &Principal) -> Result<String> {
+        if who.role == Role::Guest {
+            return Err(super::middleware::guests_only_s3(&who.user));
+        }
+        self.issue(&who.user, "session", "browser", Some(SESSION_MS)).await
     }
 
     pub async fn session_close(&self, session: &str) -> Result<()> {
@@ -182,66 +198,54 @@ impl Service {
         if gone == 0 { Err(Error::not_found(format!("There is no token {token:?}."))) } else { Ok(()) }
     }
 
-    /// A new S3 key pair for `user`: access key id, secret access key.
-    pub async fn s3_key_issue(&self, user: &str, label: &str) -> Result<(String, String)> {
-        let (access, secret) = (access_key_id(), id::secret(40));
-        let sealed = self.0.sealer.seal(&access, &secret)?;
-        let (key, user, label) = (access.clone(), user.to_owned(), label.to_owned());
-        self.change(move |db| store::key_put(db, &key, &sealed, &user, &label, now_ms())).await?;
-        Ok((access, secret))
-    }
-
-    /// The secret of an access key and who it stands for.
-    pub async fn s3_secret(&self, access_key: &str) -> Result<Option<(String, Principal)>> {
-        let changes = match self.0.keys.get(access_key) {
-            Ok(known) => return Ok(Some(known)),
-            Err(changes) => changes,
-        };
-        let wanted = access_key.to_owned();
-        let found = self.0.db.look_up(move |db| store::key_get(db, &wanted)).await?;
-        let Some((sealed, who)) = found else { return Ok(None) };
-        let found = (self.0.sealer.unseal(access_key, &sealed)?, who);
-        self.0.keys.learn(access_key, found.clone(), changes);
-        Ok(Some(found))
-    }
-
-    pub async fn s3_key_list(&self, user: Option<String>) -> Result<Vec<KeyInfo>> {
-        self.0.db.read(move |db| store::key_list(db, user.as_deref())).await
-    }
-
-    pub async fn s3_key_revoke(&self, access_key: &str, user: Option<String>) -> Result<()> {
-        let wanted = access_key.to_owned();
-        let gone = self.change(move |db| store::key_delete(db, &wanted, user.as_deref())).await?;
-        if gone == 0 { Err(Error::not_found(format!("There is no S3 key {access_key:?}."))) } else { Ok(()) }
-    }
-
     pub async fn user_list(&self) -> Result<Vec<UserInfo>> {
         self.0.db.read(store::user_list).await
     }
 
     pub async fn user_create(&self, name: &str, password: String, role: Role) -> Result<()> {
-        model::check_user_name(name)?;
-        model::check_password(&password)?;
-        let hash = self.hash(password).await?;
         let name = name.to_owned();
+        let user = NewUser { name, password: Some(password), role, email: None, display_name: None };
+        self.user_add(user).await
+    }
+
+    /// Makes a user. A guest without a password has S3 keys only.
+    pub async fn user_add(&self, user: NewUser) -> Result<()> {
+        model::check_user_name(&user.name)?;
+        if user.role == Role::Guest {
+            model::check_guest_name(&user.name)?;
+        }
+        let password = match user.password.clone() {
+            Some(password) => password,
+            None if user.role == Role::Guest => id::secret(40),
+            None => return Err(Error::invalid("A user needs a password; a guest can do without.")),
+        };
+        model::check_password(&password)?;
+        let (email, shown) = names(user.email.as_deref(), user.display_name.as_deref())?;
+        let hash = self.hash(password).await?;
         let create = move |db: &Connection| {
-            if store::user_get(db, &name)?.is_some() {
+            let name = &user.name;
+            if store::user_get(db, name)?.is_some() {
                 return Err(Error::exists(format!("User {name:?} exists already.")));
             }
-            store::user_put(db, &name, &hash, role, now_ms())
+            store::user_put(db, name, &hash, user.role, now_ms())?;
+            set_names(db, name, email, shown)
         };
         self.change(create).await
     }
 
-    /// Changes a password, a role, or both. A new password ends the user's open sessions.
-    pub async fn user_update(&self, name: &str, password: Option<String>, role: Option<Role>) -> Result<()> {
-        let hash = match password {
+    /// Changes what is given. A new password ends the user's open sessions.
+    pub async fn user_update(&self, name: &str, change: UserChange) -> Result<()> {
+        let hash = match change.password {
             Some(password) => {
                 model::check_password(&password)?;
                 Some(self.hash(password).await?)
             }
             None => None,
         };
+        if change.role == Some(Role::Guest) {
+            model::check_guest_name(name)?;
+        }
+        let (email, shown) = names(change.email.as_deref(), change.display_name.as_deref())?;
         let name = name.to_owned();
         let update = move |db: &Connection| {
             store::user_get(db, &name)?.ok_or_else(|| no_user(&name))?;
@@ -249,9 +253,10 @@ impl Service {
                 store::user_set_password(db, &name, &hash)?;
                 store::user_sign_out(db, &name)?;
             }
-            if let Some(role) = role {
+            if let Some(role) = change.role {
                 store::user_set_role(db, &name, role)?;
             }
+            set_names(db, &name, email, shown)?;
             keep_an_admin(db)
         };
         self.change(update).await
@@ -271,7 +276,7 @@ impl Service {
 
     /// Every write of this room. It goes on when its caller hangs up, so that what it made untrue is
     /// forgotten without fail.
-    async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -279,6 +284,7 @@ impl Service {
         let write = async move {
             let outcome = inner.db.write(work).await;
             inner.keys.forget();
+            inner.names.forget();
             outcome
         };
         tokio::spawn(write).await.map_err(Error::internal)?
@@ -311,6 +317,38 @@ impl Service {
     }
 }
 
+/// An e-mail address and a display name, checked; an empty text stands for none.
+type Names = (Option<Option<String>>, Option<Option<String>>);
+
+fn names(email: Option<&str>, shown: Option<&str>) -> Result<Names> {
+    let filled = |text: &&str| !text.is_empty();
+    let email =
+        email.map(|text| Some(text).filter(filled).map(model::check_email).transpose()).transpose()?;
+    if let Some(shown) = shown.filter(filled) {
+        model::check_display_name(shown)?;
+    }
+    Ok((email, shown.map(|text| Some(text).filter(filled).map(str::to_owned))))
+}
+
+fn set_names(
+    db: &Connection,
+    name: &str,
+    email: Option<Option<String>>,
+    shown: Option<Option<String>>,
+) -> Result<()> {
+    if let Some(email) = email {
+        let taken = email.as_deref().map(|email| store::user_by_email(db, email)).transpose()?.flatten();
+        if taken.is_some_and(|other| other.user != name) {
+            return Err(Error::exists("Another user has this e-mail address."));
+        }
+        store::user_set_email(db, name, email.as_deref())?;
+    }
+    if let Some(shown) = shown {
+        store::user_set_display_name(db, name, shown.as_deref())?;
+    }
+    Ok(())
+}
+
 fn no_user(name: &str) -> Error {
     Error::not_found(format!("There is no user {name:?}."))
 }
@@ -320,9 +358,4 @@ fn keep_an_admin(db: &Connection) -> Result<()> {
         return Err(Error::conflict("This is the last admin: make another user admin first."));
     }
     Ok(())
-}
-
-/// The shape AWS uses: 20 upper-case letters and digits.
-fn access_key_id() -> String {
-    format!("CRN{}", id::secret(17).to_ascii_uppercase())
 }

@@ -22,13 +22,37 @@ pub fn user_get(db: &Connection, name: &str) -> Result<Option<(Role, String)>> {
 }
 
 pub fn user_list(db: &Connection) -> Result<Vec<UserInfo>> {
-    let mut query = db.prepare_cached("SELECT name, role, created_at FROM users ORDER BY name")?;
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+    let mut query =
+        db.prepare_cached("SELECT name, role, created_at, email, display_name FROM users ORDER BY name")?;
+    let rows = query.query_map([], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    })?;
     rows.map(|row| {
-        let (name, role, created_at) = row?;
-        Ok(UserInfo { name, role: Role::parse(&role)?, created_at: rfc3339(created_at) })
+        let (name, role, created_at, email, display_name) = row?;
+        let created_at = rfc3339(created_at);
+        Ok(UserInfo { name, role: Role::parse(&role)?, created_at, email, display_name })
     })
     .collect()
+}
+
+/// The user with this e-mail address, which is in lower case.
+pub fn user_by_email(db: &Connection, email: &str) -> Result<Option<Principal>> {
+    let found = db
+        .prepare_cached("SELECT name, role FROM users WHERE email = ?1")?
+        .query_row([email], principal)
+        .optional()?;
+    found.map(|(user, role)| Ok(Principal { user, role: Role::parse(&role)? })).transpose()
+}
+
+/// Null takes the address away.
+pub fn user_set_email(db: &Connection, name: &str, email: Option<&str>) -> Result<()> {
+    db.execute("UPDATE users SET email = ?2 WHERE name = ?1", params![name, email])?;
+    Ok(())
+}
+
+pub fn user_set_display_name(db: &Connection, name: &str, shown: Option<&str>) -> Result<()> {
+    db.execute("UPDATE users SET display_name = ?2 WHERE name = ?1", params![name, shown])?;
+    Ok(())
 }
 
 pub fn user_count(db: &Connection) -> Result<i64> {
@@ -125,44 +149,64 @@ pub fn user_sign_out(db: &Connection, user: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn key_put(
-    db: &Connection,
-    access: &str,
-    sealed: &[u8],
-    user: &str,
-    label: &str,
-    now: i64,
-) -> Result<()> {
+/// An S3 key to be stored.
+pub struct NewKey<'a> {
+    pub access: &'a str,
+    pub sealed: &'a [u8],
+    pub user: &'a str,
+    pub label: &'a str,
+    pub now: i64,
+    pub expires_at: Option<i64>,
+    pub session: Option<&'a str>,
+}
+
+pub fn key_put(db: &Connection, key: &NewKey<'_>) -> Result<()> {
+    // A client whose temporary key ended lately is told so; a day later it is a key nobody knows.
+    db.execute("DELETE FROM s3_keys WHERE expires_at < ?1 - 86400000", [key.now])?;
     db.execute(
-        "INSERT INTO s3_keys (access_key, sealed, user, label, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![access, sealed, user, label, now],
+        "INSERT INTO s3_keys (access_key, sealed, user, label, created_at, expires_at, session)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![key.access, key.sealed, key.user, key.label, key.now, key.expires_at, key.session],
     )?;
     Ok(())
 }
 
-pub fn key_get(db: &Connection, access: &str) -> Result<Option<(Vec<u8>, Principal)>> {
-    let found = db
-        .prepare_cached(
-            "SELECT u.name, u.role, k.sealed FROM s3_keys k JOIN users u ON u.name = k.user WHERE k.access_key = ?1",
-        )?
-        .query_row([access], |row| Ok((principal(row)?, row.get(2)?)))
-        .optional()?;
-    found
-        .map(|((user, role), sealed)| Ok((sealed, Principal { user, role: Role::parse(&role)? })))
-        .transpose()
+/// A key as it is stored.
+pub struct KeyRow {
+    pub sealed: Vec<u8>,
+    pub principal: Principal,
+    pub expires_at: Option<i64>,
+    pub session: Option<String>,
 }
 
-pub fn key_list(db: &Connection, user: Option<&str>) -> Result<Vec<KeyInfo>> {
+pub fn key_get(db: &Connection, access: &str) -> Result<Option<KeyRow>> {
+    let found = db
+        .prepare_cached(
+            "SELECT u.name, u.role, k.sealed, k.expires_at, k.session
+             FROM s3_keys k JOIN users u ON u.name = k.user WHERE k.access_key = ?1",
+        )?
+        .query_row([access], |row| Ok((principal(row)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .optional()?;
+    let row = |((user, role), sealed, expires_at, session): ((String, String), _, _, _)| {
+        let principal = Principal { user, role: Role::parse(&role)? };
+        Ok(KeyRow { sealed, principal, expires_at, session })
+    };
+    found.map(row).transpose()
+}
+
+pub fn key_list(db: &Connection, user: Option<&str>, now: i64) -> Result<Vec<KeyInfo>> {
     let mut query = db.prepare_cached(
-        "SELECT access_key, user, label, created_at FROM s3_keys
-         WHERE ?1 IS NULL OR user = ?1 ORDER BY created_at DESC",
+        "SELECT access_key, user, label, created_at, expires_at FROM s3_keys
+         WHERE (?1 IS NULL OR user = ?1) AND (expires_at IS NULL OR expires_at > ?2)
+         ORDER BY created_at DESC",
     )?;
-    let rows = query.query_map([user], |row| {
+    let rows = query.query_map(params![user, now], |row| {
         Ok(KeyInfo {
             access_key_id: row.get(0)?,
             user: row.get(1)?,
             label: row.get(2)?,
             created_at: rfc3339(row.get(3)?),
+            expires_at: row.get::<_, Option<i64>>(4)?.map(rfc3339),
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

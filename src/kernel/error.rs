@@ -22,6 +22,8 @@ pub enum Kind {
     TooLarge,
     /// A queue is full; the same call may succeed later: 503 with Retry-After.
     Busy,
+    /// The disk is full: 507. It comes back with room, not with patience.
+    Full,
     /// Our fault: 500. The message never carries SQL or a path.
     Internal,
 }
@@ -66,6 +68,16 @@ impl Error {
         Self::new(Kind::Busy, message)
     }
 
+    /// There is no room on the disk; the log reads `cause`.
+    pub fn full(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            kind: Kind::Full,
+            message: "The disk is full: nothing was changed. Free some space and send the request again."
+                .into(),
+            cause: Some(cause.into()),
+        }
+    }
+
     /// An internal failure: the caller reads a plain sentence, the log reads `cause`.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
@@ -101,6 +113,9 @@ impl std::error::Error for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::internal(error)
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::full(error),
+            _ => Self::internal(error),
+        }
     }
 }

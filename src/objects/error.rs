@@ -74,6 +74,14 @@ pub enum Fault {
     #[error("Tags are not acceptable: {0}.")]
     InvalidTag(&'static str),
     #[error("{0}")]
+    AccessDenied(String),
+    #[error("The bucket does not allow ACLs")]
+    AclNotSupported,
+    #[error("The ACL is not a list of grants, each with a grantee and a permission.")]
+    MalformedAcl,
+    #[error("No account has the e-mail address {0:?}.")]
+    UnresolvableGrant(String),
+    #[error("{0}")]
     InvalidArgument(String),
     #[error("The encryption request you specified is not valid. Supported value: AES256.")]
     InvalidEncryptionAlgorithm,
@@ -104,7 +112,7 @@ impl Fault {
             Self::BucketNotEmpty(_) | Self::PreconditionFailed(_) | Self::InvalidBucketState(_) => {
                 Kind::Conflict
             }
-            Self::ObjectLocked => Kind::Forbidden,
+            Self::ObjectLocked | Self::AccessDenied(_) => Kind::Forbidden,
             Self::EntityTooLarge(_) | Self::DocumentTooLong(_) => Kind::TooLarge,
             Self::BodyNotAsSigned | Self::ChunkNotAsSigned => Kind::Forbidden,
             _ => Kind::Invalid,

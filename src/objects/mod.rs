@@ -13,6 +13,7 @@
 //! It mirrors Amazon S3's REST protocol. Departures: a copy of an object that was uploaded in parts
 //! keeps that object's ETag; there are no ACLs, policies or POST forms yet.
 
+mod access;
 mod asker;
 mod buckets;
 mod collector;

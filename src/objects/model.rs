@@ -1,6 +1,6 @@
 //! What the object store keeps: buckets, objects, the extents their bytes lie in, uploads and parts.
 
-use super::{digest::Checksums, error::Fault, settings::Settings};
+use super::{access::acl::Acl, digest::Checksums, error::Fault, settings::Settings};
 use serde::{Deserialize, Serialize};
 
 /// Bodies up to this size live in their row and share its group commit; larger ones become files.
@@ -160,6 +160,9 @@ pub struct Traits {
     /// Where a website sends a reader of this object instead.
     #[serde(skip_serializing_if = "is_default")]
     pub redirect: Option<String>,
+    /// What was granted on it; none is private to its owner.
+    #[serde(skip_serializing_if = "is_default")]
+    pub acl: Option<Acl>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

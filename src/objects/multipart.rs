@@ -216,6 +216,9 @@ impl Service {
         if completion.parts.is_empty() {
             return Err(Fault::InvalidRequest("At least one part must be listed.".into()).into());
         }
+        for part in &completion.parts {
+            check_number(part.number)?;
+        }
         let rules = self.bucket(bucket).await?;
         let (name, wanted, id) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
         let teller = self.teller(bucket).await?;
@@ -257,7 +260,8 @@ fn check_number(number: u32) -> Result<()> {
     if (1..=PART_NUMBER_MAX).contains(&number) {
         return Ok(());
     }
-    Err(Fault::InvalidRequest(format!("A part number is between 1 and {PART_NUMBER_MAX}, inclusive.")).into())
+    Err(Fault::InvalidArgument(format!("A part number is between 1 and {PART_NUMBER_MAX}, inclusive."))
+        .into())
 }
 
 async fn digest(

@@ -163,12 +163,11 @@ fn answer<T: Send + 'static>(sender: oneshot::Sender<Result<T>>, outcome: Result
 }
 
 fn commit_failed(error: &rusqlite::Error) -> Error {
-    let mut answer = Error::internal(format!("commit failed: {error}"));
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
-        answer.message =
-            "The disk is full: nothing was changed. Free some space and send the request again.".into();
+    let cause = format!("commit failed: {error}");
+    match is_full(error) {
+        true => Error::full(cause),
+        false => Error::internal(cause),
     }
-    answer
 }
 
 fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>) {
@@ -237,8 +236,15 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        Self::internal(error)
+        match is_full(&error) {
+            true => Self::full(error),
+            false => Self::internal(error),
+        }
     }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }
 
 #[cfg(test)]

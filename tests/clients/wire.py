@@ -1,6 +1,8 @@
 """S3 by hand: boto3 with its refusals as pairs, and requests that no client would send."""
 
 import hashlib
+import hmac
+import re
 import socket
 from urllib.parse import urlsplit
 
@@ -86,3 +88,49 @@ def on_socket(server, method, path, headers, body, shut=True):
         except ConnectionResetError:
             pass
         return answer
+
+
+def send(server, method, path, body=b"", headers=None, replace=None, sign_body=True):
+    """A signed request on a connection of its own, some of its headers replaced behind the signature.
+
+    A header replaced by None is left out. Answers the status, the S3 error code (or None) and the document.
+    """
+    given = signed(server, method, path, body, headers, sign_body) | {"Connection": "close"}
+    given = {"Content-Length": str(len(body))} | given | (replace or {})
+    given = {name: value for name, value in given.items() if value is not None}
+    return outcome(on_socket(server, method, path, given, body, shut=False))
+
+
+def outcome(raw: bytes):
+    head, _, document = raw.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 "), raw[:200]
+    code = re.search(rb"<Code>(\w+)</Code>", document)
+    return int(head[9:12]), code and code[1].decode(), document
+
+
+def signed_chunks(server, path, chunks, decoded):
+    """The headers and the framed pieces of an upload whose every chunk is signed, as aws-chunked has it."""
+    kind = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    headers = {"x-amz-content-sha256": kind, "Content-Encoding": "aws-chunked"}
+    if decoded is not None:
+        headers["x-amz-decoded-content-length"] = str(decoded)
+    request = AWSRequest("PUT", server.s3_url + path, headers=headers)
+    request.headers["Host"] = urlsplit(server.s3_url).netloc
+    credentials = Credentials(server.access_key, server.secret_key)
+    auth = S3SigV4Auth(credentials, "s3", "us-east-1")
+    auth.payload = lambda _: kind
+    auth.add_auth(request)
+    date = request.headers["X-Amz-Date"]
+    scope = f"{date[:8]}/us-east-1/s3/aws4_request"
+    key = f"AWS4{server.secret_key}".encode()
+    for word in (date[:8], "us-east-1", "s3", "aws4_request"):
+        key = hmac.digest(key, word.encode(), "sha256")
+    last = request.headers["Authorization"].rsplit("=", 1)[1]
+    pieces = []
+    for chunk in [*chunks, b""]:
+        empty, digest = hashlib.sha256(b"").hexdigest(), hashlib.sha256(chunk).hexdigest()
+        text = "\n".join(["AWS4-HMAC-SHA256-PAYLOAD", date, scope, last, empty, digest])
+        last = hmac.new(key, text.encode(), "sha256").hexdigest()
+        pieces.append(f"{len(chunk):x};chunk-signature={last}\r\n".encode() + chunk + b"\r\n")
+    headers = dict(request.headers) | {"Content-Length": str(sum(map(len, pieces))), "Connection": "close"}
+    return headers, pieces

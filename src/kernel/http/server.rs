@@ -2,8 +2,10 @@
 
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, Version, header};
-use http_body_util::BodyExt;
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{
+    body::{Body as _, Bytes, Frame, Incoming, SizeHint},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -11,10 +13,12 @@ use hyper_util::{
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -98,28 +102,51 @@ where
     }
 }
 
-/// Passes a request on. A client that waits for `100 Continue` and is answered before anybody read its
-/// body will not send that body, while hyper would take the first bytes of the next request for it:
-/// such a connection is closed with the answer.
+/// Passes a request on. Where its body was not read to the end, what is left of it cannot be told from
+/// the next request, and hyper closes the connection: the answer says so, or the client would send its
+/// next request into a closing door. That holds too for a client that waits for `100 Continue`.
 async fn answer<S>(service: S, request: Request<Incoming>) -> Result<Response<Body>, Infallible>
 where
     S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let waits = request.version() <= Version::HTTP_11 && request.headers().contains_key(header::EXPECT);
-    if !waits {
+    if request.version() > Version::HTTP_11 || request.body().is_end_stream() {
         return service.oneshot(request.map(Body::new)).await;
     }
     let read = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&read);
-    let watched = request.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            seen.store(true, Ordering::Relaxed);
-            frame
-        }))
-    });
-    let mut response = service.oneshot(watched).await?;
+    let mut response = service.oneshot(request.map(|body| Body::new(Watched { body, read: seen }))).await?;
     if !read.load(Ordering::Relaxed) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// A request's body that remembers whether it was read to its end.
+struct Watched {
+    body: Incoming,
+    read: Arc<AtomicBool>,
+}
+
+impl hyper::body::Body for Watched {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let next = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if next.is_none() || self.body.is_end_stream() {
+            self.read.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(next)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

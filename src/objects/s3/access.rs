@@ -1,29 +1,37 @@
-//! Who is asking and what they may do: access keys from `auth`, roles per operation, and which host
-//! names carry a bucket.
+//! Who is asking: access keys from `auth`; which host names carry a bucket; which names a bucket may have.
 
 use super::{
-    super::{asker::Asker, names},
+    super::{
+        access::{
+            decide::{Caller, Session},
+            policy::{Kind, Policy},
+        },
+        asker::Asker,
+        names,
+    },
     convert::error,
     refuse,
 };
-use crate::auth::{self, Principal, Role};
+use crate::{
+    auth::{self, S3Key, S3Session},
+    kernel::{clock::now_ms, error::Error},
+};
 use s3s::{
     S3ErrorCode, S3Result,
-    access::{S3Access, S3AccessContext},
     auth::{S3Auth, SecretKey},
     host::{S3Host, VirtualHost},
     validation::NameValidation,
 };
-use std::{cell::RefCell, future::Future};
+use std::{cell::RefCell, future::Future, sync::Arc};
 
 tokio::task_local! {
-    /// The owner of the key this request is signed with: found once, while its secret is looked up.
-    static CALLER: RefCell<Option<(String, Principal)>>;
+    /// The key this request is signed with: found once, while its secret is looked up.
+    static KEY: RefCell<Option<(String, Arc<S3Key>)>>;
 }
 
-/// Runs one request with room to remember its caller.
+/// Runs one request with room to remember its key.
 pub async fn with_caller<T>(request: impl Future<Output = T>) -> T {
-    CALLER.scope(RefCell::new(None), request).await
+    KEY.scope(RefCell::new(None), request).await
 }
 
 pub struct Keys(pub auth::Service);
@@ -31,36 +39,39 @@ pub struct Keys(pub auth::Service);
 #[async_trait::async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let found = self.0.s3_secret(access_key).await.map_err(error)?;
-        let (secret, principal) = found.ok_or_else(|| {
+        let found = self.0.s3_key(access_key).await.map_err(error)?;
+        let key = found.ok_or_else(|| {
             refuse(S3ErrorCode::InvalidAccessKeyId, "The access key id is not known here, or was revoked.")
         })?;
-        Asker::is(&principal.user);
-        CALLER.with(|caller| caller.replace(Some((access_key.to_owned(), principal))));
-        Ok(SecretKey::from(secret))
+        let secret = SecretKey::from(key.secret.clone());
+        Asker::is(&key.principal.user);
+        KEY.with(|known| known.replace(Some((access_key.to_owned(), key))));
+        Ok(secret)
     }
 }
 
-pub struct Roles;
-
-#[async_trait::async_trait]
-impl S3Access for Roles {
-    async fn check(&self, request: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let denied = |message: String| Err(refuse(S3ErrorCode::AccessDenied, message));
-        let Some(credentials) = request.credentials() else {
-            return denied("Every request must be signed: anonymous access is off.".into());
-        };
-        let caller = CALLER.with(|caller| caller.borrow().clone());
-        let Some((_, principal)) = caller.filter(|(key, _)| *key == credentials.access_key) else {
-            return denied("The owner of this access key is not known.".into());
-        };
-        let needed = if reads_only(request.s3_op().name()) { Role::Viewer } else { Role::Editor };
-        principal.require(needed).or_else(|refusal| denied(refusal.message))
+/// Whom this request's key stands for. `token` is the session token that came along, if one did.
+pub fn caller(access_key: &str, token: Option<&str>) -> S3Result<Caller> {
+    let known = KEY.with(|known| known.borrow().clone());
+    let Some((_, key)) = known.filter(|(known, _)| known == access_key) else {
+        return Err(refuse(S3ErrorCode::AccessDenied, "The owner of this access key is not known."));
+    };
+    if key.expires_ms.is_some_and(|end| end <= now_ms()) {
+        return Err(refuse(S3ErrorCode::ExpiredToken, "The provided token has expired."));
     }
+    if !key.token_fits(token) {
+        let message = "The security token does not belong to this access key, or is missing.";
+        return Err(refuse(S3ErrorCode::InvalidToken, message));
+    }
+    let session = key.session.as_ref().map(session).transpose()?;
+    Ok(Caller { principal: key.principal.clone(), session })
 }
 
-fn reads_only(operation: &str) -> bool {
-    ["Get", "Head", "List"].iter().any(|verb| operation.starts_with(verb))
+/// The limits of temporary keys, as decisions need them.
+fn session(kept: &S3Session) -> S3Result<Session> {
+    let policy = kept.policy.as_deref().map(|text| Policy::parse(text, Kind::Session)).transpose();
+    let policy = policy.map_err(|bad| error(Error::internal(bad)))?.map(Arc::new);
+    Ok(Session { role: kept.role.clone(), policy })
 }
 
 /// The one list of rules for bucket names.

@@ -2,20 +2,80 @@
 
 use super::{
     super::{
-        model::{self, BucketInfo, NewBucket, Versioning},
+        access::{acl::Acl, admit::Gatekeeper},
+        error::Fault,
+        model::{BucketInfo, HOUSE, NewBucket, Versioning},
         service::Service,
+        settings::Setting,
     },
-    REGION, convert, refuse,
+    REGION, acl, convert,
+    guard::admitted,
+    policy, refuse,
 };
-use s3s::{S3ErrorCode, S3Result, dto::*};
+use crate::{auth::Role, kernel::error::Error};
+use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 
-pub async fn create(service: &Service, input: CreateBucketInput) -> S3Result<CreateBucketOutput> {
+/// Makes a bucket. To make again what is there already, just so, is fine; to make it otherwise is not.
+pub async fn create(
+    gatekeeper: &Gatekeeper,
+    request: S3Request<CreateBucketInput>,
+) -> S3Result<CreateBucketOutput> {
+    let admitted = admitted(&request.extensions);
+    let input = request.input;
+    let service = &gatekeeper.service;
+    let ownership = input.object_ownership.as_ref().map(policy::ownership).transpose()?;
+    let acl = acl::of_new_bucket(gatekeeper, &request.headers, &admitted.owner.0, ownership).await?;
+    let acl = acl.filter(|acl| *acl != Acl::private(&admitted.owner.0));
+    if let Some(acl) = &acl
+        && acl.reaches_others(&admitted.owner.0)
+        && let Some(caller) = admitted.caller.as_deref().filter(|caller| caller.account() == HOUSE)
+    {
+        caller.principal.require(Role::Admin).map_err(convert::error)?;
+    }
+    check_location(input.create_bucket_configuration.as_ref())?;
+    let mut settings = Vec::new();
+    if let Some(ownership) = &ownership {
+        settings.push(document(ownership)?);
+    }
+    if let Some(acl) = &acl {
+        settings.push(document(acl)?);
+    }
     let new = NewBucket {
+        name: input.bucket.clone(),
+        owner: admitted.owner.0.clone(),
         object_lock: input.object_lock_enabled_for_bucket == Some(true),
-        ..NewBucket::named(&input.bucket)
+        settings,
     };
-    service.bucket_create(new).await.map_err(convert::error)?;
-    Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
+    let location = Some(format!("/{}", input.bucket));
+    match service.bucket_create(new).await {
+        Ok(()) => Ok(CreateBucketOutput { location }),
+        Err(error) if matches!(Fault::of(&error), Some(Fault::BucketExists(_))) => {
+            let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+            let there = bucket.settings.get::<Acl>().map_err(convert::error)?;
+            let there = there.map(|acl| (*acl).clone()).filter(|acl| *acl != Acl::private(&bucket.owner));
+            match there == acl {
+                true => Ok(CreateBucketOutput { location }),
+                false => Err(convert::error(Fault::BucketTaken(input.bucket).into())),
+            }
+        }
+        Err(error) => Err(convert::error(error)),
+    }
+}
+
+fn document<T: Setting>(setting: &T) -> S3Result<(&'static str, String)> {
+    let text = serde_json::to_string(setting).map_err(|failure| convert::error(Error::internal(failure)))?;
+    Ok((T::NAME, text))
+}
+
+/// Every region is this one; a constraint only has to be one a client may send.
+fn check_location(configuration: Option<&CreateBucketConfiguration>) -> S3Result<()> {
+    let constraint = configuration.and_then(|configuration| configuration.location_constraint.as_ref());
+    let fine = |text: &str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if constraint.is_none_or(|constraint| fine(constraint.as_str())) {
+        return Ok(());
+    }
+    let message = "The specified location-constraint is not valid";
+    Err(refuse(S3ErrorCode::InvalidLocationConstraint, message))
 }
 
 pub async fn delete(service: &Service, input: DeleteBucketInput) -> S3Result<DeleteBucketOutput> {
@@ -68,19 +128,24 @@ pub async fn set_versioning(
     Ok(PutBucketVersioningOutput::default())
 }
 
-pub async fn list(service: &Service, input: ListBucketsInput) -> S3Result<ListBucketsOutput> {
+/// The buckets of the caller's account.
+pub async fn list(service: &Service, request: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
+    let owner = admitted(&request.extensions).owner;
+    let input = request.input;
     let prefix = input.prefix.clone().unwrap_or_default();
     let after = input.continuation_token.unwrap_or_default();
     let all = service.bucket_list().await.map_err(convert::error)?;
-    let mut wanted: Vec<BucketInfo> =
-        all.into_iter().filter(|b| b.name.starts_with(&prefix) && b.name > after).collect();
+    let mut wanted: Vec<BucketInfo> = all
+        .into_iter()
+        .filter(|b| b.owner == owner.0 && b.name.starts_with(&prefix) && b.name > after)
+        .collect();
     let limit = input.max_buckets.and_then(|max| usize::try_from(max).ok()).unwrap_or(10_000).max(1);
     let more = wanted.len() > limit;
     wanted.truncate(limit);
     Ok(ListBucketsOutput {
         continuation_token: more.then(|| wanted.last().map(|b| b.name.clone())).flatten(),
         buckets: Some(wanted.into_iter().map(wire).collect()),
-        owner: Some(convert::owner(&model::Owner::default())),
+        owner: Some(convert::owner(&owner)),
         prefix: input.prefix,
     })
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::kernel::error::{Error, Kind};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{
     S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders,
@@ -31,8 +31,16 @@ use std::{
 pub fn error(error: Error) -> S3Error {
     if let Some(fault) = Fault::of(&error) {
         let mut refusal = refuse(code(fault), error.message.clone());
-        if let Fault::DeleteMarker { version, modified_ms, .. } = fault {
-            refusal.set_headers(marker_headers(version, *modified_ms));
+        match fault {
+            Fault::DeleteMarker { version, modified_ms, .. } => {
+                refusal.set_headers(marker_headers(version, *modified_ms));
+            }
+            Fault::NoSuchKey(_) => {
+                let absent =
+                    (HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("false"));
+                refusal.set_headers(HeaderMap::from_iter([absent]));
+            }
+            _ => {}
         }
         if let Fault::QuotaExceeded(..) = fault {
             refusal.set_status_code(StatusCode::FORBIDDEN);
@@ -46,6 +54,12 @@ pub fn error(error: Error) -> S3Error {
         Kind::Conflict | Kind::Exists => refuse(S3ErrorCode::OperationAborted, error.message),
         Kind::NotFound => refuse(S3ErrorCode::NoSuchKey, error.message),
         Kind::TooLarge => refuse(S3ErrorCode::EntityTooLarge, error.message),
+        Kind::Full => {
+            tracing::error!(?error, "an S3 request found the disk full");
+            let mut refusal = refuse(custom("InsufficientStorage"), error.message);
+            refusal.set_status_code(StatusCode::INSUFFICIENT_STORAGE);
+            refusal
+        }
         Kind::Internal => {
             tracing::error!(?error, "an S3 request failed");
             refuse(S3ErrorCode::InternalError, error.message)
@@ -84,6 +98,10 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::InvalidPart(_) => S3ErrorCode::InvalidPart,
         Fault::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Fault::InvalidTag(_) => S3ErrorCode::InvalidTag,
+        Fault::AccessDenied(_) => S3ErrorCode::AccessDenied,
+        Fault::AclNotSupported => S3ErrorCode::AccessControlListNotSupported,
+        Fault::MalformedAcl => S3ErrorCode::MalformedACLError,
+        Fault::UnresolvableGrant(_) => S3ErrorCode::UnresolvableGrantByEmailAddress,
         Fault::NoSuchWebhook(_) => S3ErrorCode::InvalidArgument,
         Fault::QuotaExceeded(..) => custom("QuotaExceeded"),
         Fault::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
@@ -245,8 +263,7 @@ pub fn given_checksums(headers: &HeaderMap) -> Result<Vec<(Algorithm, String)>, 
         let Some(value) = headers.get(algorithm.header()) else { continue };
         let value = value.to_str().map(str::trim).unwrap_or_default();
         if algorithm.decode(value).is_none() {
-            let message = format!("Value for {} header is invalid.", algorithm.header());
-            return Err(Fault::InvalidRequest(message));
+            return Err(Fault::BadDigest(algorithm.name()));
         }
         given.push((algorithm, value.to_owned()));
     }
@@ -344,15 +361,10 @@ pub fn kind(kind: ChecksumKind) -> &'static str {
 
 /// Refuses what would be silently weaker than asked for.
 pub fn check_promises(
-    acl: Option<&ObjectCannedACL>,
+    _acl: Option<&ObjectCannedACL>,
     encryption: Option<&ServerSideEncryption>,
     customer_key: bool,
 ) -> S3Result<()> {
-    if acl.is_some_and(|acl| {
-        !matches!(acl.as_str(), "private" | "bucket-owner-full-control" | "bucket-owner-read")
-    }) {
-        return Err(refuse(S3ErrorCode::AccessControlListNotSupported, "The bucket does not allow ACLs"));
-    }
     if encryption.is_some() || customer_key {
         return Err(refuse(
             S3ErrorCode::NotImplemented,
@@ -374,6 +386,11 @@ pub fn class(class: Option<&s3s::dto::StorageClass>) -> Option<String> {
 }
 
 /// A version as answers name it: not at all in a bucket that never had versions.
+/// The id of a version that was just made, which S3 tells where versions are kept from now on.
+pub fn made_version(bucket: &Bucket, version: Version) -> Option<String> {
+    version_id(bucket, version).filter(|_| bucket.versioning == Versioning::Enabled)
+}
+
 pub fn version_id(bucket: &Bucket, version: Version) -> Option<String> {
     (bucket.versioning != Versioning::Off).then(|| version.to_string())
 }

@@ -3,6 +3,7 @@
 use super::{
     super::{copy::CopyOptions, model::Traits, multipart::PartSource, service::Service},
     convert::{self, check_promises, set_checksums},
+    guard::admitted,
     lifecycle, lock, refuse,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
@@ -34,6 +35,7 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
     };
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&target, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
+    admitted(&request.extensions).mark(&mut traits);
     let options = CopyOptions {
         version,
         traits,
@@ -64,7 +66,7 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
         copy_object_result: Some(result),
         copy_source_version_id: convert::version_id(&source, copied.source),
         expiration: lifecycle::expiration(&target, &info),
-        version_id: convert::version_id(&target, info.version),
+        version_id: convert::made_version(&target, info.version),
         ..Default::default()
     })
 }

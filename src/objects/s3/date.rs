@@ -3,16 +3,32 @@
 
 use super::refuse;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use s3s::{S3ErrorCode, S3Result};
 
+/// ISO 8601's basic format, which SigV4 signs.
+const BASIC: &str = "%Y%m%dT%H%M%SZ";
 /// How far a request's clock may be off.
 const SKEW_MAX: TimeDelta = TimeDelta::minutes(15);
+
+/// Gives a request that is dated in HTTP's way only the date s3s looks for. Both are in the signature's
+/// text, whichever header it came in.
+pub fn complete(headers: &mut HeaderMap) {
+    let v4 = headers.get(header::AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-"));
+    if !v4 || headers.contains_key("x-amz-date") {
+        return;
+    }
+    let date = headers.get(header::DATE).and_then(|value| value.to_str().ok()).and_then(http_date);
+    let date = date.and_then(|date| HeaderValue::from_str(&date.format(BASIC).to_string()).ok());
+    if let Some(date) = date {
+        headers.insert("x-amz-date", date);
+    }
+}
 
 /// Refuses a request signed in its headers that says no time anybody could read.
 pub fn check_v4(headers: &HeaderMap) -> S3Result<()> {
     let date = headers.get("x-amz-date").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ") {
+    match NaiveDateTime::parse_from_str(date, BASIC) {
         Ok(_) => Ok(()),
         Err(_) => denied(),
     }
@@ -22,17 +38,21 @@ pub fn check_v4(headers: &HeaderMap) -> S3Result<()> {
 pub fn check_v2(headers: &HeaderMap, now: DateTime<Utc>) -> S3Result<()> {
     let date = headers.get("x-amz-date").or_else(|| headers.get("date"));
     let date = date.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // The name of the weekday is for people; not even S3's own tests get it right.
-    let date = date.split_once(", ").map_or(date, |(_, rest)| rest);
-    match NaiveDateTime::parse_from_str(date, "%d %b %Y %H:%M:%S GMT").map(|date| date.and_utc()) {
-        Ok(date) if date < DateTime::UNIX_EPOCH => denied(),
-        Ok(date) if (now - date).abs() > SKEW_MAX => Err(refuse(
+    match http_date(date) {
+        Some(date) if date < DateTime::UNIX_EPOCH => denied(),
+        Some(date) if (now - date).abs() > SKEW_MAX => Err(refuse(
             S3ErrorCode::RequestTimeTooSkewed,
             "The difference between the request time and the server's time is too large.",
         )),
-        Ok(_) => Ok(()),
-        Err(_) => denied(),
+        Some(_) => Ok(()),
+        None => denied(),
     }
+}
+
+fn http_date(date: &str) -> Option<DateTime<Utc>> {
+    // The name of the weekday is for people; not even S3's own tests get it right.
+    let date = date.split_once(", ").map_or(date, |(_, rest)| rest);
+    NaiveDateTime::parse_from_str(date, "%d %b %Y %H:%M:%S GMT").ok().map(|date| date.and_utc())
 }
 
 fn denied() -> S3Result<()> {
@@ -63,6 +83,11 @@ mod tests {
         ] {
             assert_eq!(code(date, |headers| check_v2(headers, now)).as_deref(), expected, "{date}");
         }
+        let date = (header::DATE, HeaderValue::from_static("Tue, 14 Nov 2023 22:13:20 GMT"));
+        let mut headers =
+            HeaderMap::from_iter([date, (header::AUTHORIZATION, HeaderValue::from_static("AWS4-"))]);
+        complete(&mut headers);
+        assert_eq!(headers["x-amz-date"], "20231114T221320Z");
         assert_eq!(code("20231114T221320Z", check_v4), None);
         assert_eq!(code("yesterday", check_v4).as_deref(), Some("AccessDenied"));
     }

@@ -55,7 +55,7 @@ pub fn watch(parts: &Parts, body: Body) -> (s3s::Body, Broken) {
 }
 
 /// Whether this puts the bytes of an object or of a part.
-fn is_object(parts: &Parts) -> bool {
+pub fn is_object(parts: &Parts) -> bool {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = parts.uri.path().trim_start_matches('/');
     let key = match bucket_in_host(host) {
@@ -148,13 +148,16 @@ impl Watched {
     fn take(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.size += bytes.len();
         match &mut self.promised {
-            _ if self.size > DOCUMENT_MAX => Err(Fault::DocumentTooLong(DOCUMENT_MAX)),
-            Some(Ok(promised)) => {
-                promised.see(bytes);
-                Ok(())
-            }
-            Some(Err(fault)) => Err(fault.clone()),
-            None => Ok(()),
+            _ if self.size > DOCUMENT_MAX => return Err(Fault::DocumentTooLong(DOCUMENT_MAX)),
+            Some(Ok(promised)) => promised.see(bytes),
+            Some(Err(fault)) => return Err(fault.clone()),
+            None => {}
+        }
+        // With its last byte at hand: s3s does not wait for the end either.
+        let ends = |promised: &Promised| promised.length == Some(self.size);
+        match self.promised.as_ref().is_some_and(|promised| promised.as_ref().is_ok_and(ends)) {
+            true => self.end(),
+            false => Ok(()),
         }
     }
 

@@ -2,8 +2,8 @@
 //! presigned URLs that live longer than a week, which it does not limit; forms, which it would read
 //! into memory whole.
 
-use super::{date, refuse};
-use http::{HeaderMap, Method, StatusCode, header, request::Parts};
+use super::{date, document, refuse};
+use http::{HeaderMap, Method, StatusCode, Version, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use s3s::{S3ErrorCode, S3Result};
 use std::borrow::Cow;
@@ -39,7 +39,24 @@ pub fn check(parts: &Parts) -> S3Result<()> {
         }
         check_presigned(parts)?;
     }
+    check_length(parts)?;
     check_signed_host(parts, header)
+}
+
+/// An object says how long it is, or that it comes in pieces; in HTTP/2 its frames do.
+fn check_length(parts: &Parts) -> S3Result<()> {
+    let told = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    let copied = parts.headers.contains_key("x-amz-copy-source");
+    let old = parts.version <= Version::HTTP_11;
+    if old
+        && !copied
+        && document::is_object(parts)
+        && !told.iter().any(|name| parts.headers.contains_key(name))
+    {
+        let message = "You must provide the Content-Length HTTP header.";
+        return Err(refuse(S3ErrorCode::MissingContentLength, message));
+    }
+    Ok(())
 }
 
 /// The old signature is refused for what is wrong with it first, and in the end for what it is.

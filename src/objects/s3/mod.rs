@@ -2,6 +2,7 @@
 //! marks every answer with its request id.
 
 mod access;
+mod acl;
 mod bucket;
 mod convert;
 mod copy;
@@ -9,6 +10,7 @@ mod cors;
 mod date;
 mod document;
 mod gate;
+mod guard;
 mod lifecycle;
 mod list;
 mod lock;
@@ -16,12 +18,13 @@ mod notification;
 mod object;
 mod ops;
 mod place;
+mod policy;
 mod polish;
 mod setting;
 mod upload;
 mod website;
 
-use super::{asker::Asker, service::Service};
+use super::{access::admit::Gatekeeper, asker::Asker, service::Service};
 use crate::{
     auth,
     kernel::{
@@ -50,10 +53,11 @@ pub const REGION: &str = "us-crannog-1";
 
 /// The S3 door as a service. Mount it at `/` of an authority: below a path no signature would fit.
 pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
-    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone()));
+    let gatekeeper = Gatekeeper { service: service.clone(), auth: auth.clone() };
+    let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
-    builder.set_access(access::Roles);
+    builder.set_access(guard::Guard(gatekeeper));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
     S3Door { s3: builder.build(), objects: service }
@@ -92,7 +96,8 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     let request_id = given.map_or_else(id::ordered, str::to_owned);
     let resource = request.uri().path().to_owned();
     let attributes = polish::asks_attributes(request.method(), request.uri());
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    date::complete(&mut parts.headers);
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;

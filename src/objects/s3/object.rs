@@ -4,13 +4,12 @@ use super::{
     super::{
         digest::{Algorithm, Checksums},
         error::Fault,
-        model::{
-            self, Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version,
-        },
+        model::{Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version},
         read::{ReadCondition, Verdict},
         service::Service,
     },
     convert::{self, Claims, check_promises, set_checksums},
+    guard::{Denied, admitted},
     lifecycle,
     list::page_size,
     lock, refuse,
@@ -54,6 +53,7 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     };
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
+    admitted(&request.extensions).mark(&mut traits);
     let condition = convert::write_condition(input.if_match, input.if_none_match);
     let options = PutOptions { traits, condition };
     let body = convert::body(input.body);
@@ -64,7 +64,7 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     let mut output = PutObjectOutput {
         e_tag: Some(convert::etag(&info.etag)),
         expiration: lifecycle::expiration(&bucket, &info),
-        version_id: convert::version_id(&bucket, info.version),
+        version_id: convert::made_version(&bucket, info.version),
         ..Default::default()
     };
     set_checksums!(output, &info.checksums.values);
@@ -178,7 +178,12 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
 }
 
 /// The headers of a delete marker are set by hand: S3 leaves them out where s3s would write "false".
-pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<S3Response<DeleteObjectOutput>> {
+pub async fn delete(
+    service: &Service,
+    request: S3Request<DeleteObjectInput>,
+) -> S3Result<S3Response<DeleteObjectOutput>> {
+    let owner = admitted(&request.extensions).owner;
+    let input = request.input;
     let condition = Condition {
         if_match: convert::matching(input.if_match),
         size: input.if_match_size.and_then(|size| u64::try_from(size).ok()),
@@ -192,8 +197,7 @@ pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<S3R
         bypass_governance: input.bypass_governance_retention == Some(true),
     };
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let deleted =
-        service.delete_one(&input.bucket, wanted, model::Owner::default()).await.map_err(convert::error)?;
+    let deleted = service.delete_one(&input.bucket, wanted, owner).await.map_err(convert::error)?;
     Ok(S3Response::new(DeleteObjectOutput {
         delete_marker: deleted.marker.then_some(true),
         version_id: deleted.version.and_then(|version| convert::version_id(&bucket, version)),
@@ -201,13 +205,23 @@ pub async fn delete(service: &Service, input: DeleteObjectInput) -> S3Result<S3R
     }))
 }
 
-pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
+pub async fn delete_many(
+    service: &Service,
+    request: S3Request<DeleteObjectsInput>,
+) -> S3Result<DeleteObjectsOutput> {
+    let owner = admitted(&request.extensions).owner;
+    let denied = request.extensions.get::<Denied>().cloned().unwrap_or_default().0;
+    let input = request.input;
     let objects = input.delete.objects;
-    if objects.is_empty() || objects.len() > DELETE_MAX {
+    let named = objects.len() + denied.len();
+    if named == 0 || named > DELETE_MAX {
         return Err(refuse(S3ErrorCode::MalformedXML, "Name between 1 and 1,000 keys to delete."));
     }
     let bypass_governance = input.bypass_governance_retention == Some(true);
     let (mut wanted, mut errors, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
+    for object in denied {
+        errors.push(failed(object.key, object.version_id, &Fault::AccessDenied("Access Denied".into())));
+    }
     for object in objects {
         match object.version_id.as_deref().filter(|id| !id.is_empty()).map(Version::parse).transpose() {
             Ok(version) => {
@@ -220,8 +234,7 @@ pub async fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Resu
         }
     }
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let outcomes =
-        service.delete_each(&input.bucket, wanted, model::Owner::default()).await.map_err(convert::error)?;
+    let outcomes = service.delete_each(&input.bucket, wanted, owner).await.map_err(convert::error)?;
     for (deletion, outcome) in outcomes {
         let asked = deletion.version.map(|version| version.to_string());
         match outcome {

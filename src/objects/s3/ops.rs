@@ -2,12 +2,13 @@
 //! here is answered with NotImplemented by s3s.
 
 use super::{
-    super::service::Service, bucket, copy, cors, lifecycle, list, lock, notification, object, setting,
-    upload, website,
+    super::{access::admit::Gatekeeper, service::Service},
+    acl, bucket, copy, cors, lifecycle, list, lock, notification, object, policy, refuse, setting, upload,
+    website,
 };
-use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
+use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
-pub struct Ops(pub Service);
+pub struct Ops(pub Service, pub Gatekeeper);
 
 #[async_trait::async_trait]
 impl S3 for Ops {
@@ -15,7 +16,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        bucket::create(&self.0, request.input).await.map(S3Response::new)
+        bucket::create(&self.1, request).await.map(S3Response::new)
     }
 
     async fn delete_bucket(
@@ -36,7 +37,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        bucket::list(&self.0, request.input).await.map(S3Response::new)
+        bucket::list(&self.0, request).await.map(S3Response::new)
     }
 
     async fn get_bucket_location(
@@ -79,14 +80,14 @@ impl S3 for Ops {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        object::delete(&self.0, request.input).await
+        object::delete(&self.0, request).await
     }
 
     async fn delete_objects(
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        object::delete_many(&self.0, request.input).await.map(S3Response::new)
+        object::delete_many(&self.0, request).await.map(S3Response::new)
     }
 
     async fn get_object_tagging(
@@ -159,6 +160,14 @@ impl S3 for Ops {
         lock::hold_get(&self.0, request.input).await.map(S3Response::new)
     }
 
+    /// S3 itself answers this way for what has no torrent.
+    async fn get_object_torrent(
+        &self,
+        _: S3Request<GetObjectTorrentInput>,
+    ) -> S3Result<S3Response<GetObjectTorrentOutput>> {
+        Err(refuse(S3ErrorCode::NoSuchKey, "Objects have no torrents here."))
+    }
+
     async fn copy_object(
         &self,
         request: S3Request<CopyObjectInput>,
@@ -198,7 +207,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        upload::create(&self.0, request.input).await.map(S3Response::new)
+        upload::create(&self.0, request).await.map(S3Response::new)
     }
 
     async fn upload_part(
@@ -231,6 +240,104 @@ impl S3 for Ops {
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         upload::list(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn get_bucket_acl(
+        &self,
+        request: S3Request<GetBucketAclInput>,
+    ) -> S3Result<S3Response<GetBucketAclOutput>> {
+        acl::bucket_get(&self.1, request).await.map(S3Response::new)
+    }
+
+    async fn put_bucket_acl(
+        &self,
+        request: S3Request<PutBucketAclInput>,
+    ) -> S3Result<S3Response<PutBucketAclOutput>> {
+        acl::bucket_put(&self.1, request).await.map(S3Response::new)
+    }
+
+    async fn get_object_acl(
+        &self,
+        request: S3Request<GetObjectAclInput>,
+    ) -> S3Result<S3Response<GetObjectAclOutput>> {
+        acl::object_get(&self.1, request).await.map(S3Response::new)
+    }
+
+    async fn put_object_acl(
+        &self,
+        request: S3Request<PutObjectAclInput>,
+    ) -> S3Result<S3Response<PutObjectAclOutput>> {
+        acl::object_put(&self.1, request).await.map(S3Response::new)
+    }
+
+    async fn get_bucket_policy(
+        &self,
+        request: S3Request<GetBucketPolicyInput>,
+    ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
+        policy::get(&self.1, request.input).await.map(S3Response::new)
+    }
+
+    async fn put_bucket_policy(
+        &self,
+        request: S3Request<PutBucketPolicyInput>,
+    ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
+        policy::put(&self.1, request).await.map(S3Response::new)
+    }
+
+    async fn delete_bucket_policy(
+        &self,
+        request: S3Request<DeleteBucketPolicyInput>,
+    ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
+        policy::delete(&self.1, request.input).await.map(S3Response::new)
+    }
+
+    async fn get_bucket_policy_status(
+        &self,
+        request: S3Request<GetBucketPolicyStatusInput>,
+    ) -> S3Result<S3Response<GetBucketPolicyStatusOutput>> {
+        policy::status(&self.1, request.input).await.map(S3Response::new)
+    }
+
+    async fn get_public_access_block(
+        &self,
+        request: S3Request<GetPublicAccessBlockInput>,
+    ) -> S3Result<S3Response<GetPublicAccessBlockOutput>> {
+        policy::block_get(&self.1, request.input).await.map(S3Response::new)
+    }
+
+    async fn put_public_access_block(
+        &self,
+        request: S3Request<PutPublicAccessBlockInput>,
+    ) -> S3Result<S3Response<PutPublicAccessBlockOutput>> {
+        policy::block_put(&self.1, request.input).await.map(S3Response::new)
+    }
+
+    async fn delete_public_access_block(
+        &self,
+        request: S3Request<DeletePublicAccessBlockInput>,
+    ) -> S3Result<S3Response<DeletePublicAccessBlockOutput>> {
+        policy::block_delete(&self.1, request.input).await.map(S3Response::new)
+    }
+
+    async fn get_bucket_ownership_controls(
+        &self,
+        request: S3Request<GetBucketOwnershipControlsInput>,
+    ) -> S3Result<S3Response<GetBucketOwnershipControlsOutput>> {
+        policy::ownership_get(&self.1, request.input).await.map(S3Response::new)
+    }
+
+    async fn put_bucket_ownership_controls(
+        &self,
+        request: S3Request<PutBucketOwnershipControlsInput>,
+    ) -> S3Result<S3Response<PutBucketOwnershipControlsOutput>> {
+        policy::ownership_put(&self.1, request.input).await.map(S3Response::new)
+    }
+
+    async fn delete_bucket_ownership_controls(
+        &self,
+        request: S3Request<DeleteBucketOwnershipControlsInput>,
+    ) -> S3Result<S3Response<DeleteBucketOwnershipControlsOutput>> {
+        policy::ownership_delete(&self.1, request.input).await.map(S3Response::new)
     }
 
     async fn get_bucket_cors(

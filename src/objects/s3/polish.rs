@@ -47,8 +47,32 @@ async fn rewrite(response: Response<Body>, change: impl FnOnce(&[u8]) -> Option<
 fn sign(document: &[u8], request_id: &str, resource: &str) -> Option<Vec<u8>> {
     let head = document.strip_suffix(b"</Error>".as_slice())?;
     let resource = escape(resource);
-    let tail = format!("<Resource>{resource}</Resource><RequestId>{request_id}</RequestId></Error>");
+    let message = missing_message(head).unwrap_or_default();
+    let tail = format!("{message}<Resource>{resource}</Resource><RequestId>{request_id}</RequestId></Error>");
     Some([head, tail.as_bytes()].concat())
+}
+
+/// A sentence for the errors that s3s raises with a code alone.
+fn missing_message(head: &[u8]) -> Option<String> {
+    let code = std::str::from_utf8(head).ok()?.rsplit_once("<Code>")?.1.strip_suffix("</Code>")?;
+    let message = match code {
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "InvalidURI" => "Couldn't parse the specified URI.",
+        "KeyTooLongError" => "Your key is too long: it has at most 1,024 bytes in UTF-8.",
+        "MalformedXML" => {
+            "The XML you provided was not well-formed or did not validate against our published schema."
+        }
+        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "MissingContentLength" => "You must provide the Content-Length HTTP header.",
+        "MissingRequestBodyError" => "Request body is empty.",
+        "IncompleteBody" => "The body ended before the length that was announced.",
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and \
+             signing method."
+        }
+        _ => return None,
+    };
+    Some(format!("<Message>{message}</Message>"))
 }
 
 fn unquote(document: &[u8]) -> Option<Vec<u8>> {
@@ -74,6 +98,10 @@ mod tests {
         let wanted =
             "<Error><Code>X</Code><Resource>/b/&lt;k&gt;&amp;</Resource><RequestId>42</RequestId></Error>";
         assert_eq!(String::from_utf8(signed).unwrap(), wanted);
+        let bare = sign(b"<Error><Code>InvalidURI</Code></Error>", "42", "/").unwrap();
+        assert!(
+            String::from_utf8(bare).unwrap().contains("<Message>Couldn't parse the specified URI.</Message>")
+        );
         assert_eq!(sign(b"", "42", "/"), None);
     }
 }

@@ -9,6 +9,7 @@ use super::{
         store::list::common_prefix,
     },
     convert::{self, Claims, check_promises, encode, get_checksums, set_checksums},
+    guard::admitted,
     lifecycle,
     list::{is_url, page_size},
     lock, refuse,
@@ -18,8 +19,10 @@ use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 
 pub async fn create(
     service: &Service,
-    input: CreateMultipartUploadInput,
+    request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<CreateMultipartUploadOutput> {
+    let admitted = admitted(&request.extensions);
+    let input = request.input;
     check_promises(
         input.acl.as_ref(),
         input.server_side_encryption.as_ref(),
@@ -48,6 +51,7 @@ pub async fn create(
     };
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
+    admitted.mark(&mut traits);
     let options = PutOptions { traits, ..PutOptions::default() };
     let upload =
         service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;
@@ -121,7 +125,7 @@ pub async fn complete(
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let mut output = CompleteMultipartUploadOutput {
         expiration: lifecycle::expiration(&bucket, &info),
-        version_id: convert::version_id(&bucket, info.version),
+        version_id: convert::made_version(&bucket, info.version),
         location: Some(format!("/{}/{}", input.bucket, encode(&input.key, true))),
         bucket: Some(input.bucket),
         key: Some(input.key),

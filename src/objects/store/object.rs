@@ -195,10 +195,10 @@ pub fn object_delete(
     let versioning = bucket::bucket_versioning(c, bucket)?;
     let found = find(c, bucket, &wanted.key, wanted.version)?;
     if wanted.condition.is_some() {
-        let visible = found.as_ref().map(|found| &found.record.info).filter(|info| !info.marker);
-        // Deleting what is not there is no failure, whatever the condition: the wish is fulfilled.
-        if visible.is_some() {
-            check(&wanted.condition, visible, &wanted.key)?;
+        // Deleting what is not there is no failure, whatever the condition: the wish is fulfilled. A
+        // delete marker is there, and is no version anybody can have meant but by `*`.
+        if let Some(found) = &found {
+            check(&wanted.condition, Some(&found.record.info), &wanted.key)?;
         }
     }
     match (wanted.version, found) {
