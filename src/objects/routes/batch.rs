@@ -2,17 +2,15 @@
 
 use super::{
     super::{
+        access::admit::Admitted,
         copy::CopyOptions,
-        model::{Deletion, Owner, VersionQuery},
+        model::{Deletion, ListQuery, Version, VersionQuery},
     },
-    Answer, Object, Service, version,
+    Answer, Ask, Object, Shelf, Visitor, version,
 };
-use crate::{
-    auth::{Editor, Role},
-    kernel::{
-        error::{Error, Result},
-        http::Json,
-    },
+use crate::kernel::{
+    error::{Error, Result},
+    http::Json,
 };
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
@@ -60,77 +58,91 @@ struct Refused {
 }
 
 pub(super) async fn delete(
-    Editor(who): Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
     Json(doomed): Json<Doomed>,
 ) -> Answer<Json<Outcome>> {
-    if doomed.bypass_governance {
-        who.require(Role::Admin)?;
-    }
-    if doomed.objects.len() > BATCH {
+    let Doomed { objects, prefixes, versions, bypass_governance } = doomed;
+    if objects.len() > BATCH {
         return Err(Error::invalid(format!("One request deletes at most {BATCH} objects by name.")).into());
     }
-    let mut outcome = Outcome::default();
-    let mut wanted = Vec::with_capacity(doomed.objects.len());
-    for named in doomed.objects {
-        let version = version(named.version.as_deref())?;
-        wanted.push(Deletion {
-            key: named.key,
-            version,
-            bypass_governance: doomed.bypass_governance,
-            ..Deletion::default()
-        });
+    let admitted = shelf.admit(&visitor, Ask::of("DeleteObjects", &bucket).bypass(bypass_governance)).await?;
+    if bypass_governance && !admitted.bypass {
+        return Err(Error::forbidden("You may not pass over retention in governance mode.").into());
     }
-    outcome.take(&service, &bucket, wanted).await?;
-    for prefix in doomed.prefixes {
-        if doomed.versions {
-            outcome.versions_below(&service, &bucket, prefix, doomed.bypass_governance).await?;
-        } else {
-            outcome.deleted += service.delete_prefix(&bucket, &prefix).await?;
-        }
+    let mut deletes = Deletes { shelf, visitor, bucket, admitted, outcome: Outcome::default() };
+    let named = |named: Named| Ok::<_, Error>((named.key, version(named.version.as_deref())?));
+    deletes.take(objects.into_iter().map(named).collect::<Result<_>>()?).await?;
+    for prefix in prefixes {
+        if versions { deletes.versions_below(prefix).await? } else { deletes.objects_below(prefix).await? }
     }
-    Ok(Json(outcome))
+    Ok(Json(deletes.outcome))
 }
 
-impl Outcome {
-    async fn take(&mut self, service: &Service, bucket: &str, wanted: Vec<Deletion>) -> Result<()> {
-        if wanted.is_empty() {
+/// A request to delete much, under way.
+struct Deletes {
+    shelf: Shelf,
+    visitor: Visitor,
+    bucket: String,
+    admitted: Admitted,
+    outcome: Outcome,
+}
+
+impl Deletes {
+    async fn take(&mut self, keys: Vec<(String, Option<Version>)>) -> Result<()> {
+        if keys.is_empty() {
             return Ok(());
         }
-        for (deletion, outcome) in service.delete_each(bucket, wanted, Owner::default()).await? {
+        let asked: Vec<_> =
+            keys.iter().map(|(key, version)| (key.clone(), version.map(|v| v.to_string()))).collect();
+        let allowed = self.shelf.may_delete(&self.visitor, &self.bucket, &asked).await?;
+        let mut wanted = Vec::with_capacity(keys.len());
+        for ((key, version), allowed) in keys.into_iter().zip(allowed) {
+            if allowed {
+                let bypass_governance = self.admitted.bypass;
+                wanted.push(Deletion { key, version, bypass_governance, ..Deletion::default() });
+            } else {
+                self.refuse(key, version, "You may not delete it: a policy or your role says so.".into());
+            }
+        }
+        let owner = self.admitted.owner.clone();
+        for (deletion, outcome) in self.shelf.service().delete_each(&self.bucket, wanted, owner).await? {
             match outcome {
-                Ok(_) => self.deleted += 1,
-                Err(fault) => {
-                    self.refused += 1;
-                    if self.errors.len() < REFUSALS {
-                        let version = deletion.version.map(|version| version.to_string());
-                        self.errors.push(Refused { key: deletion.key, version, detail: fault.to_string() });
-                    }
-                }
+                Ok(_) => self.outcome.deleted += 1,
+                Err(fault) => self.refuse(deletion.key, deletion.version, fault.to_string()),
             }
         }
         Ok(())
     }
 
-    /// Goes through the versions once: those that are locked stay behind and are told of.
-    async fn versions_below(
-        &mut self,
-        service: &Service,
-        bucket: &str,
-        prefix: String,
-        bypass_governance: bool,
-    ) -> Result<()> {
+    fn refuse(&mut self, key: String, version: Option<Version>, detail: String) {
+        self.outcome.refused += 1;
+        if self.outcome.errors.len() < REFUSALS {
+            let version = version.map(|version| version.to_string());
+            self.outcome.errors.push(Refused { key, version, detail });
+        }
+    }
+
+    /// Goes through the objects once: those that are kept stay behind and are told of.
+    async fn objects_below(&mut self, prefix: String) -> Result<()> {
+        let mut query = ListQuery { prefix, limit: BATCH, ..ListQuery::default() };
+        loop {
+            let page = self.shelf.service().list(&self.bucket, query.clone()).await?;
+            self.take(page.objects.into_iter().map(|found| (found.key, None)).collect()).await?;
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn versions_below(&mut self, prefix: String) -> Result<()> {
         let mut query = VersionQuery { prefix, limit: BATCH, ..VersionQuery::default() };
         loop {
-            let page = service.list_versions(bucket, query.clone()).await?;
-            let wanted = page.versions.into_iter().map(|found| Deletion {
-                key: found.key,
-                version: Some(found.version),
-                bypass_governance,
-                ..Deletion::default()
-            });
-            self.take(service, bucket, wanted.collect()).await?;
+            let page = self.shelf.service().list_versions(&self.bucket, query.clone()).await?;
+            let found = page.versions.into_iter().map(|found| (found.key, Some(found.version)));
+            self.take(found.collect()).await?;
             match page.next {
                 Some(next) => query.after = Some(next),
                 None => return Ok(()),
@@ -153,11 +165,14 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn copy(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
     Json(wanted): Json<Wanted>,
 ) -> Answer<Json<Object>> {
+    let ask = Ask::of("GetObject", &bucket).key(&wanted.key).version(wanted.version.as_deref());
+    shelf.admit(&visitor, ask).await?;
+    let service = shelf.service();
     let version = version(wanted.version.as_deref())?;
     let to_bucket = wanted.to_bucket.unwrap_or_else(|| bucket.clone());
     if wanted.moves && (to_bucket == bucket && wanted.to_key == wanted.key) {
@@ -166,14 +181,20 @@ pub(super) async fn copy(
     if wanted.moves && version.is_some() {
         return Err(Error::invalid("A version cannot be moved, only copied.").into());
     }
+    let put = Ask::of("PutObject", &to_bucket).key(&wanted.to_key);
+    let admitted = shelf.admit(&visitor, put).await?;
+    if wanted.moves {
+        shelf.admit(&visitor, Ask::of("DeleteObject", &bucket).key(&wanted.key)).await?;
+    }
     let source = service.head_version(&bucket, &wanted.key, version).await?;
     let mut options = CopyOptions { version, ..CopyOptions::default() };
     options.traits.class.clone_from(&source.traits.class);
+    admitted.mark(&mut options.traits);
     let from = (bucket.as_str(), wanted.key.as_str());
     let copied = service.copy(from, (&to_bucket, &wanted.to_key), options).await?;
     if wanted.moves {
         let gone = Deletion { key: wanted.key, ..Deletion::default() };
-        service.delete_one(&bucket, gone, Owner::default()).await?;
+        service.delete_one(&bucket, gone, admitted.owner).await?;
     }
     Ok(Json(copied.info.into()))
 }

@@ -2,10 +2,10 @@
 
 use super::{
     super::model::{Bucket as Setup, BucketInfo, NewBucket, Versioning},
-    Answer, Service,
+    Answer, Ask, Service, Shelf, Visitor,
 };
 use crate::{
-    auth::{Editor, Viewer},
+    auth::Viewer,
     kernel::{
         clock::rfc3339,
         error::{Error, Result},
@@ -65,25 +65,28 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn create(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Json(wanted): Json<Wanted>,
 ) -> Answer<impl IntoResponse> {
     let versioning = wanted.versioning.as_deref().map(parse).transpose()?;
+    shelf.admit(&visitor, Ask::of("CreateBucket", "")).await?;
+    let service = shelf.service();
     let new = NewBucket { object_lock: wanted.object_lock, ..NewBucket::named(&wanted.name) };
     service.bucket_create(new).await?;
     if let Some(versioning) = versioning.filter(|_| !wanted.object_lock) {
-        set_versioning(&service, &wanted.name, versioning).await?;
+        set_versioning(service, &wanted.name, versioning).await?;
     }
-    Ok((StatusCode::CREATED, Json(find(&service, &wanted.name).await?)))
+    Ok((StatusCode::CREATED, Json(find(service, &wanted.name).await?)))
 }
 
 pub(super) async fn show(
-    _: Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
 ) -> Answer<Json<Bucket>> {
-    Ok(Json(find(&service, &bucket).await?))
+    shelf.admit(&visitor, Ask::of("HeadBucket", &bucket)).await?;
+    Ok(Json(find(shelf.service(), &bucket).await?))
 }
 
 async fn find(service: &Service, bucket: &str) -> Result<Bucket> {
@@ -100,22 +103,29 @@ pub(super) struct Change {
 }
 
 pub(super) async fn change(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
     Json(change): Json<Change>,
 ) -> Answer<Json<Bucket>> {
     let versioning = change.versioning.as_deref().map(parse).transpose()?;
+    if versioning.is_some() {
+        shelf.admit(&visitor, Ask::of("PutBucketVersioning", &bucket)).await?;
+    }
+    if change.object_lock.is_some() {
+        shelf.admit(&visitor, Ask::of("PutObjectLockConfiguration", &bucket)).await?;
+    }
+    let service = shelf.service();
     if change.object_lock == Some(false) && service.bucket(&bucket).await?.object_lock {
         return Err(Error::conflict("Object lock cannot be turned off again.").into());
     }
     if let Some(versioning) = versioning {
-        set_versioning(&service, &bucket, versioning).await?;
+        set_versioning(service, &bucket, versioning).await?;
     }
     if change.object_lock == Some(true) {
         service.bucket_enable_lock(&bucket).await?;
     }
-    Ok(Json(find(&service, &bucket).await?))
+    Ok(Json(find(service, &bucket).await?))
 }
 
 fn parse(text: &str) -> Result<Versioning> {
@@ -136,10 +146,11 @@ async fn set_versioning(service: &Service, bucket: &str, versioning: Versioning)
 }
 
 pub(super) async fn delete(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
 ) -> Answer<StatusCode> {
-    service.bucket_delete(&bucket).await?;
+    shelf.admit(&visitor, Ask::of("DeleteBucket", &bucket)).await?;
+    shelf.service().bucket_delete(&bucket).await?;
     Ok(StatusCode::NO_CONTENT)
 }

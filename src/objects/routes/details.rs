@@ -2,22 +2,20 @@
 
 use super::{
     super::{
+        access::admit::Admitted,
         copy::CopyOptions,
         model::{ObjectInfo, Retention, RetentionMode, SystemHeaders, Traits, Version},
         s3::ops,
     },
-    Answer, Asked, Service,
+    Answer, Ask, Asked, Shelf, Visitor,
     documents::request,
     settings::refusal,
     version,
 };
-use crate::{
-    auth::{Editor, Principal, Role, Viewer},
-    kernel::{
-        clock::rfc3339,
-        error::{Error, Result},
-        http::Json,
-    },
+use crate::kernel::{
+    clock::rfc3339,
+    error::{Error, Result},
+    http::Json,
 };
 use axum::extract::{Path, State};
 use chrono::{DateTime, Utc};
@@ -84,12 +82,14 @@ impl From<ObjectInfo> for Details {
 }
 
 pub(super) async fn show(
-    _: Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, key)): Path<(String, String)>,
     Asked(which): Asked<Which>,
 ) -> Answer<Json<Details>> {
-    let info = service.head_version(&bucket, &key, version(which.version.as_deref())?).await?;
+    let ask = Ask::of("HeadObject", &bucket).key(&key).version(which.version.as_deref());
+    shelf.admit(&visitor, ask).await?;
+    let info = shelf.service().head_version(&bucket, &key, version(which.version.as_deref())?).await?;
     Ok(Json(info.into()))
 }
 
@@ -109,80 +109,97 @@ pub(super) struct Change {
 }
 
 pub(super) async fn change(
-    Editor(who): Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, key)): Path<(String, String)>,
     Asked(which): Asked<Which>,
     Json(change): Json<Change>,
 ) -> Answer<Json<Details>> {
-    let place = Place { bucket, key, version: version(which.version.as_deref())? };
-    let mut shown = place.version;
+    let version = version(which.version.as_deref())?;
+    let place = Place { shelf: &shelf, visitor: &visitor, bucket: &bucket, key: &key, version };
+    let mut shown = version;
     if let Some(tags) = change.tags.clone() {
-        let tags = tags.into_iter().collect();
-        service.set_tags(&place.bucket, &place.key, place.version, tags).await?;
+        place.admit("PutObjectTagging", false).await?;
+        shelf.service().set_tags(&bucket, &key, version, tags.into_iter().collect()).await?;
     }
-    place.lock(&service, &who, &change).await?;
+    if let Some(hold) = change.legal_hold {
+        place.hold(hold).await?;
+    }
+    if let Some(kept) = &change.retention {
+        place.retain(kept, change.bypass_governance).await?;
+    }
     if change.content_type.is_some() || change.headers.is_some() || change.metadata.is_some() {
-        shown = Some(place.rewrite(&service, change).await?);
+        shown = Some(place.rewrite(change).await?);
     }
-    let info = service.head_version(&place.bucket, &place.key, shown).await?;
+    let info = shelf.service().head_version(&bucket, &key, shown).await?;
     Ok(Json(info.into()))
 }
 
-struct Place {
-    bucket: String,
-    key: String,
+struct Place<'a> {
+    shelf: &'a Shelf,
+    visitor: &'a Visitor,
+    bucket: &'a str,
+    key: &'a str,
     version: Option<Version>,
 }
 
-impl Place {
+impl Place<'_> {
+    async fn admit(&self, operation: &'static str, bypass: bool) -> Result<Admitted> {
+        let version = self.version.map(|version| version.to_string());
+        let ask = Ask::of(operation, self.bucket).key(self.key).version(version.as_deref());
+        self.shelf.admit(self.visitor, ask.bypass(bypass)).await
+    }
+
     /// Copies the object onto itself with other metadata.
-    async fn rewrite(&self, service: &Service, change: Change) -> Result<Version> {
-        let now = service.head_version(&self.bucket, &self.key, self.version).await?.traits;
-        let traits = Traits {
+    async fn rewrite(&self, change: Change) -> Result<Version> {
+        self.admit("GetObject", false).await?;
+        let put = Ask::of("PutObject", self.bucket).key(self.key);
+        let admitted = self.shelf.admit(self.visitor, put).await?;
+        let service = self.shelf.service();
+        let now = service.head_version(self.bucket, self.key, self.version).await?.traits;
+        let mut traits = Traits {
             content_type: change.content_type.or(now.content_type),
             headers: change.headers.unwrap_or(now.headers),
             metadata: change.metadata.map_or(now.metadata, |pairs| pairs.into_iter().collect()),
             class: now.class,
             redirect: now.redirect,
-            owner: now.owner,
             ..Traits::default()
         };
+        admitted.mark(&mut traits);
         let options = CopyOptions { version: self.version, traits, replace: true, ..CopyOptions::default() };
-        let from = (self.bucket.as_str(), self.key.as_str());
-        Ok(service.copy(from, from, options).await?.info.version)
+        let place = (self.bucket, self.key);
+        Ok(service.copy(place, place, options).await?.info.version)
     }
 
-    /// Sets legal hold and retention, by the rules of the S3 door.
-    async fn lock(&self, service: &Service, who: &Principal, change: &Change) -> Result<()> {
-        let (ops, version) = (ops(service), self.version.map(|version| version.to_string()));
-        if let Some(hold) = change.legal_hold {
-            let status = if hold { ObjectLockLegalHoldStatus::ON } else { ObjectLockLegalHoldStatus::OFF };
-            let status = ObjectLockLegalHoldStatus::from_static(status);
-            let input = PutObjectLegalHoldInput {
-                bucket: self.bucket.clone(),
-                key: self.key.clone(),
-                version_id: version.clone(),
-                legal_hold: Some(ObjectLockLegalHold { status: Some(status) }),
-                ..Default::default()
-            };
-            ops.put_object_legal_hold(request(input, who)).await.map_err(refusal)?;
-        }
-        if let Some(kept) = &change.retention {
-            if change.bypass_governance {
-                who.require(Role::Admin)?;
-            }
-            let input = PutObjectRetentionInput {
-                bucket: self.bucket.clone(),
-                key: self.key.clone(),
-                version_id: version,
-                bypass_governance_retention: Some(change.bypass_governance),
-                retention: Some(kept.to_s3()?),
-                ..Default::default()
-            };
-            ops.put_object_retention(request(input, who)).await.map_err(refusal)?;
-        }
-        Ok(())
+    /// Sets legal hold, by the rules of the S3 door.
+    async fn hold(&self, hold: bool) -> Result<()> {
+        let admitted = self.admit("PutObjectLegalHold", false).await?;
+        let status = if hold { ObjectLockLegalHoldStatus::ON } else { ObjectLockLegalHoldStatus::OFF };
+        let status = ObjectLockLegalHoldStatus::from_static(status);
+        let input = PutObjectLegalHoldInput {
+            bucket: self.bucket.to_owned(),
+            key: self.key.to_owned(),
+            version_id: self.version.map(|version| version.to_string()),
+            legal_hold: Some(ObjectLockLegalHold { status: Some(status) }),
+            ..Default::default()
+        };
+        let ops = ops(&self.shelf.gatekeeper);
+        ops.put_object_legal_hold(request(input, &admitted)).await.map(drop).map_err(refusal)
+    }
+
+    /// Sets retention, by the rules of the S3 door.
+    async fn retain(&self, kept: &Kept, bypass: bool) -> Result<()> {
+        let admitted = self.admit("PutObjectRetention", bypass).await?;
+        let input = PutObjectRetentionInput {
+            bucket: self.bucket.to_owned(),
+            key: self.key.to_owned(),
+            version_id: self.version.map(|version| version.to_string()),
+            bypass_governance_retention: Some(admitted.bypass),
+            retention: Some(kept.to_s3()?),
+            ..Default::default()
+        };
+        let ops = ops(&self.shelf.gatekeeper);
+        ops.put_object_retention(request(input, &admitted)).await.map(drop).map_err(refusal)
     }
 }
 

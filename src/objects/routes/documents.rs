@@ -1,8 +1,7 @@
 //! The settings of a bucket as JSON documents, in the words the AWS command line uses for them. Each is
 //! read and written through the operation of the S3 door, whose checks so hold here too.
 
-use super::super::s3::Ops;
-use crate::auth::{Principal, Role};
+use super::super::{access::admit::Admitted, s3::Ops};
 use names::Ids;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Result, dto::*};
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,18 +14,18 @@ mod plain;
 #[async_trait::async_trait]
 pub(super) trait Document: Send + Sync {
     fn name(&self) -> &'static str;
-    /// The least role that may change it.
-    fn role(&self) -> Role;
+    /// The S3 operations that get, put and delete it, by which it is decided who may.
+    fn operations(&self) -> [&'static str; 3];
     /// The document, if the bucket has it.
-    async fn get(&self, ops: &Ops, who: &Principal, bucket: &str) -> S3Result<Option<Value>>;
-    async fn put(&self, ops: &Ops, who: &Principal, bucket: &str, document: &Value) -> S3Result<()>;
-    async fn delete(&self, ops: &Ops, who: &Principal, bucket: &str) -> S3Result<()>;
+    async fn get(&self, ops: &Ops, admitted: &Admitted, bucket: &str) -> S3Result<Option<Value>>;
+    async fn put(&self, ops: &Ops, admitted: &Admitted, bucket: &str, document: &Value) -> S3Result<()>;
+    async fn delete(&self, ops: &Ops, admitted: &Admitted, bucket: &str) -> S3Result<()>;
 }
 
 /// A request to the S3 door that comes from inside; who asks has been found out, and may.
-pub(super) fn request<T>(input: T, who: &Principal) -> S3Request<T> {
+pub(super) fn request<T>(input: T, admitted: &Admitted) -> S3Request<T> {
     let mut extensions = http::Extensions::new();
-    extensions.insert(who.clone());
+    extensions.insert(admitted.clone());
     S3Request {
         input,
         method: http::Method::GET,
@@ -49,7 +48,7 @@ fn read<T: Serialize + DeserializeOwned>(document: &Value) -> S3Result<T> {
 }
 
 fn write<T: Serialize>(document: &T, ids: Ids) -> S3Result<Value> {
-    names::write(document, ids).map_err(|error| S3Error::internal_error(error))
+    names::write(document, ids).map_err(S3Error::internal_error)
 }
 
 /// Builds an operation's input; every field it needs is given.
@@ -64,7 +63,7 @@ macro_rules! input {
 
 macro_rules! document {
     (
-        $name:literal, $kind:ident = $config:ty, $role:expr, $ids:expr,
+        $name:literal, $kind:ident = $config:ty, $operations:expr, $ids:expr,
         $get:ident($get_input:ident) $found:expr,
         $put:ident($put_input:ident) $set:ident $wrap:expr,
         $delete:ident($delete_input:ident $(, $unset:ident = $empty:expr)?)
@@ -77,31 +76,32 @@ macro_rules! document {
                 $name
             }
 
-            fn role(&self) -> Role {
-                $role
+            fn operations(&self) -> [&'static str; 3] {
+                $operations
             }
 
-            async fn get(&self, ops: &Ops, who: &Principal, bucket: &str) -> S3Result<Option<Value>> {
-                let output = ops.$get(request(input!($get_input, bucket), who)).await?.output;
+            async fn get(&self, ops: &Ops, admitted: &Admitted, bucket: &str) -> S3Result<Option<Value>> {
+                let output = ops.$get(request(input!($get_input, bucket), admitted)).await?.output;
                 let found: Option<$config> = ($found)(output);
                 found.map(|config| write(&config, $ids)).transpose()
             }
 
-            async fn put(&self, ops: &Ops, who: &Principal, bucket: &str, document: &Value) -> S3Result<()> {
+            async fn put(&self, ops: &Ops, admitted: &Admitted, bucket: &str, document: &Value) -> S3Result<()> {
                 let config: $config = read(document)?;
-                ops.$put(request(input!($put_input, bucket, $set = ($wrap)(config)), who)).await.map(drop)
+                ops.$put(request(input!($put_input, bucket, $set = ($wrap)(config)), admitted)).await.map(drop)
             }
 
-            async fn delete(&self, ops: &Ops, who: &Principal, bucket: &str) -> S3Result<()> {
+            async fn delete(&self, ops: &Ops, admitted: &Admitted, bucket: &str) -> S3Result<()> {
                 let input = input!($delete_input, bucket $(, $unset = $empty)?);
-                ops.$delete(request(input, who)).await.map(drop)
+                ops.$delete(request(input, admitted)).await.map(drop)
             }
         }
     };
 }
 
 document! {
-    "cors", Cors = CORSConfiguration, Role::Editor, Ids::Upper,
+    "cors", Cors = CORSConfiguration,
+    ["GetBucketCors", "PutBucketCors", "DeleteBucketCors"], Ids::Upper,
     get_bucket_cors(GetBucketCorsInput) |found: GetBucketCorsOutput| {
         found.cors_rules.map(|cors_rules| CORSConfiguration { cors_rules })
     },
@@ -110,17 +110,19 @@ document! {
 }
 
 document! {
-    "lifecycle", Lifecycle = BucketLifecycleConfiguration, Role::Editor, Ids::Upper,
+    "lifecycle", Lifecycle = BucketLifecycleConfiguration,
+    ["GetBucketLifecycleConfiguration", "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle"], Ids::Upper,
     get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
         |found: GetBucketLifecycleConfigurationOutput| {
-            found.rules.map(|rules| BucketLifecycleConfiguration { rules, ..Default::default() })
+            found.rules.map(|rules| BucketLifecycleConfiguration { rules })
         },
     put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput) set_lifecycle_configuration Some,
     delete_bucket_lifecycle(DeleteBucketLifecycleInput)
 }
 
 document! {
-    "encryption", Encryption = ServerSideEncryptionConfiguration, Role::Editor, Ids::Upper,
+    "encryption", Encryption = ServerSideEncryptionConfiguration,
+    ["GetBucketEncryption", "PutBucketEncryption", "DeleteBucketEncryption"], Ids::Upper,
     get_bucket_encryption(GetBucketEncryptionInput)
         |found: GetBucketEncryptionOutput| found.server_side_encryption_configuration,
     put_bucket_encryption(PutBucketEncryptionInput) set_server_side_encryption_configuration |config| config,
@@ -128,7 +130,8 @@ document! {
 }
 
 document! {
-    "tagging", Tags = Tagging, Role::Editor, Ids::Upper,
+    "tagging", Tags = Tagging,
+    ["GetBucketTagging", "PutBucketTagging", "DeleteBucketTagging"], Ids::Upper,
     get_bucket_tagging(GetBucketTaggingInput)
         |found: GetBucketTaggingOutput| Some(Tagging { tag_set: found.tag_set }),
     put_bucket_tagging(PutBucketTaggingInput) set_tagging |config| config,
@@ -136,7 +139,8 @@ document! {
 }
 
 document! {
-    "website", Website = WebsiteConfiguration, Role::Editor, Ids::Upper,
+    "website", Website = WebsiteConfiguration,
+    ["GetBucketWebsite", "PutBucketWebsite", "DeleteBucketWebsite"], Ids::Upper,
     get_bucket_website(GetBucketWebsiteInput) |found: GetBucketWebsiteOutput| Some(WebsiteConfiguration {
         error_document: found.error_document,
         index_document: found.index_document,
@@ -148,7 +152,8 @@ document! {
 }
 
 document! {
-    "notification", Notification = NotificationConfiguration, Role::Admin, Ids::Title,
+    "notification", Notification = NotificationConfiguration,
+    ["GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration", "PutBucketNotificationConfiguration"], Ids::Title,
     get_bucket_notification_configuration(GetBucketNotificationConfigurationInput)
         |found: GetBucketNotificationConfigurationOutput| {
             let config = NotificationConfiguration {
@@ -168,7 +173,8 @@ document! {
 }
 
 document! {
-    "logging", Logging = plain::Logging, Role::Editor, Ids::Upper,
+    "logging", Logging = plain::Logging,
+    ["GetBucketLogging", "PutBucketLogging", "PutBucketLogging"], Ids::Upper,
     get_bucket_logging(GetBucketLoggingInput)
         |found: GetBucketLoggingOutput| found.logging_enabled.map(plain::Logging::from),
     put_bucket_logging(PutBucketLoggingInput) set_bucket_logging_status BucketLoggingStatus::from,
@@ -176,7 +182,8 @@ document! {
 }
 
 document! {
-    "public-access-block", PublicAccess = PublicAccessBlockConfiguration, Role::Admin, Ids::Upper,
+    "public-access-block", PublicAccess = PublicAccessBlockConfiguration,
+    ["GetPublicAccessBlock", "PutPublicAccessBlock", "DeletePublicAccessBlock"], Ids::Upper,
     get_public_access_block(GetPublicAccessBlockInput)
         |found: GetPublicAccessBlockOutput| found.public_access_block_configuration,
     put_public_access_block(PutPublicAccessBlockInput) set_public_access_block_configuration |config| config,
@@ -184,7 +191,8 @@ document! {
 }
 
 document! {
-    "ownership", Owners = plain::Ownership, Role::Admin, Ids::Upper,
+    "ownership", Owners = plain::Ownership,
+    ["GetBucketOwnershipControls", "PutBucketOwnershipControls", "DeleteBucketOwnershipControls"], Ids::Upper,
     get_bucket_ownership_controls(GetBucketOwnershipControlsInput)
         |found: GetBucketOwnershipControlsOutput| found.ownership_controls.map(plain::Ownership::from),
     put_bucket_ownership_controls(PutBucketOwnershipControlsInput) set_ownership_controls OwnershipControls::from,
@@ -192,7 +200,8 @@ document! {
 }
 
 document! {
-    "object-lock", Lock = ObjectLockConfiguration, Role::Editor, Ids::Upper,
+    "object-lock", Lock = ObjectLockConfiguration,
+    ["GetObjectLockConfiguration", "PutObjectLockConfiguration", "PutObjectLockConfiguration"], Ids::Upper,
     get_object_lock_configuration(GetObjectLockConfigurationInput)
         |found: GetObjectLockConfigurationOutput| found.object_lock_configuration,
     put_object_lock_configuration(PutObjectLockConfigurationInput) set_object_lock_configuration Some,
@@ -213,23 +222,24 @@ impl Document for BucketPolicy {
         "policy"
     }
 
-    fn role(&self) -> Role {
-        Role::Admin
+    fn operations(&self) -> [&'static str; 3] {
+        ["GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"]
     }
 
-    async fn get(&self, ops: &Ops, who: &Principal, bucket: &str) -> S3Result<Option<Value>> {
-        let output = ops.get_bucket_policy(request(input!(GetBucketPolicyInput, bucket), who)).await?.output;
+    async fn get(&self, ops: &Ops, admitted: &Admitted, bucket: &str) -> S3Result<Option<Value>> {
+        let output =
+            ops.get_bucket_policy(request(input!(GetBucketPolicyInput, bucket), admitted)).await?.output;
         let read = |text: String| serde_json::from_str(&text).map_err(S3Error::internal_error);
         output.policy.map(read).transpose()
     }
 
-    async fn put(&self, ops: &Ops, who: &Principal, bucket: &str, document: &Value) -> S3Result<()> {
+    async fn put(&self, ops: &Ops, admitted: &Admitted, bucket: &str, document: &Value) -> S3Result<()> {
         let input = input!(PutBucketPolicyInput, bucket, set_policy = document.to_string());
-        ops.put_bucket_policy(request(input, who)).await.map(drop)
+        ops.put_bucket_policy(request(input, admitted)).await.map(drop)
     }
 
-    async fn delete(&self, ops: &Ops, who: &Principal, bucket: &str) -> S3Result<()> {
-        ops.delete_bucket_policy(request(input!(DeleteBucketPolicyInput, bucket), who)).await.map(drop)
+    async fn delete(&self, ops: &Ops, admitted: &Admitted, bucket: &str) -> S3Result<()> {
+        ops.delete_bucket_policy(request(input!(DeleteBucketPolicyInput, bucket), admitted)).await.map(drop)
     }
 }
 

@@ -8,11 +8,13 @@ mod objects;
 mod presign;
 mod quota;
 mod settings;
+mod shelf;
 mod uploads;
 mod versions;
 mod webhooks;
 
 use super::{
+    access::admit::Gatekeeper,
     model::{ObjectInfo, Version},
     service::Service,
 };
@@ -31,6 +33,7 @@ use axum::{
 };
 use http::{HeaderMap, request::Parts};
 use serde::{Serialize, de::DeserializeOwned};
+use shelf::{Ask, Shelf, Visitor};
 use std::sync::Arc;
 
 type Answer<T> = std::result::Result<T, Problem>;
@@ -44,7 +47,7 @@ const PAGE_MAX: usize = 1000;
 /// `/api/crannog/v1/buckets` and below. Where a path ends in a key, the key has its slashes.
 pub fn router(service: Service, auth: auth::Service, address: Address) -> Router {
     let at = |rest: &str| format!("/api/crannog/v1/buckets{rest}");
-    let links = presign::Links { service: service.clone(), auth, address };
+    let shelf = Shelf { gatekeeper: Gatekeeper { service, auth }, address };
     Router::new()
         .route(&at(""), get(buckets::list).post(buckets::create))
         .route(&at("/{bucket}"), get(buckets::show).patch(buckets::change).delete(buckets::delete))
@@ -65,8 +68,8 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
         .route(&at("/{bucket}/uploads"), get(uploads::list).post(uploads::begin))
         .route(&at("/{bucket}/uploads/{upload}"), post(uploads::complete).delete(uploads::abort))
         .route(&at("/{bucket}/uploads/{upload}/{part}"), put(uploads::part))
-        .with_state(service)
-        .route(&at("/{bucket}/presign"), post(presign::make).with_state(links))
+        .route(&at("/{bucket}/presign"), post(presign::make))
+        .with_state(shelf)
 }
 
 /// The query of a request; one that does not fit is answered with what is wrong.

@@ -5,14 +5,11 @@ use super::{
         digest::Algorithm,
         error::Fault,
         intake::Promise,
-        model::{Deletion, ListQuery, ObjectInfo, Owner, PutOptions},
+        model::{Deletion, ListQuery, ObjectInfo, PutOptions},
     },
-    Answer, Asked, Object, PAGE_MAX, Service, version,
+    Answer, Ask, Asked, Object, PAGE_MAX, Shelf, Visitor, version,
 };
-use crate::{
-    auth::{Editor, Viewer},
-    kernel::{error::Error, http::Json},
-};
+use crate::kernel::{error::Error, http::Json};
 use axum::{
     body::Body,
     extract::{Path, State},
@@ -42,18 +39,20 @@ pub(super) struct Page {
 }
 
 pub(super) async fn list(
-    _: Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
     Asked(listing): Asked<Listing>,
 ) -> Answer<Json<Page>> {
+    let ask = Ask::of("ListObjectsV2", &bucket).with("prefix", Some(&listing.prefix));
+    shelf.admit(&visitor, ask.with("delimiter", listing.delimiter.as_deref())).await?;
     let query = ListQuery {
         prefix: listing.prefix,
         delimiter: listing.delimiter.filter(|delimiter| !delimiter.is_empty()),
         after: listing.after.filter(|after| !after.is_empty()),
         limit: listing.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX),
     };
-    let page = service.list(&bucket, query).await?;
+    let page = shelf.service().list(&bucket, query).await?;
     let objects = page.objects.into_iter().map(Object::from).collect();
     Ok(Json(Page { prefixes: page.prefixes, objects, next: page.next }))
 }
@@ -66,13 +65,15 @@ pub(super) struct View {
 }
 
 pub(super) async fn get(
-    _: Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, key)): Path<(String, String)>,
     Asked(view): Asked<View>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let opened = service.open(&bucket, &key, version(view.version.as_deref())?).await?;
+    let ask = Ask::of("GetObject", &bucket).key(&key).version(view.version.as_deref());
+    shelf.admit(&visitor, ask).await?;
+    let opened = shelf.service().open(&bucket, &key, version(view.version.as_deref())?).await?;
     let info = opened.info.clone();
     let range = asked_range(&headers, &info).map_err(Error::from)?;
     let wanted = range.clone().unwrap_or(0..info.size);
@@ -147,15 +148,17 @@ pub(super) fn promise(headers: &HeaderMap) -> Promise {
 }
 
 pub(super) async fn put(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, key)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer<impl IntoResponse> {
-    let options = PutOptions::of_type(content_type(&headers, &key));
+    let admitted = shelf.admit(&visitor, Ask::of("PutObject", &bucket).key(&key)).await?;
+    let mut options = PutOptions::of_type(content_type(&headers, &key));
+    admitted.mark(&mut options.traits);
     let body = body.into_data_stream().map_err(io::Error::other);
-    let info = service.put_promised(&bucket, &key, body, options, promise(&headers)).await?;
+    let info = shelf.service().put_promised(&bucket, &key, body, options, promise(&headers)).await?;
     Ok((StatusCode::CREATED, Json(Object::from(info))))
 }
 
@@ -166,15 +169,16 @@ pub(super) struct Which {
 }
 
 pub(super) async fn delete(
-    Editor(who): Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, key)): Path<(String, String)>,
     Asked(which): Asked<Which>,
 ) -> Answer<StatusCode> {
+    let ask = Ask::of("DeleteObject", &bucket).key(&key).version(which.version.as_deref());
+    let admitted = shelf.admit(&visitor, ask).await?;
     let version = version(which.version.as_deref())?;
-    tracing::debug!(bucket, key, user = who.user, "deleting an object");
     let wanted = Deletion { key, version, ..Deletion::default() };
-    service.delete_one(&bucket, wanted, Owner::default()).await?;
+    shelf.service().delete_one(&bucket, wanted, admitted.owner).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -195,7 +199,7 @@ mod tests {
         assert_eq!(range("bytes=-9", 5), Ok(Some(0..5)));
         assert_eq!(range("bytes=0-1,3-4", 5), Ok(None));
         assert_eq!(range("lines=0-1", 5), Ok(None));
-        assert_eq!(range(&"bytes=0-18446744073709551615", 5), Ok(Some(0..5)));
+        assert_eq!(range("bytes=0-18446744073709551615", 5), Ok(Some(0..5)));
         assert!(range("bytes=5-", 5).is_err() && range("bytes=-0", 5).is_err());
     }
 }

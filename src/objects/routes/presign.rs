@@ -3,10 +3,10 @@
 
 use super::{
     super::{REGION, names},
-    Address, Answer, Service, version,
+    Answer, Ask, Shelf, Visitor, version,
 };
 use crate::{
-    auth::{self, Principal, Role, Viewer},
+    auth::{self, Principal},
     kernel::{
         clock::{now_ms, rfc3339},
         error::{Error, Result},
@@ -20,14 +20,6 @@ use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-/// What the links of all users are made with.
-#[derive(Clone)]
-pub(super) struct Links {
-    pub service: Service,
-    pub auth: auth::Service,
-    pub address: Address,
-}
 
 /// The label of a user's key for links, in the list of their S3 keys.
 const LABEL: &str = "presigned links";
@@ -55,8 +47,8 @@ pub(super) struct Link {
 }
 
 pub(super) async fn make(
-    Viewer(who): Viewer,
-    State(links): State<Links>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
     headers: HeaderMap,
     Json(wanted): Json<Wanted>,
@@ -77,17 +69,17 @@ pub(super) async fn make(
     }
     names::check_key(&wanted.key).map_err(Error::from)?;
     let version = version(wanted.version.as_deref())?;
-    if method == "PUT" {
-        who.require(Role::Editor)?;
-        links.service.bucket(&bucket).await?;
-    } else {
-        links.service.head_version(&bucket, &wanted.key, version).await?;
+    let operation = if method == "PUT" { "PutObject" } else { "GetObject" };
+    let ask = Ask::of(operation, &bucket).key(&wanted.key).version(wanted.version.as_deref());
+    shelf.admit(&visitor, ask).await?;
+    if method == "GET" {
+        shelf.service().head_version(&bucket, &wanted.key, version).await?;
     }
-    let (access_key, secret) = links.key_of(&who).await?;
+    let (access_key, secret) = key_of(&shelf.gatekeeper.auth, &visitor.caller.principal).await?;
     let now = DateTime::from_timestamp_millis(now_ms()).unwrap_or_default();
-    let base = (links.address)(&headers);
+    let base = (shelf.address)(&headers);
     let version = version.map(|version| version.to_string());
-    let asked = Asked {
+    let asked = Signing {
         method,
         base: base.trim_end_matches('/'),
         path: format!("/{}/{}", utf8_percent_encode(&bucket, ANY), utf8_percent_encode(&wanted.key, PATH)),
@@ -100,21 +92,19 @@ pub(super) async fn make(
     Ok(Json(Link { url: asked.signed(&secret), method, expires_at }))
 }
 
-impl Links {
-    /// The user's key for links, made when first needed.
-    async fn key_of(&self, who: &Principal) -> Result<(String, String)> {
-        let keys = self.auth.s3_key_list(Some(who.user.clone())).await?;
-        if let Some(key) = keys.into_iter().find(|key| key.label == LABEL)
-            && let Some((secret, _)) = self.auth.s3_secret(&key.access_key_id).await?
-        {
-            return Ok((key.access_key_id, secret));
-        }
-        self.auth.s3_key_issue(&who.user, LABEL).await
+/// The user's key for links, made when first needed.
+async fn key_of(auth: &auth::Service, who: &Principal) -> Result<(String, String)> {
+    let keys = auth.s3_key_list(Some(who.user.clone())).await?;
+    if let Some(info) = keys.into_iter().find(|key| key.label == LABEL)
+        && let Some(key) = auth.s3_key(&info.access_key_id).await?
+    {
+        return Ok((info.access_key_id, key.secret.clone()));
     }
+    auth.s3_key_issue(&who.user, LABEL).await
 }
 
 /// A request to be signed by its query, as SigV4 has it.
-struct Asked<'a> {
+struct Signing<'a> {
     method: &'static str,
     /// `http://host:port`
     base: &'a str,
@@ -125,7 +115,7 @@ struct Asked<'a> {
     now: DateTime<Utc>,
 }
 
-impl Asked<'_> {
+impl Signing<'_> {
     fn signed(&self, secret: &str) -> String {
         let (day, time) =
             (self.now.format("%Y%m%d").to_string(), self.now.format("%Y%m%dT%H%M%SZ").to_string());
@@ -184,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_link_names_its_key_escaped_and_its_parameters_in_order() {
-        let asked = Asked {
+        let asked = Signing {
             method: "GET",
             base: "http://127.0.0.1:9000",
             path: format!("/b/{}", utf8_percent_encode("a b/ü?.txt", PATH)),

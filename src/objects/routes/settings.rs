@@ -1,16 +1,13 @@
 //! The settings of a bucket over HTTP: each a JSON document under its name.
 
 use super::{
-    super::s3::{Ops, ops},
-    Answer, Service,
+    super::s3::ops,
+    Answer, Ask, Shelf, Visitor,
     documents::{self, Document},
 };
-use crate::{
-    auth::{Principal, Viewer},
-    kernel::{
-        error::{Error, Kind, Result},
-        http::Json,
-    },
+use crate::kernel::{
+    error::{Error, Kind, Result},
+    http::Json,
 };
 use axum::extract::{Path, State};
 use http::StatusCode;
@@ -19,15 +16,20 @@ use serde_json::{Map, Value, json};
 
 /// Every setting this server has: its document, or null where the bucket has none.
 pub(super) async fn all(
-    Viewer(who): Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
 ) -> Answer<Json<Value>> {
-    service.bucket(&bucket).await?;
-    let ops = ops(&service);
+    let ops = ops(&shelf.gatekeeper);
     let mut found = Map::new();
     for document in documents::ALL {
-        match document.get(&ops, &who, &bucket).await {
+        let [get, ..] = document.operations();
+        // What the visitor may not see is left out, as what this server does not have.
+        let admitted = match shelf.admit(&visitor, Ask::of(get, &bucket)).await {
+            Err(error) if error.kind == Kind::Forbidden => continue,
+            admitted => admitted?,
+        };
+        match document.get(&ops, &admitted, &bucket).await {
             Ok(value) => found.insert(document.name().to_owned(), value.unwrap_or_default()),
             Err(error) if is_missing(&error) => found.insert(document.name().to_owned(), Value::Null),
             Err(error) if *error.code() == S3ErrorCode::NotImplemented => None,
@@ -43,39 +45,52 @@ fn is_missing(error: &S3Error) -> bool {
 }
 
 pub(super) async fn show(
-    Viewer(who): Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, name)): Path<(String, String)>,
 ) -> Answer<Json<Value>> {
-    let found = named(&name)?.get(&ops(&service), &who, &bucket).await.map_err(refusal)?;
+    let kind = named(&name)?;
+    let found = current(kind, &shelf, &visitor, &bucket).await?;
     let missing = || Error::not_found(format!("The bucket {bucket:?} has no {name} document."));
     Ok(Json(found.ok_or_else(missing)?))
 }
 
 pub(super) async fn put(
-    Viewer(who): Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, name)): Path<(String, String)>,
     Json(document): Json<Value>,
 ) -> Answer<Json<Value>> {
-    let (kind, ops) = (allowed(&name, &who)?, ops(&service));
-    kind.put(&ops, &who, &bucket, &document).await.map_err(refusal)?;
-    Ok(Json(current(kind, &ops, &who, &bucket).await?))
+    let kind = named(&name)?;
+    let [_, put, _] = kind.operations();
+    let admitted = shelf.admit(&visitor, Ask::of(put, &bucket)).await?;
+    kind.put(&ops(&shelf.gatekeeper), &admitted, &bucket, &document).await.map_err(refusal)?;
+    Ok(Json(current(kind, &shelf, &visitor, &bucket).await?.unwrap_or_default()))
 }
 
-async fn current(kind: &dyn Document, ops: &Ops, who: &Principal, bucket: &str) -> Result<Value> {
-    match kind.get(ops, who, bucket).await {
-        Err(error) if !is_missing(&error) => Err(refusal(error)),
-        found => Ok(found.ok().flatten().unwrap_or_default()),
+async fn current(
+    kind: &dyn Document,
+    shelf: &Shelf,
+    visitor: &Visitor,
+    bucket: &str,
+) -> Result<Option<Value>> {
+    let [get, ..] = kind.operations();
+    let admitted = shelf.admit(visitor, Ask::of(get, bucket)).await?;
+    match kind.get(&ops(&shelf.gatekeeper), &admitted, bucket).await {
+        Err(error) if is_missing(&error) => Ok(None),
+        found => found.map_err(refusal),
     }
 }
 
 pub(super) async fn delete(
-    Viewer(who): Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, name)): Path<(String, String)>,
 ) -> Answer<StatusCode> {
-    allowed(&name, &who)?.delete(&ops(&service), &who, &bucket).await.map_err(refusal)?;
+    let kind = named(&name)?;
+    let [_, _, delete] = kind.operations();
+    let admitted = shelf.admit(&visitor, Ask::of(delete, &bucket)).await?;
+    kind.delete(&ops(&shelf.gatekeeper), &admitted, &bucket).await.map_err(refusal)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -85,13 +100,6 @@ fn named(name: &str) -> Result<&'static dyn Document> {
         Error::not_found(format!("There is no setting {name:?}. There are: {}.", names.join(", ")))
     };
     documents::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(unknown)
-}
-
-/// The kind of setting, if the user may change it.
-fn allowed(name: &str, who: &Principal) -> Result<&'static dyn Document> {
-    let kind = named(name)?;
-    who.require(kind.role())?;
-    Ok(kind)
 }
 
 fn status(error: &S3Error) -> StatusCode {

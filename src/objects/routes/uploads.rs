@@ -5,12 +5,9 @@ use super::{
         model::PutOptions,
         multipart::{Completion, ListedPart},
     },
-    Answer, Asked, Object, PAGE_MAX, Service, objects,
+    Answer, Ask, Asked, Object, PAGE_MAX, Shelf, Visitor, objects,
 };
-use crate::{
-    auth::{Editor, Viewer},
-    kernel::{clock::rfc3339, http::Json},
-};
+use crate::kernel::{clock::rfc3339, http::Json};
 use axum::{
     body::Body,
     extract::{Path, State},
@@ -31,13 +28,15 @@ pub(super) struct Prefix {
 
 /// Uploads that were begun and not yet completed.
 pub(super) async fn list(
-    _: Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
     Asked(asked): Asked<Prefix>,
 ) -> Answer<Json<Value>> {
+    let ask = Ask::of("ListMultipartUploads", &bucket).with("prefix", Some(&asked.prefix));
+    shelf.admit(&visitor, ask).await?;
     let start = (String::new(), String::new());
-    let uploads = service.upload_list(&bucket, &asked.prefix, start, PAGE_MAX).await?;
+    let uploads = shelf.service().upload_list(&bucket, &asked.prefix, start, PAGE_MAX).await?;
     let shown = uploads
         .into_iter()
         .map(|upload| json!({ "id": upload.id, "key": upload.key, "begun_at": rfc3339(upload.created_ms) }));
@@ -52,13 +51,16 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn begin(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
     Json(wanted): Json<Wanted>,
 ) -> Answer<impl IntoResponse> {
     let kind = wanted.content_type.or_else(|| objects::content_type(&HeaderMap::new(), &wanted.key));
-    let upload = service.upload_create(&bucket, &wanted.key, PutOptions::of_type(kind), None).await?;
+    let ask = Ask::of("CreateMultipartUpload", &bucket).key(&wanted.key);
+    let mut options = PutOptions::of_type(kind);
+    shelf.admit(&visitor, ask).await?.mark(&mut options.traits);
+    let upload = shelf.service().upload_create(&bucket, &wanted.key, options, None).await?;
     Ok((StatusCode::CREATED, Json(json!({ "id": upload.id }))))
 }
 
@@ -69,16 +71,17 @@ pub(super) struct Key {
 }
 
 pub(super) async fn part(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, upload, number)): Path<(String, String, u32)>,
     Asked(Key { key }): Asked<Key>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer<Json<Value>> {
+    shelf.admit(&visitor, Ask::of("UploadPart", &bucket).key(&key)).await?;
     let body = body.into_data_stream().map_err(io::Error::other);
     let promise = super::super::intake::Promise { compute: Vec::new(), ..objects::promise(&headers) };
-    let (part, _) = service.part_put((&bucket, &key, &upload), number, body, promise).await?;
+    let (part, _) = shelf.service().part_put((&bucket, &key, &upload), number, body, promise).await?;
     Ok(Json(json!({ "number": part.number, "size": part.size, "etag": part.etag })))
 }
 
@@ -97,24 +100,26 @@ struct Part {
 }
 
 pub(super) async fn complete(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, upload)): Path<(String, String)>,
     Json(wanted): Json<Parts>,
 ) -> Answer<impl IntoResponse> {
+    shelf.admit(&visitor, Ask::of("CompleteMultipartUpload", &bucket).key(&wanted.key)).await?;
     let listed = |part: Part| ListedPart { number: part.number, etag: part.etag, checksums: Vec::new() };
     let parts = wanted.parts.into_iter().map(listed).collect();
     let completion = Completion { parts, ..Completion::default() };
-    let info = service.upload_complete(&bucket, &wanted.key, &upload, completion).await?;
+    let info = shelf.service().upload_complete(&bucket, &wanted.key, &upload, completion).await?;
     Ok((StatusCode::CREATED, Json(Object::from(info))))
 }
 
 pub(super) async fn abort(
-    _: Editor,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path((bucket, upload)): Path<(String, String)>,
     Asked(Key { key }): Asked<Key>,
 ) -> Answer<StatusCode> {
-    service.upload_abort(&bucket, &key, &upload).await?;
+    shelf.admit(&visitor, Ask::of("AbortMultipartUpload", &bucket).key(&key)).await?;
+    shelf.service().upload_abort(&bucket, &key, &upload).await?;
     Ok(StatusCode::NO_CONTENT)
 }

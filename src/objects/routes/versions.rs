@@ -1,7 +1,7 @@
 //! Every version of the objects below a prefix, delete markers included.
 
-use super::{super::model::VersionQuery, Answer, Asked, Object, PAGE_MAX, Service, version};
-use crate::{auth::Viewer, kernel::http::Json};
+use super::{super::model::VersionQuery, Answer, Ask, Asked, Object, PAGE_MAX, Shelf, Visitor, version};
+use crate::kernel::http::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 
@@ -31,11 +31,13 @@ struct Next {
 }
 
 pub(super) async fn list(
-    _: Viewer,
-    State(service): State<Service>,
+    visitor: Visitor,
+    State(shelf): State<Shelf>,
     Path(bucket): Path<String>,
     Asked(listing): Asked<Listing>,
 ) -> Answer<Json<Page>> {
+    let ask = Ask::of("ListObjectVersions", &bucket).with("prefix", Some(&listing.prefix));
+    shelf.admit(&visitor, ask.with("delimiter", listing.delimiter.as_deref())).await?;
     let older = version(listing.after_version.as_deref())?;
     let query = VersionQuery {
         prefix: listing.prefix,
@@ -43,7 +45,7 @@ pub(super) async fn list(
         after: listing.after.filter(|after| !after.is_empty()).map(|after| (after, older)),
         limit: listing.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX),
     };
-    let page = service.list_versions(&bucket, query).await?;
+    let page = shelf.service().list_versions(&bucket, query).await?;
     let next = page
         .next
         .map(|(after, version)| Next { after, after_version: version.map(|version| version.to_string()) });

@@ -64,8 +64,8 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
 }
 
 /// The operations without the door: for callers inside, who have been let in already.
-pub(super) fn ops(service: &Service) -> Ops {
-    Ops(service.clone())
+pub(super) fn ops(gatekeeper: &Gatekeeper) -> Ops {
+    ops::Ops(gatekeeper.service.clone(), gatekeeper.clone())
 }
 
 /// What answers on :9000, and on :5000 for requests that carry an AWS signature.
