@@ -2,6 +2,7 @@
 
 mod batch;
 mod buckets;
+mod care;
 mod details;
 mod documents;
 mod objects;
@@ -57,6 +58,8 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
             get(settings::show).put(settings::put).delete(settings::delete),
         )
         .route(&at("/{bucket}/quota"), get(quota::get).put(quota::put))
+        .route("/api/crannog/v1/fsck", post(care::fsck))
+        .route("/api/crannog/v1/scrub", get(care::scrub))
         .route("/api/crannog/v1/webhooks", get(webhooks::list))
         .route("/api/crannog/v1/webhooks/{name}", put(webhooks::put).delete(webhooks::delete))
         .route(&at("/{bucket}/objects"), get(objects::list))
