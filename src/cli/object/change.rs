@@ -79,7 +79,8 @@ pub async fn tag(
     if !set.is_empty() || !remove.is_empty() {
         tags.retain(|key, _| !remove.contains(key));
         tags.extend(set.iter().map(|(key, value)| (key.clone(), json!(value))));
-        client.patch(&path, &json!({ "tags": tags })).await?;
+        let changed = client.patch(&path, &json!({ "tags": tags })).await?;
+        tags = changed["tags"].as_object().cloned().unwrap_or_default();
     }
     let lines: String = tags.iter().map(|(key, value)| format!("{key}={}\n", text(value))).collect();
     print(&lines)
