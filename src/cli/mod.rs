@@ -17,6 +17,7 @@ mod s3;
 mod serve;
 mod settings;
 mod status;
+mod user;
 mod version;
 
 pub use failure::Failure;
@@ -61,15 +62,18 @@ enum Command {
     /// Work with objects: list, put, get, delete, versions, tags, links
     #[command(subcommand)]
     Object(object::Command),
-    /// Manage the keys that sign S3 requests
-    #[command(subcommand)]
-    S3(s3::Command),
     /// Work with pipelines: list, run, logs, apply, validate
     #[command(subcommand)]
     Pipeline(pipeline::Command),
     /// Serve models: make, list, show, delete and ask endpoints
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Work with users: list, create, update, delete
+    #[command(subcommand)]
+    User(user::Command),
+    /// Work with S3 keys: key list, key create, key delete
+    #[command(subcommand)]
+    S3(s3::Command),
     /// Check that what the database says and what the disk has agree
     Fsck(fsck::Arguments),
     /// Show or check the configuration
@@ -108,9 +112,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(arguments) => status::run(&global, &arguments),
         Command::Bucket(command) => bucket::run(&global, &command),
         Command::Object(command) => object::run(&global, &command),
-        Command::S3(command) => s3::run(&global, &command),
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
+        Command::User(command) => user::run(&global, &command),
+        Command::S3(command) => s3::run(&global, &command),
         Command::Fsck(arguments) => fsck::run(&global, &arguments),
         Command::Config(command) => config::run(&global, &command),
         Command::K8s(command) => k8s::run(&command),

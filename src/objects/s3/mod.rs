@@ -21,6 +21,7 @@ mod place;
 mod policy;
 mod polish;
 mod setting;
+mod sts;
 mod upload;
 mod website;
 
@@ -57,7 +58,8 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
-    builder.set_access(guard::Guard(gatekeeper));
+    builder.set_access(guard::Guard(gatekeeper.clone()));
+    builder.set_route(sts::Sts(gatekeeper));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
     S3Door { s3: builder.build(), objects: service }
@@ -96,6 +98,7 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     let request_id = given.map_or_else(id::ordered, str::to_owned);
     let resource = request.uri().path().to_owned();
     let attributes = polish::asks_attributes(request.method(), request.uri());
+    let is_sts = sts::is_sts(request.method(), request.uri(), request.headers());
     let (mut parts, body) = request.into_parts();
     date::complete(&mut parts.headers);
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
@@ -117,7 +120,11 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    let mut response = polish::polish(response.map(Body::new), &request_id, &resource, attributes).await;
+    let response = response.map(Body::new);
+    let mut response = match is_sts && !response.status().is_success() {
+        true => polish::rewrite(response, |document| sts::framed(document, &request_id)).await,
+        false => polish::polish(response, &request_id, &resource, attributes).await,
+    };
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amz-request-id", value);
     }

@@ -35,7 +35,11 @@ pub async fn polish(
     response
 }
 
-async fn rewrite(response: Response<Body>, change: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Response<Body> {
+/// Puts another document in the place of a response's.
+pub async fn rewrite(
+    response: Response<Body>,
+    change: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     let document =
         Limited::new(body, DOCUMENT_MAX).collect().await.map(|all| all.to_bytes()).unwrap_or_default();
