@@ -10,6 +10,7 @@ pub mod failure;
 mod fsck;
 mod image;
 mod k8s;
+mod kms;
 mod object;
 mod pipeline;
 mod place;
@@ -68,6 +69,9 @@ enum Command {
     /// Serve models: make, list, show, delete and ask endpoints
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Manage the keys that encrypt objects at rest
+    #[command(subcommand)]
+    Kms(kms::Command),
     /// Work with users: list, create, update, delete
     #[command(subcommand)]
     User(user::Command),
@@ -114,6 +118,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Object(command) => object::run(&global, &command),
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
+        Command::Kms(command) => kms::run(&global, &command),
         Command::User(command) => user::run(&global, &command),
         Command::S3(command) => s3::run(&global, &command),
         Command::Fsck(arguments) => fsck::run(&global, &arguments),

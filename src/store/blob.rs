@@ -26,7 +26,20 @@ const WRITE_CHUNK: usize = 256 << 10;
 
 /// Sees every byte on its way to the disk, off the async threads: where digests are made.
 pub trait Tap: Send + 'static {
+    /// The blob's name, before its first byte.
+    fn name(&mut self, _blob: &str) {}
+
     fn see(&mut self, bytes: &[u8]);
+
+    /// What is written for these bytes, when that is not they themselves.
+    fn change(&mut self, _bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// What is written behind the last of them.
+    fn end(&mut self) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The folder of blobs. Cloning it is cheap.
@@ -55,8 +68,9 @@ impl Blobs {
     }
 
     /// Starts a new blob. Dropped before `finish`, it leaves nothing behind.
-    pub fn writer<T: Tap>(&self, tap: T) -> Writer<T> {
+    pub fn writer<T: Tap>(&self, mut tap: T) -> Writer<T> {
         let id = id::ordered();
+        tap.name(&id);
         let claim = self.claim(&id);
         let path = self.0.folder.join(&id);
         Writer {
@@ -218,6 +232,8 @@ impl<T: Tap> Writer<T> {
         let folder = self.blobs.0.folder.clone();
         let finish = move || {
             sink.take(&rest)?;
+            let end = sink.tap.end()?;
+            sink.append(&end)?;
             let file = sink.file()?;
             file.file.sync_all()?;
             fs_err::File::open(folder)?.sync_all()?;
@@ -254,7 +270,10 @@ impl<T: Tap> Sink<T> {
     fn take(&mut self, chunks: &[Bytes]) -> io::Result<()> {
         for chunk in chunks {
             self.tap.see(chunk);
-            self.append(chunk)?;
+            match self.tap.change(chunk)? {
+                Some(changed) => self.append(&changed)?,
+                None => self.append(chunk)?,
+            }
         }
         Ok(())
     }

@@ -88,6 +88,7 @@ pub async fn show(
         ("Version", "version"),
         ("Storage class", "storage_class"),
         ("Owner", "owner"),
+        ("Encrypted", "encryption"),
     ] {
         row(name, text(&details[field]));
     }

@@ -4,6 +4,7 @@ use super::{
     super::{
         access::admit::Admitted,
         copy::CopyOptions,
+        crypt::Mode,
         model::{ObjectInfo, Retention, RetentionMode, SystemHeaders, Traits, Version},
         s3::ops,
     },
@@ -45,6 +46,16 @@ pub(super) struct Details {
     retention: Option<Kept>,
     legal_hold: bool,
     redirect: Option<String>,
+    /// Whose key it is encrypted with: `server`, `customer`, or the name of a key.
+    encryption: Option<String>,
+}
+
+fn encryption(traits: &Traits) -> Option<String> {
+    Some(match &traits.seal.as_ref()?.mode {
+        Mode::Server => "server".to_owned(),
+        Mode::Customer => "customer".to_owned(),
+        Mode::Kms { key, .. } => key.clone(),
+    })
 }
 
 /// Until when a version may not be deleted.
@@ -75,6 +86,7 @@ impl From<ObjectInfo> for Details {
             parts: info.parts.as_ref().map(Vec::len),
             retention: traits.retention.as_ref().map(Kept::from),
             legal_hold: traits.legal_hold.unwrap_or_default(),
+            encryption: encryption(&info.traits),
             redirect: traits.redirect,
             object: info.into(),
         }

@@ -48,6 +48,7 @@ const PAGE_MAX: usize = 1000;
 /// `/api/crannog/v1/buckets` and below. Where a path ends in a key, the key has its slashes.
 pub fn router(service: Service, auth: auth::Service, address: Address) -> Router {
     let at = |rest: &str| format!("/api/crannog/v1/buckets{rest}");
+    let keys = super::crypt::router(service.clone());
     let shelf = Shelf { gatekeeper: Gatekeeper { service, auth }, address };
     Router::new()
         .route(&at(""), get(buckets::list).post(buckets::create))
@@ -73,6 +74,7 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
         .route(&at("/{bucket}/uploads/{upload}/{part}"), put(uploads::part))
         .route(&at("/{bucket}/presign"), post(presign::make))
         .with_state(shelf)
+        .merge(keys)
 }
 
 /// The query of a request; one that does not fit is answered with what is wrong.

@@ -81,7 +81,8 @@ pub(super) async fn part(
     shelf.admit(&visitor, Ask::of("UploadPart", &bucket).key(&key)).await?;
     let body = body.into_data_stream().map_err(io::Error::other);
     let promise = super::super::intake::Promise { compute: Vec::new(), ..objects::promise(&headers) };
-    let (part, _) = shelf.service().part_put((&bucket, &key, &upload), number, body, promise).await?;
+    let at = (bucket.as_str(), key.as_str(), upload.as_str());
+    let part = shelf.service().part_put(at, number, body, promise, None).await?.part;
     Ok(Json(json!({ "number": part.number, "size": part.size, "etag": part.etag })))
 }
 

@@ -9,6 +9,7 @@ mod copy;
 mod cors;
 mod date;
 mod document;
+mod form;
 mod gate;
 mod guard;
 mod lifecycle;
@@ -21,6 +22,7 @@ mod place;
 mod policy;
 mod polish;
 mod setting;
+mod sse;
 mod sts;
 mod upload;
 mod website;
@@ -35,8 +37,8 @@ use crate::{
 };
 use axum::body::Body;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use s3s::{S3Error, S3ErrorCode, service::S3Service};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use s3s::{HttpError, S3Error, S3ErrorCode, service::S3Service};
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -59,10 +61,10 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
     builder.set_access(guard::Guard(gatekeeper.clone()));
-    builder.set_route(sts::Sts(gatekeeper));
+    builder.set_route(sts::Sts(gatekeeper.clone()));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
-    S3Door { s3: builder.build(), objects: service }
+    S3Door { s3: builder.build(), objects: service, gatekeeper }
 }
 
 /// The operations without the door: for callers inside, who have been let in already.
@@ -75,6 +77,8 @@ pub(super) fn ops(gatekeeper: &Gatekeeper) -> Ops {
 pub struct S3Door {
     s3: S3Service,
     objects: Service,
+    /// For what does not go through s3s.
+    gatekeeper: Gatekeeper,
 }
 
 impl tower::Service<Request<Body>> for S3Door {
@@ -104,23 +108,13 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;
-    let response = if parts.method == Method::OPTIONS {
-        cors::preflight(&door.objects, &parts).await.or_else(error_document)
-    } else if let Err(refusal) = gate::check(&parts) {
-        error_document(refusal)
-    } else {
-        let (body, broken) = document::watch(&parts, body);
-        let request = Request::from_parts(parts, body);
-        let answer = asker.asks(access::with_caller(door.s3.call(request))).await;
-        broken.why().map_or(answer, |fault| error_document(convert::error(fault.into())))
-    };
+    let response = asker.asks(access::with_caller(respond(door, parts, body))).await;
     let response = response.unwrap_or_else(|error| {
         tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
-        let mut response = Response::new(s3s::Body::empty());
+        let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    let response = response.map(Body::new);
     let mut response = match is_sts && !response.status().is_success() {
         true => polish::rewrite(response, |document| sts::framed(document, &request_id)).await,
         false => polish::polish(response, &request_id, &resource, attributes).await,
@@ -135,6 +129,25 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     response
 }
 
+async fn respond(door: S3Door, parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
+    if parts.method == Method::OPTIONS {
+        let answer = cors::preflight(&door.objects, &parts).await;
+        return answer.map(|answer| answer.map(Body::new)).or_else(error_document);
+    }
+    if let Err(refusal) = gate::check(&parts) {
+        return error_document(refusal);
+    }
+    if form::is_form(&parts) {
+        return form::post(&door.gatekeeper, &parts, body).await.or_else(error_document);
+    }
+    let (body, broken) = document::watch(&parts, body);
+    let answer = door.s3.call(Request::from_parts(parts, body)).await;
+    match broken.why() {
+        Some(fault) => error_document(convert::error(fault.into())),
+        None => Ok(answer?.map(Body::new)),
+    }
+}
+
 /// An error whose code s3s has no name for.
 fn refuse_as(
     code: &'static str,
@@ -146,9 +159,10 @@ fn refuse_as(
     refusal
 }
 
-fn error_document(error: S3Error) -> Result<Response<s3s::Body>, s3s::HttpError> {
+fn error_document(error: S3Error) -> Result<Response<Body>, HttpError> {
     let error = convert::with_status(error, StatusCode::BAD_REQUEST);
-    error.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error)))
+    let response = error.to_http_response().map_err(|error| HttpError::new(Box::new(error)))?;
+    Ok(response.map(Body::new))
 }
 
 /// An error of the S3 protocol with a sentence of ours.

@@ -66,14 +66,14 @@ impl S3 for Ops {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        object::get(&self.0, request.input).await.map(S3Response::new)
+        object::get(&self.0, request).await.map(S3Response::new)
     }
 
     async fn head_object(
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        object::head(&self.0, request.input).await
+        object::head(&self.0, request).await
     }
 
     async fn delete_object(
@@ -221,7 +221,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        upload::complete(&self.0, request.input).await.map(S3Response::new)
+        upload::complete(&self.0, request.input).await
     }
 
     async fn abort_multipart_upload(

@@ -16,7 +16,7 @@ export interface VersionPage { prefixes: string[]; versions: Obj[]; next: { afte
 export type Pairs = Record<string, string>;
 export interface Retention { mode: "GOVERNANCE" | "COMPLIANCE"; until: string }
 export interface Details extends Obj {
-  owner: string; headers: Pairs; metadata: Pairs; tags: Pairs; checksums: Pairs; parts: number | null; retention: Retention | null; legal_hold: boolean; redirect: string | null;
+  owner: string; headers: Pairs; metadata: Pairs; tags: Pairs; checksums: Pairs; parts: number | null; retention: Retention | null; legal_hold: boolean; redirect: string | null; encryption: string | null;
 }
 export interface Change { tags?: Pairs; content_type?: string; headers?: Pairs; metadata?: Pairs; legal_hold?: boolean; retention?: Retention; bypass_governance?: boolean }
 export interface Outcome { deleted: number; refused: number; errors: { key: string; version: string | null; detail: string }[] }

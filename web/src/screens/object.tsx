@@ -45,7 +45,8 @@ export function ObjectPanel({ bucket, name, version, folder, after }: Props) {
       </nav>
       {found.error && (found.error.status === 404 && keeps ? <Empty kind="none" icon="slash" title="This object was deleted">{keeps && <p>Its earlier versions are under Versions.</p>}</Empty> : <Problem error={found.error} retry={found.reload} />)}
       {!object && !found.error && <div class="card-body"><Skeleton /></div>}
-      {tab === "preview" && file && <PreviewBody file={file} key={file.url} />}
+      {tab === "preview" && file && object?.encryption === "customer" && <Empty kind="none" icon="lock" title="Encrypted with a key its client holds">Only who has the key can read it.</Empty>}
+      {tab === "preview" && file && object?.encryption !== "customer" && <PreviewBody file={file} key={file.url} />}
       {tab === "details" && object && <ObjectFacts bucket={bucket} object={object} edit={edit} open={setDialog} />}
       {tab === "versions" && keeps && <Versions bucket={bucket.name} name={name} current={version} edit={edit} after={changed} />}
       {dialog === "share" && object && <Presign bucket={bucket.name} object={object} version={version} close={close} />}
@@ -66,7 +67,7 @@ function ObjectFacts({ bucket, object, edit, open }: { bucket: store.Bucket; obj
       <Facts items={[
         ["Size", <span title={`${number(object.size)} bytes`}>{bytes(object.size)}</span>], ["Type", object.content_type ?? "unknown"], ["Changed", <Time at={object.last_modified} />], ["ETag", <code>{object.etag}</code>],
         bucket.versioning !== "off" && ["Version", <span class="id"><code>{object.version}</code><Copy text={object.version} label="Copy version id" /></span>],
-        ["Storage class", object.storage_class ?? "STANDARD"], object.owner !== "crannog" && ["Owner", object.owner], object.parts !== null && ["Uploaded in", `${object.parts} parts`], object.redirect !== null && ["Redirects to", <code>{object.redirect}</code>],
+        ["Storage class", object.storage_class ?? "STANDARD"], object.encryption !== null && ["Encrypted", { server: "with the server's key", customer: "with a key its client holds" }[object.encryption] ?? `with key ${object.encryption}`], object.owner !== "crannog" && ["Owner", object.owner], object.parts !== null && ["Uploaded in", `${object.parts} parts`], object.redirect !== null && ["Redirects to", <code>{object.redirect}</code>],
         ...Object.entries(object.checksums).map(([name, sum]): [string, ComponentChildren] => [name, <code>{sum}</code>]),
       ]} />
       <Section title="Tags" edit={edit} open={() => open("tags")} pairs={object.tags} none="No tags." />
