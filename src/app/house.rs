@@ -61,6 +61,7 @@ impl House {
         self.objects.start_collector(tasks);
         self.objects.start_lifecycle(tasks, objects.lifecycle_day_s, objects.upload_expiry.0);
         self.objects.start_delivery(tasks)?;
+        self.objects.start_logs(tasks, objects.log_interval.0);
         self.objects.start_scrubber(tasks, objects.scrub_period.0);
         self.serving.start(tasks);
         self.pipelines.start(tasks);

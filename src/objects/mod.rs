@@ -27,6 +27,7 @@ pub mod fsck;
 mod intake;
 mod lifecycle;
 mod lock;
+mod logging;
 pub mod model;
 mod multipart;
 mod names;
