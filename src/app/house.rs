@@ -85,11 +85,17 @@ impl House {
         BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
     }
 
+    /// Where the S3 door is for who asks on the main door.
+    fn s3_address(&self) -> objects::Address {
+        let health = self.health.clone();
+        Arc::new(move |headers| health.s3_url_for(headers))
+    }
+
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
-            .merge(objects::router(self.objects.clone()))
+            .merge(objects::router(self.objects.clone(), self.auth.clone(), self.s3_address()))
             .merge(tracking::router(self.tracking.clone()))
             .merge(registry::router(self.registry.clone()))
             .merge(serving::router(self.serving.clone()))

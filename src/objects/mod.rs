@@ -49,6 +49,6 @@ pub use error::Fault;
 pub use model::{BucketInfo, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
 pub use notify::Starter;
 pub use read::ByteStream;
-pub use routes::router;
+pub use routes::{Address, router};
 pub use s3::{REGION, S3Door, is_s3_request, s3_service};
 pub use service::Service;

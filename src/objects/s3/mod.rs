@@ -50,6 +50,7 @@ use std::{
 
 pub(in crate::objects) use convert::seconds;
 pub use gate::is_s3_request;
+pub(super) use ops::Ops;
 
 /// The one region this server is in, as clients see it. A request signed for another is accepted
 /// too. It is none of Amazon's on purpose: in their older regions boto3 presigns URLs with SigV2,
@@ -67,6 +68,11 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
     S3Door { s3: builder.build(), objects: service, gatekeeper }
+}
+
+/// The operations without the door: for callers inside, who have been let in already.
+pub(super) fn ops(gatekeeper: &Gatekeeper) -> Ops {
+    ops::Ops(gatekeeper.service.clone(), gatekeeper.clone())
 }
 
 /// What answers on :9000, and on :5000 for requests that carry an AWS signature.
