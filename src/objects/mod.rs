@@ -24,6 +24,7 @@ mod error;
 mod intake;
 mod lifecycle;
 mod lock;
+mod md5;
 pub mod model;
 mod multipart;
 mod names;

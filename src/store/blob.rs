@@ -27,6 +27,10 @@ const WRITE_CHUNK: usize = 256 << 10;
 /// Sees every byte on its way to the disk, off the async threads: where digests are made.
 pub trait Tap: Send + 'static {
     fn see(&mut self, bytes: &[u8]);
+
+    fn see_all(&mut self, chunks: &[Bytes]) {
+        chunks.iter().for_each(|chunk| self.see(chunk));
+    }
 }
 
 /// The folder of blobs. Cloning it is cheap.
@@ -215,11 +219,8 @@ impl<T: Tap> Writer<T> {
 
 impl<T: Tap> Sink<T> {
     fn take(&mut self, chunks: &[Bytes]) -> io::Result<()> {
-        for chunk in chunks {
-            self.tap.see(chunk);
-            self.file()?.file.write_all(chunk)?;
-        }
-        Ok(())
+        self.tap.see_all(chunks);
+        chunks.iter().try_for_each(|chunk| self.file()?.file.write_all(chunk))
     }
 
     fn file(&mut self) -> io::Result<&mut Unfinished> {
