@@ -47,6 +47,7 @@ impl House {
         let pipelines = pipelines(config, stores, &health, events, &auth)?;
         objects.set_starter(Arc::new(starts::Starts(pipelines.clone())));
         watch_stores(&health, stores);
+        watch_blobs(&health, &objects);
         Ok(Self { auth, objects, tracking, registry, serving, pipelines, health })
     }
 
@@ -60,6 +61,7 @@ impl House {
         self.objects.start_collector(tasks);
         self.objects.start_lifecycle(tasks, objects.lifecycle_day_s, objects.upload_expiry.0);
         self.objects.start_delivery(tasks)?;
+        self.objects.start_scrubber(tasks, objects.scrub_period.0);
         self.serving.start(tasks);
         self.pipelines.start(tasks);
         Ok(())
@@ -127,4 +129,15 @@ fn watch_stores(health: &Health, stores: &Stores) {
             })
         });
     }
+}
+
+/// Damage is told here and does not stop the server: what is sound can still be read.
+fn watch_blobs(health: &Health, objects: &objects::Service) {
+    let objects = objects.clone();
+    health.watch("blobs", move || {
+        let objects = objects.clone();
+        Box::pin(async move {
+            objects.scrub_line().await.map_err(|_| "the scrubber's notes cannot be read".to_owned())
+        })
+    });
 }

@@ -6,6 +6,7 @@ mod config;
 mod endpoint;
 mod env;
 pub mod failure;
+mod fsck;
 mod image;
 mod k8s;
 mod pipeline;
@@ -56,6 +57,8 @@ enum Command {
     /// Serve models: make, list, show, delete and ask endpoints
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Check that what the database says and what the disk has agree
+    Fsck(fsck::Arguments),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -92,6 +95,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(arguments) => status::run(&global, &arguments),
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
+        Command::Fsck(arguments) => fsck::run(&global, &arguments),
         Command::Config(command) => config::run(&global, &command),
         Command::K8s(command) => k8s::run(&command),
         Command::Image(arguments) => image::run(&arguments),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     kernel::{error::Result, id},
-    store::blob::{Blobs, Claim, Tap},
+    store::blob::{Blobs, Claim, Crc, Tap},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -54,6 +54,12 @@ impl NewBlob {
             return Vec::new();
         }
         vec![Extent(self.id.clone(), 0, self.size, self.data.is_some())]
+    }
+
+    /// The checksum of what the disk gets of it.
+    pub fn crc(&self) -> Option<u64> {
+        let file = || self.claim.as_ref()?.crc();
+        self.data.as_ref().map(|data| Crc::of(data)).or_else(file)
     }
 
     /// Removes the file of a body that will not be used.

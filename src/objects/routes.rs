@@ -1,5 +1,6 @@
 //! Buckets and objects in our own JSON API, for the UI and the command line.
 
+mod care;
 mod quota;
 mod webhooks;
 
@@ -21,7 +22,7 @@ use axum::{
     body::Body,
     extract::{Path, Query, State},
     response::{IntoResponse, Response},
-    routing::{get, put},
+    routing::{get, post, put},
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -45,6 +46,8 @@ pub fn router(service: Service) -> Router {
             get(object_get).put(object_put).delete(object_delete),
         )
         .route("/api/crannog/v1/buckets/{bucket}/quota", get(quota::get).put(quota::put))
+        .route("/api/crannog/v1/fsck", post(care::fsck))
+        .route("/api/crannog/v1/scrub", get(care::scrub))
         .route("/api/crannog/v1/webhooks", get(webhooks::list))
         .route("/api/crannog/v1/webhooks/{name}", put(webhooks::put).delete(webhooks::delete))
         .with_state(service)

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use std::{fmt::Debug, io};
 
+mod care;
 mod lifecycle;
 mod notify;
 mod versions;

@@ -28,7 +28,7 @@ pub const CONTROL: &[Migration] = migrations!(
 
 /// What objects.db is made of.
 pub const OBJECTS: &[Migration] =
-    migrations!("objects": "0001_objects", "0002_versions", "0003_kms", "0004_notify");
+    migrations!("objects": "0001_objects", "0002_versions", "0003_kms", "0004_notify", "0005_scrub");
 
 /// Applies what is missing, each step in a transaction of its own.
 pub fn apply(db: &mut Connection, migrations: &[Migration]) -> Result<()> {

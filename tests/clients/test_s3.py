@@ -3,10 +3,8 @@
 import base64
 import hashlib
 import hmac
-import itertools
 import os
 import socket
-import threading
 import uuid
 import zlib
 from datetime import datetime, timedelta, timezone
@@ -19,7 +17,6 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.client import Config
 from botocore.credentials import Credentials
-from conftest import eventually
 from wire import MIB, client, keys, on_socket, refused, send_chunks, signed
 
 # --- buckets
@@ -581,51 +578,3 @@ def test_the_json_api_shows_the_same_objects(server, s3, bucket):
         assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/problem+json")
         assert api.post(base, json={"name": "NOT OK"}, timeout=10).status_code == 400
         assert api.post(base, json={"name": bucket}, timeout=10).status_code == 409
-
-
-# --- a crash
-
-
-def test_kill_9_loses_nothing_acknowledged_and_shows_nothing_half(private_server):
-    server = private_server()
-    s3 = server.s3()
-    s3.create_bucket(Bucket="ledger")
-    bodies = {}
-    acknowledged, deleted, stop = {}, set(), threading.Event()
-
-    def write(worker):
-        mine = server.s3()
-        for n in itertools.count():
-            key = f"{worker}/{n}"
-            bodies[key] = os.urandom(200_000 if n % 3 == 0 else 2_000)
-            try:
-                mine.put_object(Bucket="ledger", Key=key, Body=bodies[key])
-                acknowledged[key] = bodies[key]
-                if n % 5 == 4:
-                    gone = f"{worker}/{n - 1}"
-                    # From here on until the answer its state is open.
-                    acknowledged.pop(gone)
-                    mine.delete_object(Bucket="ledger", Key=gone)
-                    deleted.add(gone)
-            except Exception:
-                return
-            if stop.is_set():
-                return
-
-    workers = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
-    for worker in workers:
-        worker.start()
-    eventually(lambda: len(acknowledged) > 60, what="sixty acknowledged writes")
-    server.kill9()
-    stop.set()
-    for worker in workers:
-        worker.join()
-    server.start()
-    s3 = server.s3()
-    for key, body in acknowledged.items():
-        assert s3.get_object(Bucket="ledger", Key=key)["Body"].read() == body, key
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="ledger")
-    listed = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
-    assert not deleted & listed.keys()
-    for key in listed.keys() - acknowledged.keys():
-        assert s3.get_object(Bucket="ledger", Key=key)["Body"].read() == bodies[key], key

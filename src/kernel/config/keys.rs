@@ -128,6 +128,9 @@ settings! {
         lifecycle_day_s: usize = "86400";
         /// Multipart uploads are aborted when nobody completed them for this long; 0s is never.
         upload_expiry: Duration = "7d";
+        /// In which time every stored byte is read again and compared with its checksum; 0s is never.
+        /// What turns out damaged is told in the log and in `/status`, and never deleted.
+        scrub_period: Duration = "30d";
     }
 
     /// Logs, on standard error.

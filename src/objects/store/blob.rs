@@ -11,11 +11,9 @@ pub fn insert(c: &Connection, blob: &NewBlob) -> Result<()> {
     if blob.size == 0 {
         return Ok(());
     }
-    c.prepare_cached("INSERT INTO blob (id, size, refs, data) VALUES (?1, ?2, 1, ?3)")?.execute(params![
-        blob.id,
-        signed(blob.size),
-        blob.data.as_deref()
-    ])?;
+    c.prepare_cached("INSERT INTO blob (id, size, refs, crc, data) VALUES (?1, ?2, 1, ?3, ?4)")?.execute(
+        params![blob.id, signed(blob.size), blob.crc().map(u64::cast_signed), blob.data.as_deref()],
+    )?;
     Ok(())
 }
 

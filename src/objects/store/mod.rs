@@ -1,5 +1,6 @@
 //! The SQL of the object store. Every function works inside the caller's transaction.
 
+pub mod audit;
 pub mod blob;
 pub mod bucket;
 pub mod list;
