@@ -35,6 +35,7 @@ pub fn compress(states: &mut [State; LANES], bodies: &[&[[u8; BLOCK]]; LANES], b
     unsafe { compress_avx2(states, bodies, blocks) };
 }
 
+#[expect(clippy::needless_range_loop, reason = "the index is that of the block in all eight bodies")]
 #[target_feature(enable = "avx2")]
 fn compress_avx2(states: &mut [State; LANES], bodies: &[&[[u8; BLOCK]]; LANES], blocks: usize) {
     let mut state = [_mm256_setzero_si256(); 4];
