@@ -1,8 +1,9 @@
 //! Floor 2: who is asking, and what they may do.
 //!
-//! Invariants: every request to every plane carries a credential, save `/livez`, `/readyz` and the
-//! login page; no default password exists; secrets are stored as digests, or sealed where the
-//! clear text is needed again (S3 keys); revoking takes effect with the next request.
+//! Invariants: every request to every plane carries a credential, save `/livez`, `/readyz`, the login
+//! page and what a bucket's policy opens; a guest is let through at the S3 door only; no default
+//! password exists; secrets are stored as digests, or sealed where the clear text is needed again (S3
+//! keys); revoking takes effect with the next request.
 
 mod keys;
 mod known;
@@ -20,4 +21,5 @@ pub use keys::KeyWanted;
 pub use middleware::{Admin, Editor, Viewer, guard};
 pub use model::{FirstAdmin, NewSession, Principal, Role, S3Key, S3Session, TemporaryKey};
 pub use routes::router;
+pub use seal::write_private;
 pub use service::Service;

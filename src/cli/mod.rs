@@ -1,6 +1,7 @@
 //! Floor 8: the commands. Data goes to standard output, everything else to standard error; exit
 //! codes are in `failure`. A command is one file with its arguments and one `run`.
 
+mod bucket;
 pub mod client;
 mod config;
 mod endpoint;
@@ -9,10 +10,15 @@ pub mod failure;
 mod fsck;
 mod image;
 mod k8s;
+mod kms;
+mod object;
 mod pipeline;
+mod place;
+mod s3;
 mod serve;
 mod settings;
 mod status;
+mod user;
 mod version;
 
 pub use failure::Failure;
@@ -51,12 +57,27 @@ enum Command {
     Env(env::Arguments),
     /// Show how the running server is
     Status(status::Arguments),
+    /// Work with buckets: list, create, show, delete, and how they are set up
+    #[command(subcommand)]
+    Bucket(bucket::Command),
+    /// Work with objects: list, put, get, delete, versions, tags, links
+    #[command(subcommand)]
+    Object(object::Command),
     /// Work with pipelines: list, run, logs, apply, validate
     #[command(subcommand)]
     Pipeline(pipeline::Command),
     /// Serve models: make, list, show, delete and ask endpoints
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Manage the keys that encrypt objects at rest
+    #[command(subcommand)]
+    Kms(kms::Command),
+    /// Work with users: list, create, update, delete
+    #[command(subcommand)]
+    User(user::Command),
+    /// Work with S3 keys: key list, key create, key delete
+    #[command(subcommand)]
+    S3(s3::Command),
     /// Check that what the database says and what the disk has agree
     Fsck(fsck::Arguments),
     /// Show or check the configuration
@@ -93,8 +114,13 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(settings) => serve::run(&global, &settings),
         Command::Env(arguments) => env::run(&global, &arguments),
         Command::Status(arguments) => status::run(&global, &arguments),
+        Command::Bucket(command) => bucket::run(&global, &command),
+        Command::Object(command) => object::run(&global, &command),
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
+        Command::Kms(command) => kms::run(&global, &command),
+        Command::User(command) => user::run(&global, &command),
+        Command::S3(command) => s3::run(&global, &command),
         Command::Fsck(arguments) => fsck::run(&global, &arguments),
         Command::Config(command) => config::run(&global, &command),
         Command::K8s(command) => k8s::run(&command),

@@ -1,16 +1,24 @@
-//! Copying an object: new metadata over the same blobs, in one transaction, whatever its size.
+//! Copying an object: new metadata over the same blobs, in one transaction, whatever its size; or, where
+//! it is to be encrypted in another way, its bytes written anew.
 
 use super::{
+    crypt::{self, CustomerKey, DEFAULT_KEY, Mode, Seal, Wish, default_wish},
+    digest::Checksums,
     error::Fault,
+    intake::{self, Promise},
     lock,
-    model::{Condition, ObjectInfo, Record, Traits, Version, Versioning},
+    model::{Bucket, Condition, ObjectInfo, Record, Traits, Version, Versioning},
     names,
     notify::{Fact, tell},
     read::{ReadCondition, Verdict},
     service::Service,
     store,
 };
-use crate::kernel::{clock::now_ms, error::Result};
+use crate::kernel::{
+    clock::now_ms,
+    error::{Error, Result},
+};
+use std::sync::Arc;
 
 /// What a copy keeps and what it changes.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +33,10 @@ pub struct CopyOptions {
     pub replace_tags: bool,
     pub source: ReadCondition,
     pub condition: Condition,
+    /// How to encrypt the copy; none leaves that to the bucket, and then to the source.
+    pub wish: Option<Wish>,
+    /// What the source was encrypted with, if a customer did it.
+    pub customer: Option<CustomerKey>,
 }
 
 impl CopyOptions {
@@ -41,11 +53,21 @@ impl CopyOptions {
         traits
     }
 
+    fn check(&self, source: &ObjectInfo, onto_itself: bool, versioning: Versioning) -> Result<()> {
+        if onto_itself && !self.changes(source, versioning) {
+            return Err(Fault::InvalidRequest(ONTO_ITSELF.into()).into());
+        }
+        if self.source.judge(source) != Verdict::Proceed {
+            return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
+        }
+        Ok(())
+    }
+
     /// A copy onto the very same version must change something.
     fn changes(&self, source: &ObjectInfo, versioning: Versioning) -> bool {
         let another_place = versioning != Versioning::Off && self.version.is_some() && !source.latest;
         let same_class = self.traits.class == source.traits.class;
-        self.replace || another_place || !same_class || self.traits.redirect.is_some()
+        self.replace || self.wish.is_some() || another_place || !same_class || self.traits.redirect.is_some()
     }
 }
 
@@ -57,12 +79,31 @@ pub struct Copied {
 }
 
 impl Service {
-    /// Copies `from` (bucket, key) to `to`. The ETag stays the source's, also when it was put in parts.
+    /// Copies `from` (bucket, key) to `to`. The ETag stays the source's, also when it was put in parts,
+    /// unless the copy is encrypted in another way: then its bytes are written anew.
     pub async fn copy(&self, from: (&str, &str), to: (&str, &str), options: CopyOptions) -> Result<Copied> {
         names::check_key(to.1)?;
         names::check_traits(&options.traits)?;
-        let onto_itself = from == to;
         let rules = self.bucket(to.0).await?;
+        let wish = options.wish.clone().map_or_else(|| default_wish(&rules), |wish| Ok(Some(wish)))?;
+        let source = self.head_version(from.0, from.1, options.version).await?;
+        if shares_bytes(source.traits.seal.as_ref(), wish.as_ref(), options.customer.as_ref())? {
+            self.copy_shared(from, to, options, rules, wish).await
+        } else {
+            self.copy_anew(from, to, options, &rules, wish.unwrap_or(Wish::Server)).await
+        }
+    }
+
+    /// New metadata over the same blobs.
+    async fn copy_shared(
+        &self,
+        from: (&str, &str),
+        to: (&str, &str),
+        options: CopyOptions,
+        rules: Arc<Bucket>,
+        wish: Option<Wish>,
+    ) -> Result<Copied> {
+        let onto_itself = from == to;
         let from = (from.0.to_owned(), from.1.to_owned());
         let (bucket, key) = (to.0.to_owned(), to.1.to_owned());
         let teller = self.teller(to.0).await?;
@@ -70,14 +111,14 @@ impl Service {
             store::bucket::bucket_require(c, &bucket)?;
             let Record { info: source, extents } =
                 store::object::object_get(c, &from.0, &from.1, options.version)?;
-            if onto_itself && !options.changes(&source, rules.versioning) {
-                return Err(Fault::InvalidRequest(ONTO_ITSELF.into()).into());
-            }
-            if options.source.judge(&source) != Verdict::Proceed {
-                return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
+            options.check(&source, onto_itself, rules.versioning)?;
+            if !shares_bytes(source.traits.seal.as_ref(), wish.as_ref(), options.customer.as_ref())? {
+                let why = "The source was replaced while it was copied. Send the request again.";
+                return Err(Error::conflict(why));
             }
             let (mut traits, now) = (options.traits(&source.traits), now_ms());
             lock::retain_new(&rules, &mut traits, now)?;
+            traits.seal.clone_from(&source.traits.seal);
             let version = source.version;
             let info = ObjectInfo { key, last_modified_ms: now, traits, upload: None, ..source };
             let mut record = Record { info, extents };
@@ -85,15 +126,82 @@ impl Service {
             store::blob::retain(c, &record.extents)?;
             record.info.version = store::object::object_put(c, &bucket, &record, &options.condition)?;
             let info = ObjectInfo { latest: true, ..record.info };
-            tell(c, teller.as_ref(), &Fact::created("s3:ObjectCreated:Copy", &info, info.version))?;
+            tell(c, teller.as_ref(), &Fact::created(EVENT, &info, info.version))?;
             Ok(Copied { info, source: version })
         };
         let copied = self.db().write(copy).await?;
         self.created(to.0, &copied.info);
         Ok(copied)
     }
+
+    /// The bytes, read with the source's key and written with another.
+    async fn copy_anew(
+        &self,
+        from: (&str, &str),
+        to: (&str, &str),
+        options: CopyOptions,
+        rules: &Bucket,
+        wish: Wish,
+    ) -> Result<Copied> {
+        let opened = self.open_with(from.0, from.1, options.version, options.customer.as_ref()).await?;
+        let source = opened.info.clone();
+        options.check(&source, from == to, rules.versioning)?;
+        let sealed = self.vault().seal(&wish).await?;
+        let compute = source.checksums.values.iter().map(|(algorithm, _)| *algorithm).collect();
+        let promise = Promise { length: Some(source.size), compute, ..Promise::default() };
+        let bytes = opened.into_stream(0..source.size);
+        let taken = intake::take(self.blobs(), bytes, promise, Some(&sealed.key)).await?;
+        let (mut traits, now) = (options.traits(&source.traits), now_ms());
+        lock::retain_new(rules, &mut traits, now)?;
+        let etag = crypt::etag(Some(&sealed), &taken.md5);
+        traits.seal = Some(sealed.seal);
+        let info = ObjectInfo {
+            key: to.1.to_owned(),
+            size: taken.blob.size,
+            etag,
+            last_modified_ms: now,
+            traits,
+            checksums: Checksums { values: taken.checksums, ..Checksums::default() },
+            ..ObjectInfo::default()
+        };
+        let record = Record { extents: taken.blob.extents(), info };
+        let info = self.commit_put(to.0, record, taken.blob, options.condition, EVENT).await?;
+        Ok(Copied { info, source: source.version })
+    }
 }
 
+/// Whether a copy can have the source's bytes as they are: it is to be encrypted in the same way, or
+/// nothing was asked for. Encryption is never dropped silently; but what a customer's key opened is the
+/// server's to keep afterwards, unless they give a key for the copy.
+fn shares_bytes(
+    source: Option<&Seal>,
+    wish: Option<&Wish>,
+    source_key: Option<&CustomerKey>,
+) -> Result<bool> {
+    let Some(seal) = source else {
+        return match source_key {
+            Some(_) => Err(Fault::CustomerKeyNotNeeded.into()),
+            None => Ok(wish.is_none()),
+        };
+    };
+    seal.check_customer(source_key)?;
+    Ok(match (&seal.mode, wish) {
+        (Mode::Server | Mode::Kms { .. }, None) | (Mode::Server, Some(Wish::Server)) => true,
+        (
+            Mode::Kms { key, context, bucket_key },
+            Some(Wish::Kms { key: wanted, context: bound, bucket_key: wanted_bucket_key }),
+        ) => {
+            wanted.as_deref().unwrap_or(DEFAULT_KEY) == key
+                && bound == context
+                && wanted_bucket_key == bucket_key
+        }
+        (Mode::Customer, Some(Wish::Customer(wanted))) => source_key == Some(wanted),
+        _ => false,
+    })
+}
+
+/// What a copy is told as.
+const EVENT: &str = "s3:ObjectCreated:Copy";
 const ONTO_ITSELF: &str = "This copy request is illegal because it is trying to copy an object to itself \
                            without changing the object's metadata, storage class, website redirect location or \
                            encryption attributes.";

@@ -81,6 +81,12 @@ pub enum Fault {
     MalformedAcl,
     #[error("No account has the e-mail address {0:?}.")]
     UnresolvableGrant(String),
+    #[error("Your proposed upload exceeds the maximum allowed size: the form's policy allows {0} bytes.")]
+    FormTooLarge(u64),
+    #[error(
+        "Your proposed upload is smaller than the minimum allowed size: the form's policy wants {0} bytes."
+    )]
+    FormTooSmall(u64),
     #[error("{0}")]
     InvalidArgument(String),
     #[error("The encryption request you specified is not valid. Supported value: AES256.")]

@@ -2,6 +2,7 @@
 //! checksums, signature) is checked before anything may refer to it.
 
 use super::{
+    crypt::{self, DataKey, SealingTap},
     digest::{Algorithm, Hashes},
     error::Fault,
     model::{Extent, INLINE_MAX, PUT_MAX},
@@ -43,7 +44,10 @@ pub struct Taken {
 #[derive(Clone)]
 pub struct NewBlob {
     pub id: String,
+    /// Of its bytes in clear.
     pub size: u64,
+    /// What the disk has of it is encrypted.
+    pub sealed: bool,
     pub data: Option<Bytes>,
     pub claim: Option<Claim>,
 }
@@ -54,6 +58,11 @@ impl NewBlob {
             return Vec::new();
         }
         vec![Extent(self.id.clone(), 0, self.size, self.data.is_some())]
+    }
+
+    /// Bytes the disk has of it.
+    pub fn stored_size(&self) -> u64 {
+        if self.sealed { crypt::stored_length(self.size) } else { self.size }
     }
 
     /// The checksum of what the disk gets of it.
@@ -70,8 +79,8 @@ impl NewBlob {
     }
 }
 
-/// Takes the whole body in, or refuses it and leaves nothing.
-pub async fn take<S>(blobs: &Blobs, body: S, mut promise: Promise) -> Result<Taken>
+/// Takes the whole body in, encrypted if there is a key, or refuses it and leaves nothing.
+pub async fn take<S>(blobs: &Blobs, body: S, mut promise: Promise, key: Option<&DataKey>) -> Result<Taken>
 where
     S: Stream<Item = io::Result<Bytes>> + Send,
 {
@@ -82,7 +91,8 @@ where
     let hashes =
         Hashes::new(given.chain(promise.compute.iter().copied()).chain(promise.trailing.iter().copied()));
     let limit = promise.length.unwrap_or(PUT_MAX);
-    let (blob, hashes) = receive(blobs, body, hashes, limit, promise.length.is_some()).await?;
+    let tap = SealingTap::new(hashes, key.cloned());
+    let (blob, hashes) = receive(blobs, body, (tap, key), limit, promise.length.is_some()).await?;
     let (md5, checksums) = hashes.finish();
     match verify(&mut promise, blob.size, md5, &checksums) {
         Ok(()) => Ok(Taken { blob, md5, checksums }),
@@ -96,7 +106,7 @@ where
 async fn receive<S>(
     blobs: &Blobs,
     body: S,
-    mut hashes: Hashes,
+    (mut tap, key): (SealingTap, Option<&DataKey>),
     limit: u64,
     exact: bool,
 ) -> Result<(NewBlob, Hashes)>
@@ -124,20 +134,25 @@ where
         if length <= INLINE_MAX {
             continue;
         }
-        let mut writer = blobs.writer(hashes);
+        let mut writer = blobs.writer(tap);
         for chunk in head {
             writer.write(chunk).await?;
         }
         while let Some(chunk) = next().await? {
             writer.write(chunk).await?;
         }
-        let (claim, size, hashes) = writer.finish().await?;
-        return Ok((NewBlob { id: claim.id().to_owned(), size, data: None, claim: Some(claim) }, hashes));
+        let (claim, size, tap) = writer.finish().await?;
+        let (id, sealed) = (claim.id().to_owned(), key.is_some());
+        return Ok((NewBlob { id, size, sealed, data: None, claim: Some(claim) }, tap.hashes));
     }
     let data = joined(head);
-    hashes.see(&data);
-    let blob = NewBlob { id: id::ordered(), size: data.len() as u64, data: Some(data), claim: None };
-    Ok((blob, hashes))
+    tap.see(&data);
+    let (id, size, sealed) = (id::ordered(), data.len() as u64, key.is_some());
+    let data = match key {
+        Some(key) => crypt::seal_whole(key, &id, &data)?,
+        None => data,
+    };
+    Ok((NewBlob { id, size, sealed, data: Some(data), claim: None }, tap.hashes))
 }
 
 fn joined(chunks: Vec<Bytes>) -> Bytes {

@@ -8,10 +8,11 @@
 //!   garbage; after it the blob is durable, because its sync came first.
 //! - A key is a plain string. It is never a path: blobs are named by random ids.
 //! - Copies, and completed multipart uploads, refer to blobs that exist; no byte is written twice.
-//! - No request is anonymous, none is signed the SigV2 way, and no presigned URL outlives a week.
+//! - No request is signed the SigV2 way, and no presigned URL outlives a week; an anonymous one has what a
+//!   policy or an ACL grants to all and nothing else.
 //!
 //! It mirrors Amazon S3's REST protocol. Departures: a copy of an object that was uploaded in parts
-//! keeps that object's ETag; there are no ACLs, policies or POST forms yet.
+//! keeps that object's ETag.
 
 mod access;
 mod asker;
@@ -19,17 +20,20 @@ mod buckets;
 mod collector;
 mod copy;
 mod cors;
+mod crypt;
 pub mod digest;
 mod error;
 pub mod fsck;
 mod intake;
 mod lifecycle;
 mod lock;
+mod logging;
 mod md5;
 pub mod model;
 mod multipart;
 mod names;
 mod notify;
+mod part_copy;
 mod quota;
 mod read;
 mod routes;
@@ -46,6 +50,6 @@ pub use error::Fault;
 pub use model::{BucketInfo, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
 pub use notify::Starter;
 pub use read::ByteStream;
-pub use routes::router;
+pub use routes::{Address, router};
 pub use s3::{REGION, S3Door, is_s3_request, s3_service};
 pub use service::Service;

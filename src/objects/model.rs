@@ -1,6 +1,12 @@
 //! What the object store keeps: buckets, objects, the extents their bytes lie in, uploads and parts.
 
-use super::{access::acl::Acl, digest::Checksums, error::Fault, settings::Settings};
+use super::{
+    access::acl::Acl,
+    crypt::{Seal, Wish},
+    digest::Checksums,
+    error::Fault,
+    settings::Settings,
+};
 use serde::{Deserialize, Serialize};
 
 /// Bodies up to this size live in their row and share its group commit; larger ones become files.
@@ -160,6 +166,9 @@ pub struct Traits {
     /// Where a website sends a reader of this object instead.
     #[serde(skip_serializing_if = "is_default")]
     pub redirect: Option<String>,
+    /// Of an encrypted object: its key, wrapped.
+    #[serde(skip_serializing_if = "is_default")]
+    pub seal: Option<Seal>,
     /// What was granted on it; none is private to its owner.
     #[serde(skip_serializing_if = "is_default")]
     pub acl: Option<Acl>,
@@ -239,11 +248,13 @@ pub struct SystemHeaders {
 pub struct PutOptions {
     pub traits: Traits,
     pub condition: Condition,
+    /// How to encrypt it; none leaves that to the bucket.
+    pub wish: Option<Wish>,
 }
 
 impl PutOptions {
     pub fn of_type(content_type: Option<String>) -> Self {
-        Self { traits: Traits::of_type(content_type), condition: Condition::default() }
+        Self { traits: Traits::of_type(content_type), ..Self::default() }
     }
 }
 

@@ -2,31 +2,24 @@
 //! the parts' blobs together, so that no byte is written twice.
 
 use super::{
-    digest::{Algorithm, ChecksumKind, Checksums, Hashes, checksum_of_parts, etag_of_parts},
+    crypt::{self, CustomerKey},
+    digest::{Algorithm, ChecksumKind, Checksums, checksum_of_parts, etag_of_parts},
     error::Fault,
     intake::{self, Promise},
     lock,
     model::{
         Condition, OBJECT_MAX, ObjectInfo, PART_MIN, PART_NUMBER_MAX, Part, PartInfo, PutOptions, Record,
-        Upload, Version, slice,
+        Upload,
     },
     names,
     notify::{Fact, tell},
-    read::{ReadCondition, Verdict, read_extents},
     service::{Service, settle},
     store,
 };
-use crate::{
-    kernel::{
-        clock::now_ms,
-        error::{Error, Result},
-        id,
-    },
-    store::blob::Tap,
-};
+use crate::kernel::{clock::now_ms, error::Result, id};
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
-use std::{collections::HashMap, io, ops::Range};
+use futures::Stream;
+use std::{collections::HashMap, io};
 
 /// A part as the client lists it on completion.
 #[derive(Clone, Debug)]
@@ -44,16 +37,16 @@ pub struct Completion {
     /// Checksums of the whole, when the client gave them.
     pub checksums: Vec<(Algorithm, String)>,
     pub size: Option<u64>,
+    /// What the parts were encrypted with, if a customer did it.
+    pub customer: Option<CustomerKey>,
 }
 
-/// Where a part is copied from.
-#[derive(Clone, Debug, Default)]
-pub struct PartSource {
-    pub bucket: String,
-    pub key: String,
-    pub version: Option<Version>,
-    pub range: Option<Range<u64>>,
-    pub condition: ReadCondition,
+/// A part that is in, and the upload it belongs to.
+#[derive(Clone, Debug)]
+pub struct PartTaken {
+    pub upload: Upload,
+    pub part: Part,
+    pub checksums: Vec<(Algorithm, String)>,
 }
 
 impl Service {
@@ -66,11 +59,14 @@ impl Service {
     ) -> Result<Upload> {
         names::check_key(key)?;
         names::check_traits(&options.traits)?;
+        let rules = self.bucket(bucket).await?;
+        let mut traits = options.traits;
+        traits.seal = self.seal_new(&rules, options.wish).await?.map(|sealed| sealed.seal);
         let upload = Upload {
             id: id::ordered(),
             key: key.to_owned(),
             created_ms: now_ms(),
-            traits: options.traits,
+            traits,
             algorithm: checksum.map(|(algorithm, _)| algorithm),
             checksum_kind: checksum.map(|(_, kind)| kind).unwrap_or_default(),
         };
@@ -127,82 +123,55 @@ impl Service {
     /// Takes one part in. The checksum of the upload's algorithm is computed whether or not it was sent.
     pub async fn part_put<S>(
         &self,
-        (bucket, key, upload): (&str, &str, &str),
+        at: (&str, &str, &str),
         number: u32,
         body: S,
-        mut promise: Promise,
-    ) -> Result<(Part, Vec<(Algorithm, String)>)>
+        promise: Promise,
+        customer: Option<&CustomerKey>,
+    ) -> Result<PartTaken>
     where
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
         check_number(number)?;
-        let row = self.upload_get(bucket, key, upload).await?;
-        promise.compute.extend(row.algorithm);
-        let taken = intake::take(self.blobs(), body, promise).await?;
-        let wanted = |sum: &&(Algorithm, String)| Some(sum.0) == row.algorithm;
+        let upload = self.upload_get(at.0, at.1, at.2).await?;
+        self.part_take(at, upload, number, body, promise, customer).await
+    }
+
+    pub(super) async fn part_take<S>(
+        &self,
+        (bucket, key, id): (&str, &str, &str),
+        upload: Upload,
+        number: u32,
+        body: S,
+        mut promise: Promise,
+        customer: Option<&CustomerKey>,
+    ) -> Result<PartTaken>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send,
+    {
+        promise.compute.extend(upload.algorithm);
+        let sealed = self.vault().open(upload.traits.seal.as_ref(), customer).await?;
+        let taken =
+            intake::take(self.blobs(), body, promise, sealed.as_ref().map(|sealed| &sealed.key)).await?;
+        let wanted = |sum: &&(Algorithm, String)| Some(sum.0) == upload.algorithm;
         let part = Part {
             number,
             size: taken.blob.size,
-            etag: hex::encode(taken.md5),
+            etag: crypt::etag(sealed.as_ref(), &taken.md5),
             modified_ms: now_ms(),
             checksum: taken.checksums.iter().find(wanted).map(|(_, value)| value.clone()),
             extents: taken.blob.extents(),
         };
-        let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
+        let (bucket, key, id) = (bucket.to_owned(), key.to_owned(), id.to_owned());
         let (new, row) = (taken.blob.clone(), part.clone());
         let write = move |c: &crate::store::Connection| {
             // The upload may have been aborted while the part was on its way.
-            store::upload::upload_get(c, &bucket, &key, &upload)?;
+            store::upload::upload_get(c, &bucket, &key, &id)?;
             store::blob::insert(c, &new)?;
-            store::upload::part_put(c, &upload, &row)
+            store::upload::part_put(c, &id, &row)
         };
         settle(self.db().write(write).await, taken.blob).await?;
-        Ok((part, taken.checksums))
-    }
-
-    /// Makes a part of a range of an object. The bytes are read for their digests, but not written again.
-    pub async fn part_copy(
-        &self,
-        (bucket, key, upload): (&str, &str, &str),
-        number: u32,
-        source: PartSource,
-    ) -> Result<(Upload, Part, Version)> {
-        check_number(number)?;
-        let known = self.upload_get(bucket, key, upload).await?;
-        let opened = self.open(&source.bucket, &source.key, source.version).await?;
-        if source.condition.judge(&opened.info) != Verdict::Proceed {
-            return Err(Fault::PreconditionFailed("x-amz-copy-source-if").into());
-        }
-        let range = source.range.clone().unwrap_or(0..opened.info.size);
-        if range.end > opened.info.size {
-            return Err(Fault::InvalidRange(format!("{}-{}", range.start, range.end)).into());
-        }
-        let extents = slice(&opened.extents, range);
-        let stream = read_extents(self.db().clone(), self.blobs().clone(), extents.clone());
-        let (md5, sums) = digest(stream, known.algorithm).await?;
-        let part = Part {
-            number,
-            size: extents.iter().map(|extent| extent.length()).sum(),
-            etag: hex::encode(md5),
-            modified_ms: now_ms(),
-            checksum: sums.into_iter().next().map(|(_, value)| value),
-            extents,
-        };
-        let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
-        let (row, seen, version) = (part.clone(), opened.extents, opened.info.version);
-        let write = move |c: &crate::store::Connection| {
-            store::upload::upload_get(c, &bucket, &key, &upload)?;
-            let there = store::object::object_get(c, &source.bucket, &source.key, source.version)?;
-            if there.extents != seen {
-                return Err(Error::conflict(
-                    "The source was replaced while it was copied. Send the request again.",
-                ));
-            }
-            store::blob::retain(c, &row.extents)?;
-            store::upload::part_put(c, &upload, &row)
-        };
-        self.db().write(write).await?;
-        Ok((known, part, version))
+        Ok(PartTaken { upload, part, checksums: taken.checksums })
     }
 
     /// Makes the object of the listed parts, all in one transaction.
@@ -228,6 +197,7 @@ impl Service {
                 // A client that lost our answer completes again, and hears the same.
                 Err(refusal) => return completed_already(c, &name, &wanted, &id)?.ok_or(refusal),
             };
+            check_customer(&upload, completion.customer.as_ref())?;
             let known = store::upload::part_list(c, &id, 0, usize::MAX)?;
             let parts = choose(known, &completion.parts, upload.algorithm)?;
             let mut record = assemble(upload, parts, &completion)?;
@@ -256,30 +226,22 @@ fn completed_already(
     Ok(found.map(|record| record.info).filter(|info| info.upload.as_deref() == Some(upload)))
 }
 
-fn check_number(number: u32) -> Result<()> {
+/// As Amazon has it: a customer's key is asked for again where there are checksums to be told of, and
+/// must be the right one wherever it comes.
+fn check_customer(upload: &Upload, customer: Option<&CustomerKey>) -> Result<()> {
+    match &upload.traits.seal {
+        Some(seal) if customer.is_some() || upload.algorithm.is_some() => Ok(seal.check_customer(customer)?),
+        None if customer.is_some() => Err(Fault::CustomerKeyNotNeeded.into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check_number(number: u32) -> Result<()> {
     if (1..=PART_NUMBER_MAX).contains(&number) {
         return Ok(());
     }
     Err(Fault::InvalidArgument(format!("A part number is between 1 and {PART_NUMBER_MAX}, inclusive."))
         .into())
-}
-
-async fn digest(
-    stream: impl Stream<Item = io::Result<Bytes>>,
-    algorithm: Option<Algorithm>,
-) -> Result<([u8; 16], Vec<(Algorithm, String)>)> {
-    let mut stream = std::pin::pin!(stream);
-    let mut hashes = Hashes::new(algorithm);
-    while let Some(chunk) = stream.try_next().await? {
-        // A megabyte takes milliseconds to digest: not on a thread that others' requests wait for.
-        hashes = tokio::task::spawn_blocking(move || {
-            hashes.see(&chunk);
-            hashes
-        })
-        .await
-        .map_err(Error::internal)?;
-    }
-    Ok(hashes.finish())
 }
 
 /// The uploaded parts that were listed, if the list is right.

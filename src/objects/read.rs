@@ -2,6 +2,7 @@
 //! under which a reader wants them at all.
 
 use super::{
+    crypt::{DataKey, open_stream, open_whole, stored_range},
     model::{Extent, Match, ObjectInfo, Record, slice},
     store,
 };
@@ -21,6 +22,8 @@ pub struct Opened {
     pub(super) data: Option<Bytes>,
     pub(super) db: Db,
     pub(super) blobs: Blobs,
+    /// Of an encrypted object, whose extents are whole blobs.
+    pub(super) key: Option<DataKey>,
 }
 
 impl Opened {
@@ -32,7 +35,22 @@ impl Opened {
             let data = Bytes::from(data);
             (from + length <= data.len()).then(|| data.slice(from..from + length))
         });
-        Self { info: record.info, extents: record.extents, data, db, blobs }
+        Self { info: record.info, extents: record.extents, data, db, blobs, key: None }
+    }
+
+    /// An encrypted object; `data` are the stored bytes of its only blob.
+    pub(super) fn new_sealed(
+        record: Record,
+        data: Option<Vec<u8>>,
+        db: Db,
+        blobs: Blobs,
+        key: DataKey,
+    ) -> io::Result<Self> {
+        let clear = match (data, record.extents.as_slice()) {
+            (Some(stored), [only]) => Some(open_whole(&key, only.blob(), only.length(), &stored)?.into()),
+            _ => None,
+        };
+        Ok(Self { key: Some(key), ..Self::new(record, clear, db, blobs) })
     }
 
     /// The bytes of `range` without another look at the disk, when they are at hand.
@@ -49,8 +67,46 @@ impl Opened {
         if let Some(bytes) = self.at_hand(&range) {
             return stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed();
         }
-        read_extents(self.db, self.blobs, slice(&self.extents, range)).boxed()
+        match self.key {
+            Some(key) => read_sealed(self.db, self.blobs, key, touched(&self.extents, &range)).boxed(),
+            None => read_extents(self.db, self.blobs, slice(&self.extents, range)).boxed(),
+        }
     }
+}
+
+/// The extents a range touches, whole, each with the part of it that lies in the range.
+fn touched(extents: &[Extent], range: &Range<u64>) -> Vec<(Extent, Range<u64>)> {
+    let (mut start, mut out) = (0, Vec::new());
+    for extent in extents {
+        let end = start + extent.length();
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        if from < to {
+            out.push((extent.clone(), from - start..to - start));
+        }
+        start = end;
+    }
+    out
+}
+
+/// The bytes of parts of encrypted blobs. Of each only the chunks that hold the part are read.
+fn read_sealed(
+    db: Db,
+    blobs: Blobs,
+    key: DataKey,
+    parts: Vec<(Extent, Range<u64>)>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream::iter(parts)
+        .then(move |(extent, part)| {
+            let (db, blobs, key) = (db.clone(), blobs.clone(), key.clone());
+            async move {
+                let stored = stored_range(&part, extent.length());
+                let length = stored.end - stored.start;
+                let stored = Extent(extent.0.clone(), stored.start, length, extent.inline());
+                let stored = read_extent(&db, &blobs, stored).await?;
+                io::Result::Ok(open_stream(&key, extent.blob(), &part, extent.length(), stored))
+            }
+        })
+        .try_flatten()
 }
 
 /// The bytes of some extents, one after another.

@@ -2,13 +2,15 @@
 
 use super::{
     buckets::Buckets,
+    crypt::{self, CustomerKey, Sealed, Vault, Wish, default_wish},
     digest::Checksums,
     error::Fault,
     intake::{self, NewBlob, Promise},
     lock,
+    logging::Logs,
     model::{
-        Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record, Traits,
-        Version, VersionPage, VersionQuery,
+        Bucket, Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record,
+        Traits, Version, VersionPage, VersionQuery,
     },
     names,
     notify::{Bell, Fact, Pipelines, Starter, tell, tell_removed},
@@ -36,7 +38,9 @@ struct Inner {
     blobs: Blobs,
     bus: Bus,
     buckets: Buckets,
+    vault: Vault,
     bell: Bell,
+    logs: Logs,
     pipelines: Pipelines,
 }
 
@@ -46,8 +50,9 @@ const DELETE_BATCH: usize = 1000;
 impl Service {
     pub fn new(stores: &Stores, bus: Bus) -> Self {
         let (db, blobs) = (stores.objects.clone(), stores.blobs.clone());
-        let (buckets, bell, pipelines) = Default::default();
-        Self(Arc::new(Inner { db, blobs, bus, buckets, bell, pipelines }))
+        let vault = Vault::new(db.clone(), stores.secrets());
+        let (buckets, bell, logs, pipelines) = Default::default();
+        Self(Arc::new(Inner { db, blobs, bus, buckets, vault, bell, logs, pipelines }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -62,9 +67,30 @@ impl Service {
         &self.0.buckets
     }
 
+    pub(super) fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// The key of a new object in the bucket, sealed as was wished, or else as the bucket has it.
+    pub(super) async fn seal_new(&self, bucket: &Bucket, wish: Option<Wish>) -> Result<Option<Sealed>> {
+        let wish = match wish {
+            Some(wish) => Some(wish),
+            None => default_wish(bucket)?,
+        };
+        match wish {
+            Some(wish) => self.vault().seal(&wish).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Rings when there is something to be told to webhooks and pipelines.
     pub(super) fn bell(&self) -> &Bell {
         &self.0.bell
+    }
+
+    /// Access log lines that wait for their delivery.
+    pub(super) fn logs(&self) -> &Logs {
+        &self.0.logs
     }
 
     pub(super) fn starter(&self) -> Option<Arc<dyn Starter>> {
@@ -132,35 +158,40 @@ impl Service {
         names::check_traits(&options.traits)?;
         // A body of gigabytes need not be sent to learn that its bucket is missing.
         let rules = self.bucket(bucket).await?;
-        let taken = intake::take(self.blobs(), body, promise).await?;
+        let sealed = self.seal_new(&rules, options.wish).await?;
+        let taken =
+            intake::take(self.blobs(), body, promise, sealed.as_ref().map(|sealed| &sealed.key)).await?;
         let (mut traits, now) = (options.traits, now_ms());
         lock::retain_new(&rules, &mut traits, now)?;
+        let etag = crypt::etag(sealed.as_ref(), &taken.md5);
+        traits.seal = sealed.map(|sealed| sealed.seal);
         let info = ObjectInfo {
             key: key.to_owned(),
             size: taken.blob.size,
-            etag: hex::encode(taken.md5),
+            etag,
             last_modified_ms: now,
             traits,
             checksums: Checksums { values: taken.checksums, ..Checksums::default() },
             ..ObjectInfo::default()
         };
         let record = Record { extents: taken.blob.extents(), info };
-        self.commit_put(bucket, record, taken.blob, options.condition).await
+        self.commit_put(bucket, record, taken.blob, options.condition, "s3:ObjectCreated:Put").await
     }
 
-    async fn commit_put(
+    pub(super) async fn commit_put(
         &self,
         bucket: &str,
         record: Record,
         blob: NewBlob,
         condition: Condition,
+        event: &'static str,
     ) -> Result<ObjectInfo> {
         let mut info = record.info.clone();
         let (name, new, teller) = (bucket.to_owned(), blob.clone(), self.teller(bucket).await?);
         let write = move |c: &crate::store::Connection| {
             store::blob::insert(c, &new)?;
             let version = store::object::object_put(c, &name, &record, &condition)?;
-            tell(c, teller.as_ref(), &Fact::created("s3:ObjectCreated:Put", &record.info, version))?;
+            tell(c, teller.as_ref(), &Fact::created(event, &record.info, version))?;
             Ok(version)
         };
         info.version = settle(self.db().write(write).await, blob).await?;
@@ -207,10 +238,25 @@ impl Service {
 
     /// A version of an object, or its latest, ready to be read.
     pub(super) async fn open(&self, bucket: &str, key: &str, version: Option<Version>) -> Result<Opened> {
+        self.open_with(bucket, key, version, None).await
+    }
+
+    /// The same with the key of the customer who encrypted it.
+    pub(super) async fn open_with(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<Version>,
+        customer: Option<&CustomerKey>,
+    ) -> Result<Opened> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let open = move |c: &crate::store::Connection| store::object::object_open(c, &bucket, &key, version);
         let (record, data) = self.db().look_up(open).await?;
-        Ok(Opened::new(record, data, self.db().clone(), self.blobs().clone()))
+        let (db, blobs) = (self.db().clone(), self.blobs().clone());
+        match self.vault().open(record.info.traits.seal.as_ref(), customer).await? {
+            Some(sealed) => Ok(Opened::new_sealed(record, data, db, blobs, sealed.key)?),
+            None => Ok(Opened::new(record, data, db, blobs)),
+        }
     }
 
     pub async fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo> {

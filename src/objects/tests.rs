@@ -6,7 +6,8 @@ use super::{
     error::Fault,
     intake::Promise,
     model::*,
-    multipart::{Completion, ListedPart, PartSource},
+    multipart::{Completion, ListedPart},
+    part_copy::PartSource,
     service::Service,
 };
 use crate::{
@@ -63,8 +64,8 @@ impl Bench {
     async fn part(&self, upload: &Upload, number: u32, body: &[u8]) -> ListedPart {
         let at = ("data", upload.key.as_str(), upload.id.as_str());
         let chunks = stream::iter([Ok(Bytes::copy_from_slice(body))]);
-        let (part, _) =
-            self.service.part_put(at, number, chunks, Promise::default()).await.expect("takes the part");
+        let taken = self.service.part_put(at, number, chunks, Promise::default(), None).await;
+        let part = taken.expect("takes the part").part;
         ListedPart { number, etag: part.etag, checksums: Vec::new() }
     }
 }
@@ -251,10 +252,10 @@ async fn parts_become_one_object_and_the_rest_is_let_go() {
         range: Some(5..first.len() as u64 + 3),
         ..PartSource::default()
     };
-    let (_, part, _) = bench.service.part_copy(at, 1, source).await.unwrap();
+    let (taken, _) = bench.service.part_copy(at, 1, source, None).await.unwrap();
     bench.service.delete("data", "whole").await.unwrap();
     bench.service.collect(-1000).await.unwrap();
-    let listed = ListedPart { number: 1, etag: part.etag, checksums: Vec::new() };
+    let listed = ListedPart { number: 1, etag: taken.part.etag, checksums: Vec::new() };
     let completion = Completion { parts: vec![listed], ..Completion::default() };
     bench.service.upload_complete("data", "again", &upload.id, completion).await.unwrap();
     assert!(bench.body("again").await == [&first[5..], b"the"].concat());

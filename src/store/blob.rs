@@ -26,10 +26,24 @@ const WRITE_CHUNK: usize = 256 << 10;
 
 /// Sees every byte on its way to the disk, off the async threads: where digests are made.
 pub trait Tap: Send + 'static {
+    /// The blob's name, before its first byte.
+    fn name(&mut self, _blob: &str) {}
+
     fn see(&mut self, bytes: &[u8]);
 
+    /// Many at once: what can be digested together with other bodies, is.
     fn see_all(&mut self, chunks: &[Bytes]) {
         chunks.iter().for_each(|chunk| self.see(chunk));
+    }
+
+    /// What is written for these bytes, when that is not they themselves.
+    fn change(&mut self, _bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// What is written behind the last of them.
+    fn end(&mut self) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
     }
 }
 
@@ -59,8 +73,9 @@ impl Blobs {
     }
 
     /// Starts a new blob. Dropped before `finish`, it leaves nothing behind.
-    pub fn writer<T: Tap>(&self, tap: T) -> Writer<T> {
+    pub fn writer<T: Tap>(&self, mut tap: T) -> Writer<T> {
         let id = id::ordered();
+        tap.name(&id);
         let claim = self.claim(&id);
         let path = self.0.folder.join(&id);
         Writer {
@@ -222,6 +237,8 @@ impl<T: Tap> Writer<T> {
         let folder = self.blobs.0.folder.clone();
         let finish = move || {
             sink.take(&rest)?;
+            let end = sink.tap.end()?;
+            sink.append(&end)?;
             let file = sink.file()?;
             file.file.sync_all()?;
             fs_err::File::open(folder)?.sync_all()?;
@@ -257,7 +274,13 @@ impl<T: Tap> Writer<T> {
 impl<T: Tap> Sink<T> {
     fn take(&mut self, chunks: &[Bytes]) -> io::Result<()> {
         self.tap.see_all(chunks);
-        chunks.iter().try_for_each(|chunk| self.append(chunk))
+        for chunk in chunks {
+            match self.tap.change(chunk)? {
+                Some(changed) => self.append(&changed)?,
+                None => self.append(chunk)?,
+            }
+        }
+        Ok(())
     }
 
     /// Every byte the disk gets goes through here, and into the checksum.

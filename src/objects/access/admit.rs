@@ -84,6 +84,11 @@ impl Rules {
         }
     }
 
+    /// Whether the policy asks for the tags a request brings.
+    fn look_at_tags(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.policy.looks_at("s3:requestobjecttag"))
+    }
+
     /// Whether the caller's own rights are all there is to look at.
     fn simple(&self, caller: Option<&Caller>) -> bool {
         self.policy.is_none()
@@ -129,8 +134,10 @@ impl Gatekeeper {
         }
         let rules = Rules::of(self.service.bucket(asked.bucket).await?)?;
         check_expected(asked.header("x-amz-expected-bucket-owner"), &rules.bucket)?;
-        // Each key of a list of deletions is decided on its own, once the list is read.
-        if asked.operation != "DeleteObjects" {
+        // These are decided once the body is read: each key on its own, and by the tags it brings.
+        let later = asked.operation == "DeleteObjects"
+            || (asked.operation == "PutObjectTagging" && rules.look_at_tags());
+        if !later {
             self.decide(asked, &operation, &rules, caller.as_deref()).await?;
         }
         for extra in extra_rights(asked) {
@@ -190,7 +197,7 @@ impl Gatekeeper {
     /// The decision about tags that are only known once the body is read.
     pub async fn admit_tags(&self, asked: &Asked<'_>, caller: Option<&Caller>) -> Result<()> {
         let rules = Rules::of(self.service.bucket(asked.bucket).await?)?;
-        if !rules.policy.as_ref().is_some_and(|policy| policy.policy.looks_at("s3:requestobjecttag")) {
+        if !rules.look_at_tags() {
             return Ok(());
         }
         self.decide(asked, &action::of(asked.operation), &rules, caller).await
@@ -291,7 +298,7 @@ impl Gatekeeper {
         }
         let house = caller.filter(|caller| caller.principal.role != auth::Role::Guest);
         match house {
-            Some(caller) if acl.reaches_others(caller.account()) && acl.reaches_others(&bucket.owner) => {
+            Some(caller) if acl.reaches_beyond(&[caller.account(), &bucket.owner]) => {
                 caller.principal.require(auth::Role::Admin)
             }
             _ => Ok(()),

@@ -14,6 +14,7 @@ pub enum Signature {
     None,
     Header,
     Query,
+    Form,
 }
 
 /// What is asked, before anybody looked at what is there.
@@ -130,6 +131,7 @@ impl Asked<'_> {
                 Signature::None => None,
                 Signature::Header => Some("REST-HEADER".to_owned()),
                 Signature::Query => Some("REST-QUERY-STRING".to_owned()),
+                Signature::Form => Some("POST".to_owned()),
             },
             "signatureversion" => (self.signature != Signature::None).then(|| "AWS4-HMAC-SHA256".to_owned()),
             "x-amz-copy-source" => {

@@ -13,6 +13,7 @@ pub mod decide;
 pub mod grants;
 pub mod policy;
 pub mod resolve;
+pub mod session;
 pub mod settings;
 #[cfg(test)]
 mod tests;

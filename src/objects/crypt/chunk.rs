@@ -113,6 +113,14 @@ impl Sealing {
     }
 }
 
+/// What is stored of a blob whose bytes are all at hand.
+pub fn seal_whole(key: &DataKey, blob: &str, bytes: &[u8]) -> io::Result<Bytes> {
+    let (mut sealing, mut out) = (Sealing::new(key, blob), Vec::new());
+    sealing.push(bytes, &mut out)?;
+    sealing.finish(&mut out)?;
+    Ok(out.into())
+}
+
 /// How many bytes are stored of a blob of this length.
 pub fn stored_length(length: u64) -> u64 {
     length + length.div_ceil(CHUNK as u64) * TAG as u64
@@ -187,14 +195,25 @@ fn surplus() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "an encrypted blob has not the length it should have")
 }
 
+/// All the bytes of a blob whose stored bytes are at hand.
+pub fn open_whole(key: &DataKey, blob: &str, length: u64, stored: &[u8]) -> io::Result<Bytes> {
+    let mut opening = Opening::new(key, blob, &(0..length), length);
+    let bytes = opening.push(stored)?;
+    opening.finish()?;
+    Ok(bytes)
+}
+
 /// Opens `stored`, the `stored_range` of the blob, on blocking threads: a megabyte takes a millisecond.
-pub fn open_stream(
+pub fn open_stream<S>(
     key: &DataKey,
     blob: &str,
     range: &Range<u64>,
     length: u64,
-    stored: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
-) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stored: S,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + use<S>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+{
     let state = (stored, Opening::new(key, blob, range, length));
     let bytes = stream::try_unfold(state, async |(mut stored, mut opening)| {
         let Some(chunk) = stored.try_next().await? else {

@@ -46,9 +46,7 @@ impl CustomerKey {
             return invalid("The secret key was invalid for the specified algorithm.");
         };
         if BASE64.encode(Md5::digest(key)) != md5 {
-            return invalid(
-                "The calculated MD5 hash of the key did not match the hash that was provided.",
-            );
+            return invalid("The calculated MD5 hash of the key did not match the hash that was provided.");
         }
         Ok(Some(Self { key, md5: md5.to_owned() }))
     }

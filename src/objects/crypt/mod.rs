@@ -12,13 +12,19 @@
 
 mod chunk;
 mod customer;
+mod default;
+mod routes;
 mod seal;
+mod tap;
 mod vault;
 
-pub use chunk::{DataKey, Sealing, open_stream, stored_length, stored_range};
+pub use chunk::{DataKey, Sealing, open_stream, open_whole, seal_whole, stored_length, stored_range};
 pub use customer::CustomerKey;
-pub use seal::{Mode, Seal, Wish};
-pub use vault::{KmsKey, Vault};
+pub use default::default_wish;
+pub use routes::router;
+pub use seal::{Mode, Seal, Sealed, Wish, etag};
+pub use tap::SealingTap;
+pub use vault::{DEFAULT_KEY, KmsKey, Vault};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -1,7 +1,7 @@
 //! The seal of an object: its data key, wrapped, and by what.
 
 use super::{CustomerKey, DataKey, derive};
-use crate::kernel::id;
+use crate::{kernel::id, objects::error::Fault};
 use aes_gcm::{Aes256Gcm, KeyInit, aead::Aead};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
@@ -56,9 +56,31 @@ impl Seal {
         unwrap(wrapping, &bound(&self.mode), &self.key).map(DataKey::new)
     }
 
-    /// Whether an ETag may be the MD5 of the bytes.
-    pub fn plain_etag(&self) -> bool {
-        self.mode == Mode::Server
+    /// Checks the customer's key of an SSE-C object, and that no other kind comes with one.
+    pub fn check_customer(&self, customer: Option<&CustomerKey>) -> Result<(), Fault> {
+        match (&self.mode, customer) {
+            (Mode::Customer, Some(customer)) if self.open(&customer.key).is_none() => {
+                Err(Fault::WrongCustomerKey)
+            }
+            (Mode::Customer, None) => Err(Fault::CustomerKeyNeeded),
+            (Mode::Server | Mode::Kms { .. }, Some(_)) => Err(Fault::CustomerKeyNotNeeded),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A seal with the data key it holds.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    pub seal: Seal,
+    pub key: DataKey,
+}
+
+/// The ETag of a body: its MD5, unless that must not be told of an encrypted one.
+pub fn etag(sealed: Option<&Sealed>, md5: &[u8; 16]) -> String {
+    match sealed.filter(|sealed| sealed.seal.mode != Mode::Server) {
+        Some(sealed) => hex::encode(sealed.key.etag(md5)),
+        None => hex::encode(md5),
     }
 }
 
@@ -92,11 +114,8 @@ mod tests {
 
     #[test]
     fn a_seal_opens_with_its_own_key_and_context_only() {
-        let kms = |context: &str| Mode::Kms {
-            key: "k".into(),
-            context: Some(context.into()),
-            bucket_key: false,
-        };
+        let kms =
+            |context: &str| Mode::Kms { key: "k".into(), context: Some(context.into()), bucket_key: false };
         let key = DataKey::new([9; 32]);
         let seal = Seal::new(kms("one"), &[1; 32], &key).unwrap();
         assert!(seal.open(&[1; 32]) == Some(key.clone()));

@@ -1,7 +1,7 @@
 //! The server's own keys: the root key, a file, and the named keys it wraps, which are rows.
 
 use super::{
-    CustomerKey, DataKey, Mode, Seal, Wish,
+    CustomerKey, DataKey, Mode, Seal, Sealed, Wish,
     seal::{unwrap, wrap},
 };
 use crate::{
@@ -22,7 +22,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 /// The key SSE-KMS uses when none is named; made when it is first needed.
-const DEFAULT_KEY: &str = "aws/s3";
+pub const DEFAULT_KEY: &str = "aws/s3";
 const ROOT_FILE: &str = "objects.key";
 const NAME_MAX: usize = 256;
 
@@ -45,19 +45,27 @@ struct Inner {
     db: Db,
     file: PathBuf,
     root: OnceCell<Key>,
-    /// Named keys in clear, those that are enabled.
-    named: RwLock<HashMap<String, Key>>,
+    named: RwLock<Named>,
+}
+
+/// Named keys in clear, those that are enabled.
+#[derive(Default)]
+struct Named {
+    keys: HashMap<String, Key>,
+    /// Counts the changes: what was read before one must not be remembered after it.
+    changes: u64,
 }
 
 impl Vault {
     /// Nothing is read, or made, before the first object that needs it.
     pub fn new(db: Db, secrets: PathBuf) -> Self {
-        let inner = Inner { db, file: secrets.join(ROOT_FILE), root: OnceCell::new(), named: RwLock::default() };
+        let inner =
+            Inner { db, file: secrets.join(ROOT_FILE), root: OnceCell::new(), named: RwLock::default() };
         Self(Arc::new(inner))
     }
 
     /// A new data key, sealed as was wished.
-    pub async fn seal(&self, wish: &Wish) -> Result<(Seal, DataKey)> {
+    pub async fn seal(&self, wish: &Wish) -> Result<Sealed> {
         let (mode, wrapping) = match wish {
             Wish::Server => (Mode::Server, *self.root().await?),
             Wish::Customer(customer) => (Mode::Customer, customer.key),
@@ -69,29 +77,33 @@ impl Vault {
         };
         let key = DataKey::new(random()?);
         let seal = Seal::new(mode, &wrapping, &key).ok_or_else(|| Error::internal("sealing failed"))?;
-        Ok((seal, key))
+        Ok(Sealed { seal, key })
     }
 
-    /// The data key of a sealed object. Of SSE-C it takes the customer's key; any other is refused,
-    /// and so is one that the object does not need.
-    pub async fn open(&self, seal: &Seal, customer: Option<&CustomerKey>) -> Result<DataKey> {
-        let wrapping = match (&seal.mode, customer) {
-            (Mode::Customer, Some(customer)) => {
-                return seal.open(&customer.key).ok_or_else(|| Fault::WrongCustomerKey.into());
-            }
-            (Mode::Customer, None) => return Err(Fault::CustomerKeyNeeded.into()),
-            (_, Some(_)) => return Err(Fault::CustomerKeyNotNeeded.into()),
-            (Mode::Server, None) => *self.root().await?,
-            (Mode::Kms { key, .. }, None) => self.named(key).await?,
+    /// What an object with this seal is read and written with. Of SSE-C it takes the customer's key;
+    /// one that nothing needs is refused.
+    pub async fn open(&self, seal: Option<&Seal>, customer: Option<&CustomerKey>) -> Result<Option<Sealed>> {
+        let Some(seal) = seal else {
+            return customer.map_or(Ok(None), |_| Err(Fault::CustomerKeyNotNeeded.into()));
         };
-        seal.open(&wrapping).ok_or_else(|| Error::internal("an object's data key does not open with its key"))
+        seal.check_customer(customer)?;
+        let key = match (&seal.mode, customer) {
+            (Mode::Customer, customer) => customer.and_then(|customer| seal.open(&customer.key)),
+            (Mode::Server, _) => seal.open(self.root().await?),
+            (Mode::Kms { key, .. }, _) => seal.open(&self.named(key).await?),
+        };
+        let key = key.ok_or_else(|| Error::internal("an object's data key does not open with its key"))?;
+        Ok(Some(Sealed { seal: seal.clone(), key }))
     }
 
     /// Makes a named key; one of that name that is there is refused.
     pub async fn key_create(&self, name: &str) -> Result<KmsKey> {
         let key = KmsKey { name: checked(name)?.to_owned(), created_ms: now_ms(), enabled: true };
         if !self.key_insert(&key).await? {
-            return Err(Error::new(crate::kernel::error::Kind::Exists, format!("The key {name:?} exists already.")));
+            return Err(Error::new(
+                crate::kernel::error::Kind::Exists,
+                format!("The key {name:?} exists already."),
+            ));
         }
         Ok(key)
     }
@@ -109,27 +121,34 @@ impl Vault {
 
     /// Objects of a disabled key cannot be read until it is enabled again. No key is ever deleted:
     /// that would delete its objects.
-    pub async fn key_enable(&self, name: &str, enabled: bool) -> Result<()> {
+    pub async fn key_enable(&self, name: &str, enabled: bool) -> Result<KmsKey> {
         let name = plain(name).to_owned();
-        self.named_now().remove(&name);
-        let row = name.clone();
-        if !self.0.db.write(move |c| kms::key_enable(c, &row, enabled)).await? {
-            return Err(Fault::NoSuchKmsKey(name).into());
-        }
-        self.named_now().remove(&name);
-        Ok(())
+        let (vault, row) = (self.clone(), name.clone());
+        // A task of its own: a caller who hangs up after the commit must not keep it from being noticed.
+        let change = async move {
+            let changed = vault.0.db.write(move |c| kms::key_enable(c, &row, enabled)).await;
+            vault.forget();
+            changed
+        };
+        let changed = tokio::spawn(change).await.map_err(Error::internal)??;
+        changed.ok_or_else(|| Fault::NoSuchKmsKey(name).into())
     }
 
-    fn named_now(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<String, Key>> {
-        self.0.named.write().unwrap_or_else(PoisonError::into_inner)
+    fn forget(&self) {
+        let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
+        named.changes += 1;
+        named.keys.clear();
     }
 
     async fn named(&self, given: &str) -> Result<Key> {
         let name = plain(given).to_owned();
-        let known = self.0.named.read().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
-        if let Some(key) = known {
-            return Ok(key);
-        }
+        let changes = {
+            let named = self.0.named.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(key) = named.keys.get(&name) {
+                return Ok(*key);
+            }
+            named.changes
+        };
         let root = *self.root().await?;
         let row = name.clone();
         let mut found = self.0.db.read(move |c| kms::key_get(c, &row)).await?;
@@ -143,7 +162,10 @@ impl Vault {
             return Err(Fault::KmsKeyDisabled(given.to_owned()).into());
         }
         let clear = unwrap(&root, &name, &sealed).ok_or_else(|| wrong_root(&name))?;
-        self.named_now().insert(name, clear);
+        let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
+        if named.changes == changes {
+            named.keys.insert(name, clear);
+        }
         Ok(clear)
     }
 
@@ -165,7 +187,9 @@ impl Vault {
         .await
         .map_err(Error::internal)??;
         let root = Key::try_from(bytes).map_err(|_| {
-            Error::internal("secrets/objects.key does not hold 32 bytes: restore it from a backup of the data directory")
+            Error::internal(
+                "secrets/objects.key does not hold 32 bytes: restore it from a backup of the data directory",
+            )
         })?;
         self.root_prove(root).await?;
         Ok(root)
@@ -238,14 +262,15 @@ mod tests {
         }
         drop(one);
         let two = vault(folder.path());
-        for (seal, key) in &sealed {
-            assert!(two.open(seal, None).await.unwrap() == *key);
+        for sealed in &sealed {
+            let opened = two.open(Some(&sealed.seal), None).await.unwrap().unwrap();
+            assert!(opened.key == sealed.key);
         }
         let file = folder.path().join("secrets/objects.key");
         fs_err::write(&file, [0; 32]).unwrap();
-        assert!(vault(folder.path()).open(&sealed[0].0, None).await.is_err());
+        assert!(vault(folder.path()).open(Some(&sealed[0].seal), None).await.is_err());
         fs_err::remove_file(&file).unwrap();
-        assert!(vault(folder.path()).open(&sealed[0].0, None).await.is_err());
+        assert!(vault(folder.path()).open(Some(&sealed[0].seal), None).await.is_err());
         assert!(!file.exists());
     }
 
@@ -254,12 +279,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let vault = vault(folder.path());
         vault.key_create("k").await.unwrap();
-        let (seal, key) = vault.seal(&kms(Some("alias/k"))).await.unwrap();
+        let sealed = vault.seal(&kms(Some("alias/k"))).await.unwrap();
         vault.key_enable("k", false).await.unwrap();
-        let refusal = vault.open(&seal, None).await.unwrap_err();
+        let refusal = vault.open(Some(&sealed.seal), None).await.unwrap_err();
         assert_eq!(Fault::of(&refusal), Some(&Fault::KmsKeyDisabled("alias/k".into())));
         vault.key_enable("k", true).await.unwrap();
-        assert!(vault.open(&seal, None).await.unwrap() == key);
+        assert!(vault.open(Some(&sealed.seal), None).await.unwrap().unwrap().key == sealed.key);
         let refusal = vault.seal(&kms(Some("unknown"))).await.unwrap_err();
         assert_eq!(Fault::of(&refusal), Some(&Fault::NoSuchKmsKey("unknown".into())));
         assert!(vault.key_create("alias/x").await.is_err());
@@ -275,17 +300,17 @@ mod tests {
             let (key, md5) = (STANDARD.encode([byte; 32]), STANDARD.encode(Md5::digest([byte; 32])));
             CustomerKey::parse(Some("AES256"), Some(&key), Some(&md5)).unwrap().unwrap()
         };
-        let (seal, key) = vault.seal(&Wish::Customer(customer(1))).await.unwrap();
-        assert!(vault.open(&seal, Some(&customer(1))).await.unwrap() == key);
+        let sealed = vault.seal(&Wish::Customer(customer(1))).await.unwrap();
+        assert!(vault.open(Some(&sealed.seal), Some(&customer(1))).await.unwrap().unwrap().key == sealed.key);
         let fault = |refusal: Error| Fault::of(&refusal).cloned().unwrap();
         assert_eq!(
-            fault(vault.open(&seal, Some(&customer(2))).await.unwrap_err()),
+            fault(vault.open(Some(&sealed.seal), Some(&customer(2))).await.unwrap_err()),
             Fault::WrongCustomerKey
         );
-        assert_eq!(fault(vault.open(&seal, None).await.unwrap_err()), Fault::CustomerKeyNeeded);
-        let (seal, _) = vault.seal(&Wish::Server).await.unwrap();
+        assert_eq!(fault(vault.open(Some(&sealed.seal), None).await.unwrap_err()), Fault::CustomerKeyNeeded);
+        let sealed = vault.seal(&Wish::Server).await.unwrap();
         assert_eq!(
-            fault(vault.open(&seal, Some(&customer(1))).await.unwrap_err()),
+            fault(vault.open(Some(&sealed.seal), Some(&customer(1))).await.unwrap_err()),
             Fault::CustomerKeyNotNeeded
         );
     }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        access::{acl::Acl, admit::Gatekeeper},
+        access::{acl::Acl, admit::Gatekeeper, settings::Ownership},
         error::Fault,
         model::{BucketInfo, HOUSE, NewBucket, Versioning},
         service::Service,
@@ -27,7 +27,7 @@ pub async fn create(
     let acl = acl::of_new_bucket(gatekeeper, &request.headers, &admitted.owner.0, ownership).await?;
     let acl = acl.filter(|acl| *acl != Acl::private(&admitted.owner.0));
     if let Some(acl) = &acl
-        && acl.reaches_others(&admitted.owner.0)
+        && acl.reaches_beyond(&[&admitted.owner.0])
         && let Some(caller) = admitted.caller.as_deref().filter(|caller| caller.account() == HOUSE)
     {
         caller.principal.require(Role::Admin).map_err(convert::error)?;
@@ -46,14 +46,17 @@ pub async fn create(
         object_lock: input.object_lock_enabled_for_bucket == Some(true),
         settings,
     };
-    let location = Some(format!("/{}", input.bucket));
+    let (object_lock, location) = (new.object_lock, Some(format!("/{}", input.bucket)));
     match service.bucket_create(new).await {
         Ok(()) => Ok(CreateBucketOutput { location }),
         Err(error) if matches!(Fault::of(&error), Some(Fault::BucketExists(_))) => {
             let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
             let there = bucket.settings.get::<Acl>().map_err(convert::error)?;
             let there = there.map(|acl| (*acl).clone()).filter(|acl| *acl != Acl::private(&bucket.owner));
-            match there == acl {
+            let ownership = ownership.is_none_or(|wanted| {
+                bucket.settings.get::<Ownership>().ok().flatten().is_some_and(|there| *there == wanted)
+            });
+            match there == acl && ownership && bucket.object_lock == object_lock {
                 true => Ok(CreateBucketOutput { location }),
                 false => Err(convert::error(Fault::BucketTaken(input.bucket).into())),
             }

@@ -17,10 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{
     S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders,
-    dto::{
-        CopySource, ETag, ETagCondition, Metadata, ObjectCannedACL, ServerSideEncryption, StreamingBlob,
-        Timestamp, TimestampFormat,
-    },
+    dto::{CopySource, ETag, ETagCondition, Metadata, StreamingBlob, Timestamp, TimestampFormat},
 };
 use std::{
     io,
@@ -30,7 +27,9 @@ use std::{
 /// An error of ours as S3 says it. Only our own failures are logged.
 pub fn error(error: Error) -> S3Error {
     if let Some(fault) = Fault::of(&error) {
-        let mut refusal = refuse(code(fault), error.message.clone());
+        // Every fault is the request's, also where s3s knows no status for its code.
+        let refusal = refuse(code(fault), error.message.clone());
+        let mut refusal = with_status(refusal, StatusCode::BAD_REQUEST);
         match fault {
             Fault::DeleteMarker { version, modified_ms, .. } => {
                 refusal.set_headers(marker_headers(version, *modified_ms));
@@ -90,9 +89,9 @@ pub fn code(fault: &Fault) -> S3ErrorCode {
         Fault::IncompleteBody => S3ErrorCode::IncompleteBody,
         Fault::BodyNotAsSigned => custom("XAmzContentSHA256Mismatch"),
         Fault::ChunkNotAsSigned => S3ErrorCode::SignatureDoesNotMatch,
-        Fault::EntityTooLarge(_) => S3ErrorCode::EntityTooLarge,
+        Fault::EntityTooLarge(_) | Fault::FormTooLarge(_) => S3ErrorCode::EntityTooLarge,
         Fault::DocumentTooLong(_) => S3ErrorCode::MaxMessageLengthExceeded,
-        Fault::EntityTooSmall(_) => S3ErrorCode::EntityTooSmall,
+        Fault::EntityTooSmall(_) | Fault::FormTooSmall(_) => S3ErrorCode::EntityTooSmall,
         Fault::MetadataTooLarge(_) => S3ErrorCode::MetadataTooLarge,
         Fault::NoSuchUpload(_) => S3ErrorCode::NoSuchUpload,
         Fault::InvalidPart(_) => S3ErrorCode::InvalidPart,
@@ -288,6 +287,9 @@ pub fn body(body: Option<StreamingBlob>) -> impl Stream<Item = io::Result<Bytes>
 
 /// s3s keeps the types of these errors to itself; their texts are all there is to go by.
 fn broken(error: &StdError) -> Fault {
+    if let Some(fault) = error.downcast_ref::<Fault>() {
+        return fault.clone();
+    }
     let text = error.to_string();
     match () {
         () if text.contains("Sha256Mismatch") => Fault::BodyNotAsSigned,
@@ -359,21 +361,6 @@ pub fn kind(kind: ChecksumKind) -> &'static str {
     }
 }
 
-/// Refuses what would be silently weaker than asked for.
-pub fn check_promises(
-    _acl: Option<&ObjectCannedACL>,
-    encryption: Option<&ServerSideEncryption>,
-    customer_key: bool,
-) -> S3Result<()> {
-    if encryption.is_some() || customer_key {
-        return Err(refuse(
-            S3ErrorCode::NotImplemented,
-            "Encryption at rest is not supported: encrypt the disk.",
-        ));
-    }
-    Ok(())
-}
-
 /// The version a request names, if it names one.
 pub fn version(text: Option<&str>) -> S3Result<Option<Version>> {
     let named = text.filter(|text| !text.is_empty());
@@ -385,12 +372,12 @@ pub fn class(class: Option<&s3s::dto::StorageClass>) -> Option<String> {
     class.map(|class| class.as_str().to_owned()).filter(|class| class != "STANDARD" && !class.is_empty())
 }
 
-/// A version as answers name it: not at all in a bucket that never had versions.
 /// The id of a version that was just made, which S3 tells where versions are kept from now on.
 pub fn made_version(bucket: &Bucket, version: Version) -> Option<String> {
     version_id(bucket, version).filter(|_| bucket.versioning == Versioning::Enabled)
 }
 
+/// A version as answers name it: not at all in a bucket that never had versions.
 pub fn version_id(bucket: &Bucket, version: Version) -> Option<String> {
     (bucket.versioning != Versioning::Off).then(|| version.to_string())
 }

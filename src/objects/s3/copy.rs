@@ -1,18 +1,18 @@
 //! CopyObject and UploadPartCopy.
 
 use super::{
-    super::{copy::CopyOptions, model::Traits, multipart::PartSource, service::Service},
-    convert::{self, check_promises, set_checksums},
+    super::{
+        copy::CopyOptions, model::Traits, multipart::PartTaken, part_copy::PartSource, service::Service,
+    },
+    convert::{self, set_checksums},
     guard::admitted,
-    lifecycle, lock, refuse,
+    lifecycle, lock, refuse, sse,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
 
 pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
     let (input, headers) = (request.input, request.headers);
-    let customer_key =
-        input.sse_customer_algorithm.is_some() || input.copy_source_sse_customer_algorithm.is_some();
-    check_promises(input.acl.as_ref(), input.server_side_encryption.as_ref(), customer_key)?;
+    let (wish, customer) = (sse::wish!(input)?, sse::customer!(input)?);
     let (from, source_key, version) = convert::copy_source(input.copy_source)?;
     let replace = input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
     let replace_tags =
@@ -48,6 +48,8 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
             input.copy_source_if_unmodified_since.as_ref(),
         ),
         condition: convert::condition_headers(&headers)?,
+        wish,
+        customer: sse::source_customer!(input)?,
     };
     let source = service.bucket(&from).await.map_err(convert::error)?;
     let copied = service
@@ -62,16 +64,20 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
         ..Default::default()
     };
     set_checksums!(result, &info.checksums.values);
-    Ok(CopyObjectOutput {
+    let mut output = CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: convert::version_id(&source, copied.source),
         expiration: lifecycle::expiration(&target, &info),
         version_id: convert::made_version(&target, info.version),
+        ssekms_encryption_context: input.ssekms_encryption_context,
         ..Default::default()
-    })
+    };
+    sse::tell!(output, sse::told(&info.traits, customer.as_ref()));
+    Ok(output)
 }
 
 pub async fn part(service: &Service, input: UploadPartCopyInput) -> S3Result<UploadPartCopyOutput> {
+    let (customer, source_customer) = (sse::customer!(input)?, sse::source_customer!(input)?);
     let (bucket, key, version) = convert::copy_source(input.copy_source)?;
     let from = service.bucket(&bucket).await.map_err(convert::error)?;
     let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
@@ -86,21 +92,25 @@ pub async fn part(service: &Service, input: UploadPartCopyInput) -> S3Result<Upl
             input.copy_source_if_modified_since.as_ref(),
             input.copy_source_if_unmodified_since.as_ref(),
         ),
+        customer: source_customer,
     };
     let at = (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str());
     let number = u32::try_from(input.part_number).unwrap_or(0);
-    let (upload, part, version) = service.part_copy(at, number, source).await.map_err(convert::error)?;
+    let copied = service.part_copy(at, number, source, customer.as_ref()).await.map_err(convert::error)?;
+    let (PartTaken { upload, part, .. }, version) = copied;
     let mut result = CopyPartResult {
         e_tag: Some(convert::etag(&part.etag)),
         last_modified: Some(convert::timestamp(part.modified_ms)),
         ..Default::default()
     };
     set_checksums!(result, upload.algorithm.iter().zip(&part.checksum));
-    Ok(UploadPartCopyOutput {
+    let mut output = UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: convert::version_id(&from, version),
         ..Default::default()
-    })
+    };
+    sse::tell!(output, sse::told(&upload.traits, customer.as_ref()));
+    Ok(output)
 }
 
 /// `bytes=first-last`, both given, as this header alone demands.

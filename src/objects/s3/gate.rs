@@ -1,9 +1,8 @@
-//! What is refused before s3s sees it: SigV2 in a header, a query or a form, which s3s accepts;
-//! presigned URLs that live longer than a week, which it does not limit; forms, which it would read
-//! into memory whole.
+//! What is refused before s3s sees it: SigV2 in a header or a query, which s3s accepts; presigned URLs
+//! that live longer than a week, which it does not limit.
 
 use super::{date, document, refuse};
-use http::{HeaderMap, Method, StatusCode, Version, header, request::Parts};
+use http::{HeaderMap, StatusCode, Version, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use s3s::{S3ErrorCode, S3Result};
 use std::borrow::Cow;
@@ -28,9 +27,6 @@ pub fn check(parts: &Parts) -> S3Result<()> {
     }
     if let Some(value) = header {
         check_authorization(parts, value)?;
-    }
-    if parts.method == Method::POST && is_form(&parts.headers) {
-        return Err(refuse(S3ErrorCode::NotImplemented, "Uploads by HTML form are not supported. Use PUT."));
     }
     if query(parts).any(|(name, _)| name == "X-Amz-Signature") {
         if header.is_some() {
@@ -137,11 +133,6 @@ fn is_v4(value: &str) -> bool {
 
 fn is_v2(value: &str) -> bool {
     value.trim_start().starts_with("AWS ")
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    kind.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"))
 }
 
 /// The query's pairs, decoded as s3s decodes them.

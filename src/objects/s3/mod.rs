@@ -9,11 +9,14 @@ mod copy;
 mod cors;
 mod date;
 mod document;
+mod form;
 mod gate;
 mod guard;
+mod journal;
 mod lifecycle;
 mod list;
 mod lock;
+mod logging;
 mod notification;
 mod object;
 mod ops;
@@ -21,6 +24,8 @@ mod place;
 mod policy;
 mod polish;
 mod setting;
+mod sse;
+mod sts;
 mod upload;
 mod website;
 
@@ -34,8 +39,8 @@ use crate::{
 };
 use axum::body::Body;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use s3s::{S3Error, S3ErrorCode, service::S3Service};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use s3s::{HttpError, S3Error, S3ErrorCode, service::S3Service};
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -44,6 +49,7 @@ use std::{
 
 pub(in crate::objects) use convert::seconds;
 pub use gate::is_s3_request;
+pub(super) use ops::Ops;
 
 /// The one region this server is in, as clients see it. A request signed for another is accepted
 /// too. It is none of Amazon's on purpose: in their older regions boto3 presigns URLs with SigV2,
@@ -56,10 +62,16 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
-    builder.set_access(guard::Guard(gatekeeper));
+    builder.set_access(guard::Guard(gatekeeper.clone()));
+    builder.set_route(sts::Sts(gatekeeper.clone()));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
-    S3Door { s3: builder.build(), objects: service }
+    S3Door { s3: builder.build(), objects: service, gatekeeper }
+}
+
+/// The operations without the door: for callers inside, who have been let in already.
+pub(super) fn ops(gatekeeper: &Gatekeeper) -> Ops {
+    ops::Ops(gatekeeper.service.clone(), gatekeeper.clone())
 }
 
 /// What answers on :9000, and on :5000 for requests that carry an AWS signature.
@@ -67,6 +79,8 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
 pub struct S3Door {
     s3: S3Service,
     objects: Service,
+    /// For what does not go through s3s.
+    gatekeeper: Gatekeeper,
 }
 
 impl tower::Service<Request<Body>> for S3Door {
@@ -84,34 +98,22 @@ impl tower::Service<Request<Body>> for S3Door {
     }
 }
 
+/// One request: who asks is noted, the answer is polished, marked for its origin, and told to the log.
 async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     // The doors in front have given the request its id, which the log knows.
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = given.map_or_else(id::ordered, str::to_owned);
-    let resource = request.uri().path().to_owned();
-    let attributes = polish::asks_attributes(request.method(), request.uri());
-    let (mut parts, body) = request.into_parts();
-    date::complete(&mut parts.headers);
+    let (parts, body) = request.into_parts();
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;
-    let response = if parts.method == Method::OPTIONS {
-        cors::preflight(&door.objects, &parts).await.or_else(error_document)
-    } else if let Err(refusal) = gate::check(&parts) {
-        error_document(refusal)
-    } else {
-        let (body, broken) = document::watch(&parts, body);
-        let request = Request::from_parts(parts, body);
-        let answer = asker.asks(access::with_caller(door.s3.call(request))).await;
-        broken.why().map_or(answer, |fault| error_document(convert::error(fault.into())))
+    let entry = journal::Entry::begin(&door.objects, &parts, &asker).await;
+    let host = place::host(&parts.headers, &parts.uri);
+    let website = host.and_then(place::website_bucket).filter(|_| parts.method != Method::OPTIONS);
+    let mut response = match website {
+        Some(bucket) => Arc::clone(&asker).asks(website::answer(&door, &parts, bucket)).await,
+        None => Arc::clone(&asker).asks(speak(&door, parts, body, &request_id)).await,
     };
-    let response = response.unwrap_or_else(|error| {
-        tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
-        let mut response = Response::new(s3s::Body::empty());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    });
-    let mut response = polish::polish(response.map(Body::new), &request_id, &resource, attributes).await;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amz-request-id", value);
     }
@@ -119,7 +121,48 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     if let Some(grant) = grant {
         cors::mark(response.headers_mut(), &grant);
     }
+    if let Some(entry) = entry {
+        entry.end(&door.objects, &response, &asker);
+    }
     response
+}
+
+/// The S3 protocol itself.
+async fn speak(door: &S3Door, mut parts: Parts, body: Body, request_id: &str) -> Response<Body> {
+    date::complete(&mut parts.headers);
+    let resource = parts.uri.path().to_owned();
+    let attributes = polish::asks_attributes(&parts.method, &parts.uri);
+    let is_sts = sts::is_sts(&parts.method, &parts.uri, &parts.headers);
+    let response = access::with_caller(respond(door, parts, body)).await;
+    let response = response.unwrap_or_else(|error| {
+        tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    });
+    match is_sts && !response.status().is_success() {
+        true => polish::rewrite(response, |document| sts::framed(document, request_id)).await,
+        false => polish::polish(response, request_id, &resource, attributes).await,
+    }
+}
+
+async fn respond(door: &S3Door, parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
+    if parts.method == Method::OPTIONS {
+        let answer = cors::preflight(&door.objects, &parts).await;
+        return answer.map(|answer| answer.map(Body::new)).or_else(error_document);
+    }
+    if let Err(refusal) = gate::check(&parts) {
+        return error_document(refusal);
+    }
+    if form::is_form(&parts) {
+        return form::post(&door.gatekeeper, &parts, body).await.or_else(error_document);
+    }
+    let (body, broken) = document::watch(&parts, body);
+    let answer = door.s3.call(Request::from_parts(parts, body)).await;
+    match broken.why() {
+        Some(fault) => error_document(convert::error(fault.into())),
+        None => Ok(answer?.map(Body::new)),
+    }
 }
 
 /// An error whose code s3s has no name for.
@@ -133,9 +176,10 @@ fn refuse_as(
     refusal
 }
 
-fn error_document(error: S3Error) -> Result<Response<s3s::Body>, s3s::HttpError> {
+fn error_document(error: S3Error) -> Result<Response<Body>, HttpError> {
     let error = convert::with_status(error, StatusCode::BAD_REQUEST);
-    error.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error)))
+    let response = error.to_http_response().map_err(|error| HttpError::new(Box::new(error)))?;
+    Ok(response.map(Body::new))
 }
 
 /// An error of the S3 protocol with a sentence of ours.

@@ -2,17 +2,18 @@
 
 use super::{
     super::{
+        asker::{Asker, Gone},
         digest::{Algorithm, Checksums},
         error::Fault,
         model::{Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version},
         read::{ReadCondition, Verdict},
         service::Service,
     },
-    convert::{self, Claims, check_promises, set_checksums},
+    convert::{self, Claims, set_checksums},
     guard::{Denied, admitted},
     lifecycle,
     list::page_size,
-    lock, refuse,
+    lock, refuse, sse,
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -24,8 +25,7 @@ const DELETE_MAX: usize = 1000;
 
 pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
     let (input, headers) = (request.input, request.headers);
-    let customer_key = input.sse_customer_algorithm.is_some() || input.sse_customer_key.is_some();
-    check_promises(input.acl.as_ref(), input.server_side_encryption.as_ref(), customer_key)?;
+    let (wish, customer) = (sse::wish!(input)?, sse::customer!(input)?);
     if input.write_offset_bytes.is_some() {
         return Err(refuse(S3ErrorCode::NotImplemented, "Appending to an object is not supported."));
     }
@@ -55,7 +55,7 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     admitted(&request.extensions).mark(&mut traits);
     let condition = convert::write_condition(input.if_match, input.if_none_match);
-    let options = PutOptions { traits, condition };
+    let options = PutOptions { traits, condition, wish };
     let body = convert::body(input.body);
     let info = service
         .put_promised(&input.bucket, &input.key, body, options, promise)
@@ -69,13 +69,21 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     };
     set_checksums!(output, &info.checksums.values);
     output.checksum_type = convert::checksum_type(&info.checksums);
+    output.ssekms_encryption_context = input.ssekms_encryption_context;
+    sse::tell!(output, sse::told(&info.traits, customer.as_ref()));
     Ok(output)
 }
 
-pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+pub async fn get(service: &Service, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
+    sse::check_read(&request.headers)?;
+    let input = request.input;
+    let customer = sse::customer!(input)?;
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let opened = service.open(&input.bucket, &input.key, version).await.map_err(convert::error)?;
+    let opened = service
+        .open_with(&input.bucket, &input.key, version, customer.as_ref())
+        .await
+        .map_err(convert::error)?;
     let condition = convert::read_condition(
         input.if_match,
         input.if_none_match,
@@ -94,7 +102,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         }
     };
     let expiration = lifecycle::expiration(&bucket, &info);
-    let lock = lock::tell(&info.traits);
+    let (lock, told) = (lock::tell(&info.traits), sse::told(&info.traits, customer.as_ref()));
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".into()),
         body: Some(body.into()),
@@ -120,6 +128,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
         tag_count: (!info.traits.tags.is_empty()).then_some(info.traits.tags.len() as i32),
         ..Default::default()
     };
+    sse::tell!(output, told);
     if input.checksum_mode.is_some() && !span.checksums.is_empty() {
         set_checksums!(output, &span.checksums);
         output.checksum_type = convert::checksum_type(&info.checksums);
@@ -128,10 +137,17 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<GetObject
 }
 
 /// The tag count goes into a header by hand: s3s has no field for it here.
-pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
+pub async fn head(
+    service: &Service,
+    request: S3Request<HeadObjectInput>,
+) -> S3Result<S3Response<HeadObjectOutput>> {
+    sse::check_read(&request.headers)?;
+    let input = request.input;
+    let customer = sse::customer!(input)?;
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
+    sse::check_key(info.traits.seal.as_ref(), customer.as_ref())?;
     let condition = convert::read_condition(
         input.if_match,
         input.if_none_match,
@@ -142,7 +158,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
     let span = span(&info, input.range, input.part_number)?;
     let tag_count = info.traits.tags.len();
     let expiration = lifecycle::expiration(&bucket, &info);
-    let lock = lock::tell(&info.traits);
+    let (lock, told) = (lock::tell(&info.traits), sse::told(&info.traits, customer.as_ref()));
     let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".into()),
         cache_control: info.traits.headers.cache_control,
@@ -166,6 +182,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
         parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
         ..Default::default()
     };
+    sse::tell!(output, told);
     if input.checksum_mode.is_some() && !span.checksums.is_empty() {
         set_checksums!(output, &span.checksums);
         output.checksum_type = convert::checksum_type(&info.checksums);
@@ -242,11 +259,27 @@ pub async fn delete_many(
             Err(fault) => errors.push(failed(deletion.key, asked, &fault)),
         }
     }
+    Asker::deletes(gone(&deleted, &errors));
     Ok(DeleteObjectsOutput {
         deleted: (input.delete.quiet != Some(true)).then_some(deleted),
         errors: (!errors.is_empty()).then_some(errors),
         ..Default::default()
     })
+}
+
+/// What the access log is told of each key.
+fn gone(deleted: &[DeletedObject], errors: &[Error]) -> Vec<Gone> {
+    let done = deleted.iter().map(|one| Gone {
+        key: one.key.clone().unwrap_or_default(),
+        version: one.version_id.clone().or_else(|| one.delete_marker_version_id.clone()),
+        error: None,
+    });
+    let kept = errors.iter().map(|one| Gone {
+        key: one.key.clone().unwrap_or_default(),
+        version: one.version_id.clone(),
+        error: one.code.clone(),
+    });
+    done.chain(kept).collect()
 }
 
 fn deletion_done(bucket: &Bucket, key: String, asked: Option<String>, done: &Deleted) -> DeletedObject {
@@ -325,6 +358,7 @@ pub async fn attributes(
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
+    sse::check_key(info.traits.seal.as_ref(), sse::customer!(input)?.as_ref())?;
     // One header may name several, and s3s leaves it whole.
     let named = |name: &str, list: &str| list.split(',').any(|one| one.trim() == name);
     let asked = |name: &str| input.object_attributes.iter().any(|list| named(name, list.as_str()));

@@ -8,14 +8,14 @@ use super::{
         service::Service,
         store::list::common_prefix,
     },
-    convert::{self, Claims, check_promises, encode, get_checksums, set_checksums},
+    convert::{self, Claims, encode, get_checksums, set_checksums},
     guard::admitted,
     lifecycle,
     list::{is_url, page_size},
-    lock, refuse,
+    lock, refuse, sse,
 };
 use http::StatusCode;
-use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
 pub async fn create(
     service: &Service,
@@ -23,11 +23,7 @@ pub async fn create(
 ) -> S3Result<CreateMultipartUploadOutput> {
     let admitted = admitted(&request.extensions);
     let input = request.input;
-    check_promises(
-        input.acl.as_ref(),
-        input.server_side_encryption.as_ref(),
-        input.sse_customer_algorithm.is_some(),
-    )?;
+    let (wish, customer) = (sse::wish!(input)?, sse::customer!(input)?);
     let algorithm = input.checksum_algorithm.as_ref().map(|a| convert::algorithm(a.as_str())).transpose()?;
     let checksum = match algorithm {
         Some(algorithm) => Some((algorithm, kind(algorithm, input.checksum_type.as_ref())?)),
@@ -52,12 +48,12 @@ pub async fn create(
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     admitted.mark(&mut traits);
-    let options = PutOptions { traits, ..PutOptions::default() };
+    let options = PutOptions { traits, wish, ..PutOptions::default() };
     let upload =
         service.upload_create(&input.bucket, &input.key, options, checksum).await.map_err(convert::error)?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &upload).unzip();
-    Ok(CreateMultipartUploadOutput {
+    let mut output = CreateMultipartUploadOutput {
         abort_date,
         abort_rule_id,
         bucket: Some(input.bucket),
@@ -65,8 +61,11 @@ pub async fn create(
         upload_id: Some(upload.id.clone()),
         checksum_algorithm: wire_algorithm(&upload),
         checksum_type: wire_kind(&upload),
+        ssekms_encryption_context: input.ssekms_encryption_context,
         ..Default::default()
-    })
+    };
+    sse::tell!(output, sse::told(&upload.traits, customer.as_ref()));
+    Ok(output)
 }
 
 /// CRC64NVME is of the whole object, the SHAs are of the parts; the two others can be either.
@@ -88,7 +87,7 @@ fn kind(algorithm: Algorithm, asked: Option<&ChecksumType>) -> S3Result<Checksum
 
 pub async fn part(service: &Service, request: S3Request<UploadPartInput>) -> S3Result<UploadPartOutput> {
     let (input, headers) = (request.input, request.headers);
-    check_promises(None, None, input.sse_customer_algorithm.is_some())?;
+    let customer = sse::customer!(input)?;
     let promise = convert::promise(Claims {
         length: input.content_length,
         algorithm: input.checksum_algorithm.as_ref().map(|a| a.as_str()),
@@ -97,19 +96,21 @@ pub async fn part(service: &Service, request: S3Request<UploadPartInput>) -> S3R
     })?;
     let at = (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str());
     let number = u32::try_from(input.part_number).unwrap_or(0);
-    let (part, sums) = service
-        .part_put(at, number, convert::body(input.body), promise)
+    let taken = service
+        .part_put(at, number, convert::body(input.body), promise, customer.as_ref())
         .await
         .map_err(|error| convert::with_status(convert::error(error), StatusCode::BAD_REQUEST))?;
-    let mut output = UploadPartOutput { e_tag: Some(convert::etag(&part.etag)), ..Default::default() };
-    set_checksums!(output, &sums);
+    let mut output = UploadPartOutput { e_tag: Some(convert::etag(&taken.part.etag)), ..Default::default() };
+    set_checksums!(output, &taken.checksums);
+    sse::tell!(output, sse::told(&taken.upload.traits, customer.as_ref()));
     Ok(output)
 }
 
 pub async fn complete(
     service: &Service,
     input: CompleteMultipartUploadInput,
-) -> S3Result<CompleteMultipartUploadOutput> {
+) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+    let customer = sse::customer!(input)?;
     let checksums = get_checksums!(input);
     let listed = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
     let completion = Completion {
@@ -117,6 +118,7 @@ pub async fn complete(
         condition: convert::write_condition(input.if_match, input.if_none_match),
         checksums,
         size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
+        customer: customer.clone(),
     };
     let info = service
         .upload_complete(&input.bucket, &input.key, &input.upload_id, completion)
@@ -134,7 +136,14 @@ pub async fn complete(
         ..Default::default()
     };
     set_checksums!(output, &info.checksums.values);
-    Ok(output)
+    if let Some(told) = sse::told(&info.traits, customer.as_ref()) {
+        output.server_side_encryption = told.algorithm;
+        output.ssekms_key_id = told.kms_key;
+        output.bucket_key_enabled = told.bucket_key;
+    }
+    let mut response = S3Response::new(output);
+    sse::tell_customer(&mut response.headers, &info.traits, customer.as_ref());
+    Ok(response)
 }
 
 fn listed_part(part: CompletedPart) -> S3Result<ListedPart> {

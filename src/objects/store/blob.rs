@@ -12,7 +12,7 @@ pub fn insert(c: &Connection, blob: &NewBlob) -> Result<()> {
         return Ok(());
     }
     c.prepare_cached("INSERT INTO blob (id, size, refs, crc, data) VALUES (?1, ?2, 1, ?3, ?4)")?.execute(
-        params![blob.id, signed(blob.size), blob.crc().map(u64::cast_signed), blob.data.as_deref()],
+        params![blob.id, signed(blob.stored_size()), blob.crc().map(u64::cast_signed), blob.data.as_deref()],
     )?;
     Ok(())
 }

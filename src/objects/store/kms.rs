@@ -27,12 +27,10 @@ pub fn key_list(c: &Connection) -> Result<Vec<KmsKey>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// False when there is no such key.
-pub fn key_enable(c: &Connection, name: &str, enabled: bool) -> Result<bool> {
-    let rows = c
-        .prepare_cached("UPDATE kms_key SET enabled = ?2 WHERE name = ?1")?
-        .execute(params![name, enabled])?;
-    Ok(rows > 0)
+/// The key as it is now; none when there is no such key.
+pub fn key_enable(c: &Connection, name: &str, enabled: bool) -> Result<Option<KmsKey>> {
+    c.prepare_cached("UPDATE kms_key SET enabled = ?2 WHERE name = ?1")?.execute(params![name, enabled])?;
+    Ok(key_get(c, name)?.map(|(key, _)| key))
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<KmsKey> {

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod blob;
 pub mod bucket;
+pub mod kms;
 pub mod list;
 pub mod notice;
 pub mod object;

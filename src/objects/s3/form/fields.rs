@@ -8,8 +8,14 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 /// Bytes all fields before the file may have together.
 const FIELDS_MAX: usize = 20 * 1024;
 /// Fields that become headers of the object under their own names.
-const HEADERS: &[&str] =
-    &["cache-control", "content-type", "content-disposition", "content-encoding", "content-language", "expires"];
+const HEADERS: &[&str] = &[
+    "cache-control",
+    "content-type",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "expires",
+];
 
 #[derive(Debug, Default)]
 pub struct Fields(Vec<(String, String)>);
@@ -110,7 +116,10 @@ pub fn argument(message: impl Into<std::borrow::Cow<'static, str>>) -> S3Error {
 
 fn malformed(error: &multer::Error) -> S3Error {
     tracing::debug!(%error, "an upload form could not be read");
-    refuse(S3ErrorCode::MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data.")
+    refuse(
+        S3ErrorCode::MalformedPOSTRequest,
+        "The body of your POST request is not well-formed multipart/form-data.",
+    )
 }
 
 #[cfg(test)]

@@ -147,9 +147,7 @@ impl Policy {
         }
         let bound = |name: &str| self.conditions.iter().any(|condition| condition.field == name);
         match fields.map(|(name, _)| name).find(|name| !is_unbound(name) && !bound(name)) {
-            Some(name) => {
-                Err(denied(format!("Invalid according to Policy: Extra input fields: {name}")))
-            }
+            Some(name) => Err(denied(format!("Invalid according to Policy: Extra input fields: {name}"))),
             None => Ok(()),
         }
     }
@@ -264,7 +262,10 @@ mod tests {
         let conditions = r#"{"bUcKeT": "b"}, ["StArTs-WiTh", "$KeY", "foo"], ["eq", "$acl", "private"]"#;
         let good = [("bucket", "b"), ("key", "foo.txt"), ("acl", "private"), ("x-ignore-me", "1")];
         assert_eq!(check(conditions, &good), None);
-        assert_eq!(check(conditions, &[("file", ""), ("bucket", "b"), ("key", "foo"), ("acl", "private")]), None);
+        assert_eq!(
+            check(conditions, &[("file", ""), ("bucket", "b"), ("key", "foo"), ("acl", "private")]),
+            None
+        );
         let denied = Some("AccessDenied");
         let mut extra = good.to_vec();
         extra.push(("x-amz-meta-a", "1"));

@@ -68,8 +68,8 @@ impl<'a> Claim<'a> {
     pub fn holds(&self, secret: &str, policy: &str) -> bool {
         match self {
             Self::V2 { signature, .. } => {
-                let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes())
-                    .expect("HMAC takes a key of any length");
+                let mut mac =
+                    Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
                 mac.update(policy.as_bytes());
                 BASE64.decode(signature).is_ok_and(|given| mac.verify_slice(&given).is_ok())
             }
