@@ -1,9 +1,7 @@
 //! CopyObject and UploadPartCopy.
 
 use super::{
-    super::{
-        copy::CopyOptions, multipart::PartTaken, part_copy::PartSource, service::Service,
-    },
+    super::{copy::CopyOptions, multipart::PartTaken, part_copy::PartSource, service::Service},
     convert::{self, set_checksums, traits},
     guard::admitted,
     lifecycle, lock, refuse, sse,

@@ -1,12 +1,11 @@
-//! Object operations: put, get, head, delete, tags, attributes.
+//! Object operations: put, delete, tags, attributes.
 
 use super::{
     super::{
         asker::{Asker, Gone},
-        digest::{Algorithm, Checksums},
+        digest::Checksums,
         error::Fault,
-        model::{Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version},
-        read::{ReadCondition, Verdict},
+        model::{Bucket, Condition, Deleted, Deletion, PartInfo, PutOptions, Version},
         service::Service,
     },
     convert::{self, Claims, set_checksums, traits},
@@ -15,10 +14,8 @@ use super::{
     list::page_size,
     lock, refuse, sse,
 };
-use futures::TryStreamExt;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::StreamBody;
-use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
+use http::StatusCode;
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
 /// Keys one DeleteObjects may name.
 const DELETE_MAX: usize = 1000;
