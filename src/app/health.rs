@@ -109,6 +109,15 @@ impl Health {
         self.0.config.s3.public_url.clone().unwrap_or_else(|| local_url(self.0.s3))
     }
 
+    /// The S3 door's address as seen from where a request came.
+    pub fn s3_url_for(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+        match (&self.0.config.s3.public_url, host.and_then(host_name)) {
+            (None, Some(name)) => format!("http://{name}:{}", self.0.s3.port()),
+            _ => self.s3_url(),
+        }
+    }
+
     async fn checks(&self) -> Vec<Check> {
         let stopping = self.0.tasks.stopping().is_cancelled();
         let detail = if stopping { "stopping" } else { "serving" };
@@ -202,10 +211,7 @@ async fn client_env(State(health): State<Health>, _: Viewer, headers: HeaderMap)
         (None, Some(host)) => format!("http://{host}"),
         _ => health.http_url(),
     };
-    let s3 = match (&config.s3.public_url, host.and_then(host_name)) {
-        (None, Some(name)) => format!("http://{name}:{}", health.0.s3.port()),
-        _ => health.s3_url(),
-    };
+    let s3 = health.s3_url_for(&headers);
     Json(json!({ "tracking_uri": tracking, "s3_endpoint": s3, "region": objects::REGION }))
 }
 

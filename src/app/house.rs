@@ -61,6 +61,7 @@ impl House {
         self.objects.start_collector(tasks);
         self.objects.start_lifecycle(tasks, objects.lifecycle_day_s, objects.upload_expiry.0);
         self.objects.start_delivery(tasks)?;
+        self.objects.start_logs(tasks, objects.log_interval.0);
         self.objects.start_scrubber(tasks, objects.scrub_period.0);
         self.serving.start(tasks);
         self.pipelines.start(tasks);
@@ -84,11 +85,17 @@ impl House {
         BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
     }
 
+    /// Where the S3 door is for who asks on the main door.
+    fn s3_address(&self) -> objects::Address {
+        let health = self.health.clone();
+        Arc::new(move |headers| health.s3_url_for(headers))
+    }
+
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
-            .merge(objects::router(self.objects.clone()))
+            .merge(objects::router(self.objects.clone(), self.auth.clone(), self.s3_address()))
             .merge(tracking::router(self.tracking.clone()))
             .merge(registry::router(self.registry.clone()))
             .merge(serving::router(self.serving.clone()))

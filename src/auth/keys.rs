@@ -16,6 +16,9 @@ use crate::{
 };
 use std::{collections::HashMap, sync::Arc};
 
+/// Temporary keys of one user at a time.
+const SESSIONS_MAX: i64 = 10_000;
+
 /// A key to be issued. Without a given pair, a new one is made.
 #[derive(Clone, Debug, Default)]
 pub struct KeyWanted {
@@ -78,6 +81,11 @@ impl Service {
         let put = move |db: &Connection| {
             let (access, sealed, user, label) =
                 (key.as_str(), sealed.as_slice(), &wanted.user, label.as_str());
+            if store::session_count(db, user, now)? >= SESSIONS_MAX {
+                let message =
+                    format!("User {user:?} has {SESSIONS_MAX} temporary keys: wait for some to end.");
+                return Err(Error::conflict(message));
+            }
             let (expires_at, session) = (Some(expires_ms), Some(session.as_str()));
             store::key_put(db, &NewKey { access, sealed, user, label, now, expires_at, session })
         };

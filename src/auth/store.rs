@@ -171,6 +171,12 @@ pub fn key_put(db: &Connection, key: &NewKey<'_>) -> Result<()> {
     Ok(())
 }
 
+/// How many temporary keys of a user have not ended yet.
+pub fn session_count(db: &Connection, user: &str, now: i64) -> Result<i64> {
+    let sql = "SELECT count(*) FROM s3_keys WHERE user = ?1 AND expires_at > ?2";
+    Ok(db.prepare_cached(sql)?.query_row(params![user, now], |row| row.get(0))?)
+}
+
 /// A key as it is stored.
 pub struct KeyRow {
     pub sealed: Vec<u8>,

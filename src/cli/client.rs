@@ -108,6 +108,16 @@ impl Client {
         body(self.send(self.request(Method::PUT, path).json(json)).await?).await
     }
 
+    /// PATCH of JSON, answered in JSON (or nothing: `null`).
+    pub async fn patch(&self, path: &str, json: &Value) -> Result<Value, Failure> {
+        self.answer(self.request(Method::PATCH, path).json(json)).await
+    }
+
+    /// Sends a request, answered in JSON (or nothing: `null`).
+    pub async fn answer(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        body(self.send(request).await?).await
+    }
+
     /// PUT or POST of a text, answered in JSON (or nothing: `null`).
     pub async fn send_text(
         &self,

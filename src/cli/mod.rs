@@ -1,6 +1,7 @@
 //! Floor 8: the commands. Data goes to standard output, everything else to standard error; exit
 //! codes are in `failure`. A command is one file with its arguments and one `run`.
 
+mod bucket;
 pub mod client;
 mod config;
 mod endpoint;
@@ -10,7 +11,9 @@ mod fsck;
 mod image;
 mod k8s;
 mod kms;
+mod object;
 mod pipeline;
+mod place;
 mod s3;
 mod serve;
 mod settings;
@@ -54,6 +57,12 @@ enum Command {
     Env(env::Arguments),
     /// Show how the running server is
     Status(status::Arguments),
+    /// Work with buckets: list, create, show, delete, and how they are set up
+    #[command(subcommand)]
+    Bucket(bucket::Command),
+    /// Work with objects: list, put, get, delete, versions, tags, links
+    #[command(subcommand)]
+    Object(object::Command),
     /// Work with pipelines: list, run, logs, apply, validate
     #[command(subcommand)]
     Pipeline(pipeline::Command),
@@ -105,6 +114,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(settings) => serve::run(&global, &settings),
         Command::Env(arguments) => env::run(&global, &arguments),
         Command::Status(arguments) => status::run(&global, &arguments),
+        Command::Bucket(command) => bucket::run(&global, &command),
+        Command::Object(command) => object::run(&global, &command),
         Command::Endpoint(command) => endpoint::run(&global, &command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Kms(command) => kms::run(&global, &command),

@@ -41,6 +41,7 @@ pub enum Key {
         json: bool,
     },
     /// Revoke a key: the next request signed with it is refused
+    #[command(visible_alias = "revoke")]
     Delete {
         #[arg(value_name = "ACCESS_KEY_ID")]
         access_key: String,

@@ -3,7 +3,8 @@
 use http::Method;
 use std::{
     future::Future,
-    sync::{Arc, OnceLock},
+    mem,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 tokio::task_local! {
@@ -17,6 +18,16 @@ pub struct Asker {
     address: String,
     principal: OnceLock<String>,
     kind: Kind,
+    deleted: Mutex<Vec<Gone>>,
+}
+
+/// A key of a list of deletions, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    pub key: String,
+    pub version: Option<String>,
+    /// The code of the refusal.
+    pub error: Option<String>,
 }
 
 /// What a change is told as.
@@ -33,7 +44,7 @@ enum Kind {
 impl Asker {
     pub fn of_request(method: &Method, request_id: &str, address: String) -> Self {
         let kind = if method == Method::POST { Kind::Form } else { Kind::Request };
-        Self { request_id: request_id.to_owned(), address, kind, principal: OnceLock::new() }
+        Self { request_id: request_id.to_owned(), address, kind, ..Self::default() }
     }
 
     pub fn lifecycle() -> Self {
@@ -53,6 +64,18 @@ impl Asker {
     /// Notes whose key the current request is signed with.
     pub fn is(user: &str) {
         let _ = ASKER.try_with(|asker| asker.principal.set(user.to_owned()));
+    }
+
+    /// Notes what became of the keys the current request wants deleted.
+    pub fn deletes(keys: impl IntoIterator<Item = Gone>) {
+        let note = |asker: &Arc<Self>| {
+            *asker.deleted.lock().unwrap_or_else(PoisonError::into_inner) = keys.into_iter().collect();
+        };
+        let _ = ASKER.try_with(note);
+    }
+
+    pub fn deleted(&self) -> Vec<Gone> {
+        mem::take(&mut self.deleted.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn principal(&self) -> Option<String> {

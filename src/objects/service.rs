@@ -7,6 +7,7 @@ use super::{
     error::Fault,
     intake::{self, NewBlob, Promise},
     lock,
+    logging::Logs,
     model::{
         Bucket, Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record,
         Traits, Version, VersionPage, VersionQuery,
@@ -39,6 +40,7 @@ struct Inner {
     buckets: Buckets,
     vault: Vault,
     bell: Bell,
+    logs: Logs,
     pipelines: Pipelines,
 }
 
@@ -49,8 +51,8 @@ impl Service {
     pub fn new(stores: &Stores, bus: Bus) -> Self {
         let (db, blobs) = (stores.objects.clone(), stores.blobs.clone());
         let vault = Vault::new(db.clone(), stores.secrets());
-        let (buckets, bell, pipelines) = Default::default();
-        Self(Arc::new(Inner { db, blobs, bus, buckets, vault, bell, pipelines }))
+        let (buckets, bell, logs, pipelines) = Default::default();
+        Self(Arc::new(Inner { db, blobs, bus, buckets, vault, bell, logs, pipelines }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -84,6 +86,11 @@ impl Service {
     /// Rings when there is something to be told to webhooks and pipelines.
     pub(super) fn bell(&self) -> &Bell {
         &self.0.bell
+    }
+
+    /// Access log lines that wait for their delivery.
+    pub(super) fn logs(&self) -> &Logs {
+        &self.0.logs
     }
 
     pub(super) fn starter(&self) -> Option<Arc<dyn Starter>> {

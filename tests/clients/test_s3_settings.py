@@ -432,3 +432,188 @@ def test_a_destination_is_checked(s3, bucket):
         put = s3.put_bucket_notification_configuration
         assert refused(put, Bucket=bucket, NotificationConfiguration=config)[1] == 400
     assert "QueueConfigurations" not in s3.get_bucket_notification_configuration(Bucket=bucket)
+
+
+# --- websites
+
+
+def public(s3, bucket):
+    s3.delete_public_access_block(Bucket=bucket)
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    statement["Resource"] = f"arn:aws:s3:::{bucket}/*"
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+@pytest.fixture
+def visit(server, s3, bucket):
+    """A bucket that is a website, and a way to ask for its pages."""
+    public(s3, bucket)
+    redirect = {"HostName": "example.org", "Protocol": "https", "HttpRedirectCode": "302"}
+    site = {
+        "IndexDocument": {"Suffix": "index.html"},
+        "ErrorDocument": {"Key": "oops.html"},
+        "RoutingRules": [
+            {"Condition": {"KeyPrefixEquals": "old/"}, "Redirect": {"ReplaceKeyPrefixWith": "new/"}},
+            {
+                "Condition": {"KeyPrefixEquals": "gone/", "HttpErrorCodeReturnedEquals": "403"},
+                "Redirect": redirect,
+            },
+        ],
+    }
+    s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration=site)
+    for key in ("index.html", "docs/index.html", "oops.html"):
+        s3.put_object(Bucket=bucket, Key=key, Body=f"<p>{key}</p>".encode(), ContentType="text/html")
+
+    def ask(path, method="GET", headers=None):
+        sent = {"Host": f"{bucket}.s3-website.localhost"} | (headers or {})
+        url = f"{server.s3_url}{path}"
+        return requests.request(method, url, headers=sent, allow_redirects=False, timeout=10)
+
+    return ask
+
+
+def test_a_website_answers_with_pages_and_redirects(s3, bucket, visit):
+    home = visit("/")
+    assert (home.status_code, home.text) == (200, "<p>index.html</p>")
+    assert home.headers["content-type"] == "text/html"
+    assert visit("/docs/").text == "<p>docs/index.html</p>"
+    to_folder = visit("/docs")
+    assert (to_folder.status_code, to_folder.headers["location"]) == (302, "/docs/")
+    missing = visit("/nothing-here")
+    # Who may not list the bucket does not hear whether the page exists.
+    assert (missing.status_code, missing.text) == (403, "<p>oops.html</p>")
+    moved = visit("/old/a%20b")
+    assert moved.status_code == 301
+    assert moved.headers["location"] == f"http://{bucket}.s3-website.localhost/new/a%20b"
+    gone = visit("/gone/x")
+    assert (gone.status_code, gone.headers["location"]) == (302, "https://example.org/gone/x")
+    s3.put_object(Bucket=bucket, Key="page", Body=b"", WebsiteRedirectLocation="/docs/")
+    page = visit("/page")
+    assert (page.status_code, page.headers["location"]) == (301, "/docs/")
+
+
+def test_a_website_reads_like_s3_and_only_reads(visit):
+    part = visit("/", headers={"Range": "bytes=3-7"})
+    assert (part.status_code, part.text) == (206, "index")
+    home = visit("/", method="HEAD")
+    assert (home.status_code, home.text) == (200, "")
+    again = visit("/", headers={"If-None-Match": home.headers["etag"]})
+    assert again.status_code == 304
+    assert visit("/", method="PUT").status_code == 405
+
+
+def test_a_private_bucket_is_no_website(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="index.html", Body=b"secret")
+    headers = {"Host": f"{bucket}.s3-website.localhost"}
+    assert requests.get(server.s3_url, headers=headers, timeout=10).status_code == 404
+    s3.put_bucket_website(
+        Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}}
+    )
+    answer = requests.get(server.s3_url, headers=headers, timeout=10)
+    assert (answer.status_code, "secret" in answer.text) == (403, False)
+
+
+# --- access logs
+
+
+@pytest.fixture(scope="module")
+def logging_server(tmp_path_factory):
+    """A server that delivers access logs after half a second."""
+    from conftest import Server
+
+    running = Server(tmp_path_factory.mktemp("logging"), {"CRANNOG_OBJECTS_LOG_INTERVAL": "500ms"}).start()
+    yield running
+    running.stop()
+
+
+def allow_delivery(s3, target, source, prefix):
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logging.s3.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{target}/{prefix}*",
+        "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{source}"}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    s3.put_bucket_policy(Bucket=target, Policy=json.dumps(policy))
+
+
+def test_requests_are_logged_in_amazons_format(logging_server):
+    s3 = logging_server.s3()
+    source, target = f"src-{uuid.uuid4().hex[:8]}", f"log-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=source)
+    s3.create_bucket(Bucket=target)
+    wanted = {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": "access/"}}
+    refusal = refused(s3.put_bucket_logging, Bucket=source, BucketLoggingStatus=wanted)
+    assert refusal == ("AccessDenied", 403)
+    allow_delivery(s3, target, source, "access/")
+    s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=wanted)
+    kept = s3.get_bucket_logging(Bucket=source)["LoggingEnabled"]
+    assert kept == wanted["LoggingEnabled"] | {"TargetObjectKeyFormat": {"SimplePrefix": {}}}
+    put = s3.put_object(Bucket=source, Key="a b", Body=b"12345")
+    s3.get_object(Bucket=source, Key="a b")
+    assert refused(s3.get_object, Bucket=source, Key="missing")[0] == "NoSuchKey"
+    s3.delete_objects(Bucket=source, Delete={"Objects": [{"Key": "a b"}, {"Key": "c"}]})
+
+    def lines():
+        found = [s3.get_object(Bucket=target, Key=key)["Body"].read() for key in keys(s3, target)]
+        return b"".join(found).decode().splitlines()
+
+    def of(operation):
+        return [line for line in lines() if f" {operation} " in line]
+
+    eventually(lambda: len(of("BATCH.DELETE.OBJECT")) == 2, what="the log")
+    [line] = of("REST.PUT.OBJECT")
+    assert line.startswith(f"crannog {source} [") and f"/{source}/a%20b HTTP/1.1" in line
+    assert f" 127.0.0.1 {logging_server.user} {header(put, 'x-amz-request-id')} " in line
+    assert ' a%20b "PUT ' in line and ' 200 - ' in line and " SigV4 - AuthHeader " in line
+    good, bad = sorted(of("REST.GET.OBJECT"), key=lambda line: " NoSuchKey " in line)
+    assert " 200 - 5 5 " in good and " 404 NoSuchKey " in bad
+    assert all(key.startswith("access/20") for key in keys(s3, target))
+    # Without permission nothing more is written.
+    s3.delete_bucket_policy(Bucket=target)
+    count = len(lines())
+    s3.put_object(Bucket=source, Key="later", Body=b"x")
+    eventually(lambda: "an access log was refused" in logging_server.log_tail(20000), what="the refusal")
+    assert len(lines()) == count
+    s3.put_bucket_logging(Bucket=source, BucketLoggingStatus={})
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=source)
+
+
+def test_a_stop_delivers_the_log(private_server):
+    server = private_server()
+    s3 = server.s3()
+    s3.create_bucket(Bucket="src")
+    s3.create_bucket(Bucket="log")
+    allow_delivery(s3, "log", "src", "")
+    partitioned = {"PartitionedPrefix": {"PartitionDateSource": "DeliveryTime"}}
+    wanted = {"TargetBucket": "log", "TargetPrefix": "", "TargetObjectKeyFormat": partitioned}
+    s3.put_bucket_logging(Bucket="src", BucketLoggingStatus={"LoggingEnabled": wanted})
+    s3.put_object(Bucket="src", Key="k", Body=b"x")
+    server.restart()
+    [key] = keys(server.s3(), "log")
+    assert key.startswith("crannog/us-crannog-1/src/20")
+
+
+# --- fsck
+
+
+def test_fsck_finds_damage_with_and_without_a_server(private_server):
+    server = private_server()
+    s3 = server.s3()
+    s3.create_bucket(Bucket="data")
+    s3.put_object(Bucket="data", Key="small", Body=b"x")
+    s3.put_object(Bucket="data", Key="dir/large", Body=b"y" * 300_000)
+    sound = server.cli("fsck", "--checksums")
+    assert "no problems found" in sound.stdout
+    [blob] = [path for path in (server.data_dir / "blobs").iterdir()]
+    blob.write_bytes(b"y" * 299_999 + b"z")
+    report = json.loads(server.cli("fsck", "--checksums", "--json", check=False).stdout)
+    assert {problem["kind"] for problem in report["problems"]} == {"blob", "object"}
+    assert any("data/dir/large" in problem["what"] for problem in report["problems"])
+    assert server.cli("fsck", check=False).returncode == 0
+    server.stop()
+    found = server.cli("fsck", "--checksums", check=False)
+    assert found.returncode == 1
+    assert "data/dir/large" in found.stdout and "2 problems" in found.stderr

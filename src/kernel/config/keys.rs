@@ -128,6 +128,8 @@ settings! {
         lifecycle_day_s: usize = "86400";
         /// Multipart uploads are aborted when nobody completed them for this long; 0s is never.
         upload_expiry: Duration = "7d";
+        /// How long lines of an access log are gathered before they are written to their bucket.
+        log_interval: Duration = "5m";
         /// In which time every stored byte is read again and compared with its checksum; 0s is never.
         /// What turns out damaged is told in the log and in `/status`, and never deleted.
         scrub_period: Duration = "30d";

@@ -131,9 +131,12 @@ impl Acl {
         self.grants.iter().any(|grant| grant.grantee.is_public())
     }
 
-    /// Whether somebody beside `owner` was granted anything.
-    pub fn reaches_others(&self, owner: &str) -> bool {
-        self.grants.iter().any(|grant| grant.grantee != Grantee::Account(owner.to_owned()))
+    /// Whether somebody beside these accounts was granted anything.
+    pub fn reaches_beyond(&self, accounts: &[&str]) -> bool {
+        self.grants.iter().any(|grant| match &grant.grantee {
+            Grantee::Account(id) => !accounts.contains(&id.as_str()),
+            _ => true,
+        })
     }
 
     /// The grants as they are shown: groups first, then accounts, each in the order they were given.
@@ -180,7 +183,11 @@ mod tests {
         assert!(!canned("bucket-owner-read").is_public());
         assert!(!canned("public-read").allows(Some("bob"), Permission::Read, true));
         assert!(canned("public-read").allows(Some("ann"), Permission::Read, true));
-        assert!(canned("public-read").reaches_others("ann") && !canned("private").reaches_others("ann"));
+        assert!(
+            canned("public-read").reaches_beyond(&["ann"]) && !canned("private").reaches_beyond(&["ann"])
+        );
+        assert!(canned("bucket-owner-read").reaches_beyond(&["ann"]));
+        assert!(!canned("bucket-owner-read").reaches_beyond(&["ann", "house"]));
     }
 
     #[test]

@@ -298,7 +298,7 @@ impl Gatekeeper {
         }
         let house = caller.filter(|caller| caller.principal.role != auth::Role::Guest);
         match house {
-            Some(caller) if acl.reaches_others(caller.account()) && acl.reaches_others(&bucket.owner) => {
+            Some(caller) if acl.reaches_beyond(&[caller.account(), &bucket.owner]) => {
                 caller.principal.require(auth::Role::Admin)
             }
             _ => Ok(()),

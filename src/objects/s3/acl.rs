@@ -99,7 +99,7 @@ pub async fn of_new_bucket(
 ) -> S3Result<Option<Acl>> {
     let Some(wanted) = resolve::wanted(headers).map_err(error)? else { return Ok(None) };
     let acl = resolve::acl(&gatekeeper.auth, wanted, (owner, owner)).await.map_err(error)?;
-    if ownership == Some(Ownership::BucketOwnerEnforced) && acl.reaches_others(owner) {
+    if ownership == Some(Ownership::BucketOwnerEnforced) && acl.reaches_beyond(&[owner]) {
         let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
         return Err(refuse(S3ErrorCode::InvalidBucketAclWithObjectOwnership, message));
     }

@@ -9,10 +9,7 @@ use super::{
 };
 use s3s::{S3Result, dto::*};
 
-pub async fn get(
-    service: &Service,
-    input: GetObjectAttributesInput,
-) -> S3Result<GetObjectAttributesOutput> {
+pub async fn get(service: &Service, input: GetObjectAttributesInput) -> S3Result<GetObjectAttributesOutput> {
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
@@ -42,11 +39,7 @@ pub async fn get(
     Ok(output)
 }
 
-fn parts_of(
-    parts: &[PartInfo],
-    sums: &Checksums,
-    (after, limit): (i32, i32),
-) -> GetObjectAttributesParts {
+fn parts_of(parts: &[PartInfo], sums: &Checksums, (after, limit): (i32, i32)) -> GetObjectAttributesParts {
     let algorithm = sums.values.first().map(|(algorithm, _)| *algorithm);
     let wire = |part: &PartInfo| {
         let mut wire = ObjectPart {

@@ -27,7 +27,7 @@ pub async fn create(
     let acl = acl::of_new_bucket(gatekeeper, &request.headers, &admitted.owner.0, ownership).await?;
     let acl = acl.filter(|acl| *acl != Acl::private(&admitted.owner.0));
     if let Some(acl) = &acl
-        && acl.reaches_others(&admitted.owner.0)
+        && acl.reaches_beyond(&[&admitted.owner.0])
         && let Some(caller) = admitted.caller.as_deref().filter(|caller| caller.account() == HOUSE)
     {
         caller.principal.require(Role::Admin).map_err(convert::error)?;

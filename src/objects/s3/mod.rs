@@ -13,9 +13,12 @@ mod document;
 mod form;
 mod gate;
 mod guard;
+mod journal;
+mod length;
 mod lifecycle;
 mod list;
 mod lock;
+mod logging;
 mod notification;
 mod object;
 mod ops;
@@ -48,6 +51,7 @@ use std::{
 
 pub(in crate::objects) use convert::seconds;
 pub use gate::is_s3_request;
+pub(super) use ops::Ops;
 
 /// The one region this server is in, as clients see it. A request signed for another is accepted
 /// too. It is none of Amazon's on purpose: in their older regions boto3 presigns URLs with SigV2,
@@ -65,6 +69,11 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
     S3Door { s3: builder.build(), objects: service, gatekeeper }
+}
+
+/// The operations without the door: for callers inside, who have been let in already.
+pub(super) fn ops(gatekeeper: &Gatekeeper) -> Ops {
+    ops::Ops(gatekeeper.service.clone(), gatekeeper.clone())
 }
 
 /// What answers on :9000, and on :5000 for requests that carry an AWS signature.
@@ -91,28 +100,21 @@ impl tower::Service<Request<Body>> for S3Door {
     }
 }
 
+/// One request: who asks is noted, the answer is polished, marked for its origin, and told to the log.
 async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     // The doors in front have given the request its id, which the log knows.
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = given.map_or_else(id::ordered, str::to_owned);
-    let resource = request.uri().path().to_owned();
-    let attributes = polish::asks_attributes(request.method(), request.uri());
-    let is_sts = sts::is_sts(request.method(), request.uri(), request.headers());
-    let (mut parts, body) = request.into_parts();
-    date::complete(&mut parts.headers);
+    let (parts, body) = request.into_parts();
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;
-    let response = asker.asks(access::with_caller(respond(door, parts, body))).await;
-    let response = response.unwrap_or_else(|error| {
-        tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    });
-    let mut response = match is_sts && !response.status().is_success() {
-        true => polish::rewrite(response, |document| sts::framed(document, &request_id)).await,
-        false => polish::polish(response, &request_id, &resource, attributes).await,
+    let entry = journal::Entry::begin(&door.objects, &parts, &asker).await;
+    let host = place::host(&parts.headers, &parts.uri);
+    let website = host.and_then(place::website_bucket).filter(|_| parts.method != Method::OPTIONS);
+    let mut response = match website {
+        Some(bucket) => Arc::clone(&asker).asks(website::answer(&door, &parts, bucket)).await,
+        None => Arc::clone(&asker).asks(speak(&door, parts, body, &request_id)).await,
     };
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amz-request-id", value);
@@ -121,10 +123,32 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     if let Some(grant) = grant {
         cors::mark(response.headers_mut(), &grant);
     }
+    if let Some(entry) = entry {
+        entry.end(&door.objects, &response, &asker);
+    }
     response
 }
 
-async fn respond(door: S3Door, parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
+/// The S3 protocol itself.
+async fn speak(door: &S3Door, mut parts: Parts, body: Body, request_id: &str) -> Response<Body> {
+    date::complete(&mut parts.headers);
+    let resource = parts.uri.path().to_owned();
+    let attributes = polish::asks_attributes(&parts.method, &parts.uri);
+    let is_sts = sts::is_sts(&parts.method, &parts.uri, &parts.headers);
+    let response = access::with_caller(respond(door, parts, body)).await;
+    let response = response.unwrap_or_else(|error| {
+        tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    });
+    match is_sts && !response.status().is_success() {
+        true => polish::rewrite(response, |document| sts::framed(document, request_id)).await,
+        false => polish::polish(response, request_id, &resource, attributes).await,
+    }
+}
+
+async fn respond(door: &S3Door, mut parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
     if parts.method == Method::OPTIONS {
         let answer = cors::preflight(&door.objects, &parts).await;
         return answer.map(|answer| answer.map(Body::new)).or_else(error_document);
@@ -135,6 +159,10 @@ async fn respond(door: S3Door, parts: Parts, body: Body) -> Result<Response<Body
     if form::is_form(&parts) {
         return form::post(&door.gatekeeper, &parts, body).await.or_else(error_document);
     }
+    let body = match length::tell(&mut parts, body).await {
+        Ok(body) => body,
+        Err(refusal) => return error_document(refusal),
+    };
     let (body, broken) = document::watch(&parts, body);
     let answer = door.s3.call(Request::from_parts(parts, body)).await;
     match broken.why() {

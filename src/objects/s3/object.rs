@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        asker::{Asker, Gone},
         digest::Algorithm,
         error::Fault,
         model::{Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version},
@@ -10,8 +11,7 @@ use super::{
     },
     convert::{self, Claims, set_checksums},
     guard::{Denied, admitted},
-    lifecycle,
-    lock, refuse, sse,
+    lifecycle, lock, refuse, sse,
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -257,11 +257,27 @@ pub async fn delete_many(
             Err(fault) => errors.push(failed(deletion.key, asked, &fault)),
         }
     }
+    Asker::deletes(gone(&deleted, &errors));
     Ok(DeleteObjectsOutput {
         deleted: (input.delete.quiet != Some(true)).then_some(deleted),
         errors: (!errors.is_empty()).then_some(errors),
         ..Default::default()
     })
+}
+
+/// What the access log is told of each key.
+fn gone(deleted: &[DeletedObject], errors: &[Error]) -> Vec<Gone> {
+    let done = deleted.iter().map(|one| Gone {
+        key: one.key.clone().unwrap_or_default(),
+        version: one.version_id.clone().or_else(|| one.delete_marker_version_id.clone()),
+        error: None,
+    });
+    let kept = errors.iter().map(|one| Gone {
+        key: one.key.clone().unwrap_or_default(),
+        version: one.version_id.clone(),
+        error: one.code.clone(),
+    });
+    done.chain(kept).collect()
 }
 
 fn deletion_done(bucket: &Bucket, key: String, asked: Option<String>, done: &Deleted) -> DeletedObject {

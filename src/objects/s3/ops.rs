@@ -3,8 +3,8 @@
 
 use super::{
     super::{access::admit::Gatekeeper, service::Service},
-    acl, attributes, bucket, copy, cors, lifecycle, list, lock, notification, object, policy, refuse, setting, upload,
-    website,
+    acl, attributes, bucket, copy, cors, lifecycle, list, lock, logging, notification, object, policy,
+    refuse, setting, upload, website,
 };
 use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
@@ -485,5 +485,19 @@ impl S3 for Ops {
         request: S3Request<PutBucketNotificationConfigurationInput>,
     ) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
         notification::put(&self.0, request.input).await.map(S3Response::new)
+    }
+
+    async fn get_bucket_logging(
+        &self,
+        request: S3Request<GetBucketLoggingInput>,
+    ) -> S3Result<S3Response<GetBucketLoggingOutput>> {
+        logging::get(&self.0, request.input).await
+    }
+
+    async fn put_bucket_logging(
+        &self,
+        request: S3Request<PutBucketLoggingInput>,
+    ) -> S3Result<S3Response<PutBucketLoggingOutput>> {
+        logging::put(&self.0, request).await.map(S3Response::new)
     }
 }

@@ -16,7 +16,8 @@ pub struct Place {
 pub fn place(headers: &HeaderMap, uri: &Uri) -> Option<Place> {
     let path = percent_decode_str(uri.path()).decode_utf8().ok()?;
     let path = path.strip_prefix('/').unwrap_or(&path);
-    if let Some(bucket) = host(headers, uri).and_then(bucket_in_host) {
+    let host = host(headers, uri);
+    if let Some(bucket) = host.and_then(website_bucket).or_else(|| host.and_then(bucket_in_host)) {
         return Some(Place { bucket: bucket.to_owned(), key: path.to_owned() });
     }
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
@@ -27,6 +28,14 @@ pub fn place(headers: &HeaderMap, uri: &Uri) -> Option<Place> {
 pub fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let header = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     header.or_else(|| uri.authority().map(|authority| authority.as_str()))
+}
+
+/// The bucket whose website answers on a host: `BUCKET.s3-website.HOST`, or with a region as Amazon has
+/// it, `BUCKET.s3-website-REGION.HOST`.
+pub fn website_bucket(host: &str) -> Option<&str> {
+    let (bucket, rest) = host.rsplit_once(".s3-website")?;
+    let names_host = rest.starts_with('.') || (rest.starts_with('-') && rest.contains('.'));
+    (names_host && !bucket.is_empty()).then_some(bucket)
 }
 
 #[cfg(test)]
@@ -40,6 +49,17 @@ mod tests {
     }
 
     #[test]
+    fn a_website_is_told_by_its_host() {
+        assert_eq!(website_bucket("site.s3-website.localhost:9000"), Some("site"));
+        assert_eq!(website_bucket("a.b.s3-website-us-crannog-1.example.org"), Some("a.b"));
+        for other in
+            ["site.localhost", "s3-website.localhost", ".s3-website.x", "b.s3-website", "b.s3-websites.x"]
+        {
+            assert_eq!(website_bucket(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn a_bucket_is_in_the_path_or_in_the_host() {
         let expected = |bucket: &str, key: &str| Some((bucket.to_owned(), key.to_owned()));
         assert_eq!(of("localhost:9000", "/b/k/x%20y?acl"), expected("b", "k/x y"));
@@ -47,5 +67,6 @@ mod tests {
         assert_eq!(of("b.localhost:9000", "/k/x"), expected("b", "k/x"));
         assert_eq!(of("b.localhost", "/"), expected("b", ""));
         assert_eq!(of("localhost", "/"), None);
+        assert_eq!(of("www.b.s3-website.localhost:9000", "/k/"), expected("www.b", "k/"));
     }
 }

@@ -158,7 +158,8 @@ pub async fn ownership_put(
     };
     let ownership = ownership(&rule.object_ownership)?;
     let (bucket, acl) = setting::<Acl>(gatekeeper, &input.bucket).await?;
-    if ownership == Ownership::BucketOwnerEnforced && acl.is_some_and(|acl| acl.reaches_others(&bucket.owner))
+    if ownership == Ownership::BucketOwnerEnforced
+        && acl.is_some_and(|acl| acl.reaches_beyond(&[&bucket.owner]))
     {
         let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
         return Err(refuse(S3ErrorCode::InvalidBucketAclWithObjectOwnership, message));

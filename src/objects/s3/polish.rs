@@ -9,6 +9,10 @@ use http_body_util::{BodyExt, Limited};
 /// The documents changed here are small; s3s writes them whole.
 const DOCUMENT_MAX: usize = 4 << 20;
 
+/// The code of an error, for those who tell of the answer later.
+#[derive(Clone, Debug)]
+pub struct ErrorCode(pub String);
+
 /// Whether this is GetObjectAttributes.
 pub fn asks_attributes(method: &Method, uri: &Uri) -> bool {
     let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or(pair));
@@ -43,9 +47,18 @@ pub async fn rewrite(
     let (mut parts, body) = response.into_parts();
     let document =
         Limited::new(body, DOCUMENT_MAX).collect().await.map(|all| all.to_bytes()).unwrap_or_default();
+    if let Some(code) = code(&document) {
+        parts.extensions.insert(ErrorCode(code));
+    }
     let document = change(&document).map_or(document, Bytes::from);
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(document))
+}
+
+fn code(document: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(document).ok()?;
+    let (_, rest) = text.split_once("<Error>")?.1.split_once("<Code>")?;
+    Some(rest.split_once("</Code>")?.0.to_owned())
 }
 
 fn sign(document: &[u8], request_id: &str, resource: &str) -> Option<Vec<u8>> {

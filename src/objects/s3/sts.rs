@@ -121,10 +121,15 @@ impl Sts {
                 refusal(code, status, &no.to_string(), id)
             }
             Err(error) => {
-                if error.kind == Kind::Internal {
-                    tracing::error!(?error, "a session could not be made");
-                }
-                refusal("InternalFailure", StatusCode::INTERNAL_SERVER_ERROR, &error.message, id)
+                let (code, status) = match error.kind {
+                    Kind::Busy => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
+                    Kind::Conflict => ("LimitExceeded", StatusCode::BAD_REQUEST),
+                    _ => {
+                        tracing::error!(?error, "a session could not be made");
+                        ("InternalFailure", StatusCode::INTERNAL_SERVER_ERROR)
+                    }
+                };
+                refusal(code, status, &error.message, id)
             }
         }
     }

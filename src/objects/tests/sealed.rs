@@ -57,7 +57,8 @@ fn marked(length: usize) -> Vec<u8> {
 #[tokio::test]
 async fn small_and_large_bodies_are_encrypted_and_come_back() {
     let bench = Bench::new().await;
-    for (wish, key) in [(Wish::Server, None), (kms(), None), (Wish::Customer(customer(1)), Some(customer(1)))] {
+    for (wish, key) in [(Wish::Server, None), (kms(), None), (Wish::Customer(customer(1)), Some(customer(1)))]
+    {
         for length in [0, 30, INLINE_MAX, 300_000] {
             let info = bench.put_as("k", &marked(length), wish.clone()).await;
             assert_eq!(info.size, length as u64);

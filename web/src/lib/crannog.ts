@@ -1,6 +1,5 @@
 // Crannog's own API, /api/crannog/v1: its shapes and one function per route.
 import { ask, withQuery } from "./api";
-import { keyPath } from "./router";
 
 const V1 = "/api/crannog/v1";
 const enc = encodeURIComponent;
@@ -15,9 +14,6 @@ export interface ClientEnv { tracking_uri: string; s3_endpoint: string; region: 
 export interface User { name: string; role: Role; created_at: string | null }
 export interface Token { id: string; label: string; user?: string; created_at?: string | null; expires_at?: string | null; last_used_at?: string | null }
 export interface S3Key { id?: string; access_key_id: string; label: string; user?: string; created_at?: string | null }
-export interface Bucket { name: string; created_at: string | null; objects: number; bytes: number }
-export interface Obj { key: string; size: number; etag: string; last_modified: string | null; content_type: string | null }
-export interface ObjPage { prefixes: string[]; objects: Obj[]; next: string | null }
 
 export type RunState = "queued" | "running" | "success" | "failed" | "cancelled";
 export interface PipeRunMark { id: string; state: RunState; started_at: string | null; ended_at: string | null }
@@ -62,15 +58,6 @@ export const tokenDelete = (id: string) => ask(`${V1}/tokens/${enc(id)}`, { meth
 export const s3Keys = async () => (await ask<{ keys: S3Key[] }>(`${V1}/s3-keys`)).keys;
 export const s3KeyCreate = (json: { label: string }) => ask<{ access_key_id: string; secret_access_key: string }>(`${V1}/s3-keys`, { json });
 export const s3KeyDelete = (id: string) => ask(`${V1}/s3-keys/${enc(id)}`, { method: "DELETE" });
-
-export const buckets = async () => (await ask<{ buckets: Bucket[] }>(`${V1}/buckets`)).buckets;
-export const bucketCreate = (name: string) => ask(`${V1}/buckets`, { json: { name } });
-export const bucketDelete = (name: string) => ask(`${V1}/buckets/${enc(name)}`, { method: "DELETE" });
-export const objects = (bucket: string, prefix: string, after?: string) =>
-  ask<ObjPage>(`${V1}/buckets/${enc(bucket)}/objects`, { query: { prefix, delimiter: "/", after, limit: 200 } });
-export const objectUrl = (bucket: string, key: string, inline = false) =>
-  withQuery(`${V1}/buckets/${enc(bucket)}/objects/${keyPath(key)}`, inline ? { inline: 1 } : undefined);
-export const objectDelete = (bucket: string, key: string) => ask(objectUrl(bucket, key), { method: "DELETE" });
 
 export const pipelines = async () => (await ask<{ pipelines: Pipeline[] }>(`${V1}/pipelines`)).pipelines;
 export const pipeline = (name: string) => ask<Pipeline>(`${V1}/pipelines/${enc(name)}`);

@@ -120,6 +120,10 @@ export async function versions(name: string) {
   const found = (await get<{ model_versions?: ModelVersion[] }>("model-versions/search", query)).model_versions ?? [];
   return found.sort((a, b) => Number(b.version) - Number(a.version));
 }
+/** The registered versions that came from a run. */
+export async function versionsOf(runId: string) {
+  return (await get<{ model_versions?: ModelVersion[] }>("model-versions/search", { filter: `run_id=${quote(runId)}`, max_results: 50 })).model_versions ?? [];
+}
 export const versionDelete = (name: string, version: string) => change("DELETE", "model-versions/delete", { name, version });
 export const versionDescribe = (name: string, version: string, description: string) => change("PATCH", "model-versions/update", { name, version, description });
 export const versionTag = (name: string, version: string, key: string, value: string) => post("model-versions/set-tag", { name, version, key, value });

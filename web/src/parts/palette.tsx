@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../lib/crannog";
 import * as ml from "../lib/mlflow";
+import * as store from "../lib/objects";
 import { go, path } from "../lib/router";
 import { setTheme } from "../lib/theme";
 import { Modal } from "./dialog";
@@ -30,7 +31,7 @@ async function things(): Promise<Entry[]> {
     ml.models().then((r) => r.map((m) => ({ label: m.name, kind: "Model", icon: "cube", href: path("models", m.name) }))),
     api.pipelines().then((r) => r.map((p) => ({ label: p.name, kind: "Pipeline", icon: "flow", href: path("pipelines", p.name) }))),
     api.endpoints().then((r) => r.map((e) => ({ label: e.name, kind: "Endpoint", icon: "bolt", href: path("endpoints", e.name) }))),
-    api.buckets().then((r) => r.map((b) => ({ label: b.name, kind: "Bucket", icon: "data", href: path("data", b.name) }))),
+    store.buckets().then((r) => r.map((b) => ({ label: b.name, kind: "Bucket", icon: "data", href: path("data", b.name) }))),
   ];
   const found = await Promise.allSettled(sources);
   return found.flatMap((one) => (one.status === "fulfilled" ? one.value : []));

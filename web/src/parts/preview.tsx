@@ -1,15 +1,18 @@
-// A look into a file without downloading it: text, JSON, tables and pictures, up to a size.
+// A look into a file without downloading it: text, JSON, CSV, Parquet and pictures, up to a size.
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { send } from "../lib/api";
-import { bytes } from "../lib/format";
+import { bytes, plural } from "../lib/format";
 import { useLoad } from "../lib/use";
 import { Empty, Problem, Skeleton } from "./basics";
 import { Icon } from "./icon";
 
-const LIMIT = 512 * 1024;
+const LIMIT = 64 * 1024;
+const PARQUET = /\.(parquet|pq)$/i;
 const IMAGES = /\.(png|jpe?g|gif|webp|bmp)$/i;
 const TEXTS = /(\.(txt|log|md|csv|tsv|json|jsonl|ya?ml|toml|ini|cfg|conf|py|rs|sh|sql|html?|xml|js|ts|css|r|ipynb|env|lock)|MLmodel|Dockerfile|Makefile|requirements|README|LICENSE)$/i;
 
-export interface FileRef { name: string; size: number; url: string; inlineUrl?: string }
+export interface FileRef { name: string; size: number; url: string; inlineUrl?: string; type?: string | null }
 
 export function Preview({ file }: { file: FileRef }) {
   return (
@@ -18,15 +21,42 @@ export function Preview({ file }: { file: FileRef }) {
         <span class="preview-name"><Icon name="file" />{file.name}<span class="muted">{bytes(file.size)}</span></span>
         <a class="btn small" href={file.url} download={file.name.split("/").pop()}><Icon name="down" />Download</a>
       </header>
-      <Body file={file} key={file.url} />
+      <PreviewBody file={file} key={file.url} />
     </div>
   );
 }
 
-function Body({ file }: { file: FileRef }) {
-  if (IMAGES.test(file.name)) return <div class="preview-image"><img src={file.inlineUrl ?? file.url} alt={file.name} /></div>;
-  if (!TEXTS.test(file.name)) return <Empty kind="none" icon="file" title="No preview for this kind of file">Download it to look inside.</Empty>;
-  return <Text file={file} />;
+/** What a file is: by its name first, for clients rarely say its type. */
+function kindOf({ name, type }: FileRef): "image" | "parquet" | "text" | "unknown" {
+  if (IMAGES.test(name)) return "image";
+  if (PARQUET.test(name)) return "parquet";
+  if (TEXTS.test(name)) return "text";
+  if (type?.startsWith("image/") && !type.includes("svg")) return "image";
+  return type && /^(text\/|application\/(json|xml|yaml|toml|x-ndjson))/.test(type) ? "text" : "unknown";
+}
+
+export function PreviewBody({ file }: { file: FileRef }) {
+  const [anyway, setAnyway] = useState(false);
+  const kind = kindOf(file);
+  if (file.size === 0) return <Empty kind="none" icon="file" title="This file is empty" />;
+  if (kind === "image") return <div class="preview-image"><img src={file.inlineUrl ?? file.url} alt={file.name} /></div>;
+  if (kind === "parquet") return <Parquet file={file} />;
+  if (kind === "text" || anyway) return <Text file={file} />;
+  return <Empty kind="none" icon="file" title="No preview for this kind of file"><p>Download it to look inside, or:</p><button type="button" class="btn" onClick={() => setAnyway(true)}>Show the beginning as text</button></Empty>;
+}
+
+function Parquet({ file }: { file: FileRef }) {
+  const found = useLoad(async () => (await import("./parquet")).readParquet(file.url, file.size), [file.url]);
+  if (found.error) return <Empty kind="none" icon="warn" title="This file cannot be read as Parquet"><p>{found.error.message}</p></Empty>;
+  const frame = found.data;
+  if (!frame) return <div class="card-body"><Skeleton rows={6} /></div>;
+  return (
+    <>
+      <p class="note">{plural(frame.total, "row")}, {plural(frame.columns.length, "column")}, {plural(frame.groups, "row group")}{frame.codec && `, ${frame.codec}`}. <span title="Written by">{frame.by}</span></p>
+      <Rows head={frame.columns.map((column) => <>{column.name}<small>{column.type}</small></>)} rows={frame.rows} />
+      {frame.why ? <p class="note">Its rows cannot be shown here: {frame.why}.</p> : frame.total > frame.rows.length && <p class="note">The first {frame.rows.length} rows.</p>}
+    </>
+  );
 }
 
 function Text({ file }: { file: FileRef }) {
@@ -37,7 +67,7 @@ function Text({ file }: { file: FileRef }) {
   return (
     <>
       {cut && <p class="note">The first {bytes(LIMIT)} of {bytes(file.size)}.</p>}
-      {/\.(csv|tsv)$/i.test(file.name) ? <Csv text={body.data} tab={/\.tsv$/i.test(file.name)} /> : <pre class="preview-text" tabIndex={0}>{pretty(file.name, body.data)}</pre>}
+      {/\.(csv|tsv)$/i.test(file.name) ? <Csv text={body.data} tab={/\.tsv$/i.test(file.name)} /> : <pre class="preview-text" tabIndex={0}>{pretty(file, body.data)}</pre>}
     </>
   );
 }
@@ -62,8 +92,8 @@ async function firstBytes(url: string): Promise<string> {
   return text;
 }
 
-function pretty(name: string, text: string): string {
-  if (!/\.(json|ipynb)$/i.test(name)) return text;
+function pretty({ name, type }: FileRef, text: string): string {
+  if (!/\.(json|ipynb)$/i.test(name) && type !== "application/json") return text;
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
   } catch {
@@ -72,16 +102,23 @@ function pretty(name: string, text: string): string {
 }
 
 function Csv({ text, tab }: { text: string; tab: boolean }) {
-  const rows = parseCsv(text, tab ? "\t" : ",", 201);
-  const [head, ...body] = rows;
+  const [head, ...body] = parseCsv(text, tab ? "\t" : ",", 201);
   if (!head) return <Empty kind="none" icon="file" title="This file is empty" />;
+  return (
+    <>
+      <Rows head={head} rows={body.slice(0, 200).map((row) => head.map((_, c) => row[c] ?? ""))} />
+      <p class="note">{body.length >= 200 ? "The first 200 rows." : plural(body.length, "row")}</p>
+    </>
+  );
+}
+
+function Rows({ head, rows }: { head: ComponentChildren[]; rows: string[][] }) {
   return (
     <div class="table-wrap csv" tabIndex={0} role="region" aria-label="Table preview">
       <table>
         <thead><tr>{head.map((name, i) => <th key={i} scope="col">{name}</th>)}</tr></thead>
-        <tbody>{body.slice(0, 200).map((row, i) => <tr key={i}>{head.map((_, c) => <td key={c}>{row[c] ?? ""}</td>)}</tr>)}</tbody>
+        <tbody>{rows.map((row, i) => <tr key={i}>{row.map((cell, c) => <td key={c} title={cell.length > 60 ? cell : undefined}>{cell}</td>)}</tr>)}</tbody>
       </table>
-      <p class="note">{body.length >= 200 ? "The first 200 rows." : `${body.length} rows.`}</p>
     </div>
   );
 }

@@ -21,9 +21,11 @@ interface Props<T> {
   href?: (row: T) => string;
   sort?: string;
   onSort?: (sort: string) => void;
+  /** The row that is on show beside the table. */
+  current?: (row: T) => boolean;
 }
 
-export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort }: Props<T>) {
+export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, current }: Props<T>) {
   const body = useRef<HTMLTableSectionElement>(null);
   useRowKeys(body);
   const [by, way] = (sort ?? "").split(/ (?=ASC|DESC)/);
@@ -46,7 +48,7 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort }: P
         </thead>
         <tbody ref={body}>
           {rows.map((row) => (
-            <tr key={rowKey(row)} data-href={href?.(row)}>
+            <tr key={rowKey(row)} data-href={href?.(row)} aria-current={current?.(row) ? "true" : undefined}>
               {columns.map((column) => <td key={column.id} class={column.class}>{column.cell(row)}</td>)}
             </tr>
           ))}
@@ -56,9 +58,9 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort }: P
   );
 }
 
-const typing = (target: EventTarget | null) => target instanceof Element && target.closest("input, textarea, select, dialog, [contenteditable]") !== null;
+const typing = (target: EventTarget | null) => target instanceof Element && target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]") !== null;
 
-/** j and k move a mark over the rows of the first table on the page; Enter or o opens the marked one. */
+/** j and k move a mark over the rows of the first table on the page; Enter or o opens the marked one, x selects it. */
 function useRowKeys(body: { current: HTMLTableSectionElement | null }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -71,6 +73,8 @@ function useRowKeys(body: { current: HTMLTableSectionElement | null }) {
         rows[at]?.classList.remove("marked");
         next?.classList.add("marked");
         next?.scrollIntoView({ block: "nearest" });
+      } else if (event.key === "x" && at >= 0) {
+        rows[at]?.querySelector<HTMLInputElement>("input[type=checkbox]")?.click();
       } else if ((event.key === "Enter" || event.key === "o") && at >= 0 && !(event.target instanceof HTMLAnchorElement || event.target instanceof HTMLButtonElement)) {
         const href = rows[at]?.dataset.href;
         if (href) go(href);

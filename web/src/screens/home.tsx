@@ -2,6 +2,7 @@
 import * as api from "../lib/crannog";
 import { bytes, duration, millis, plural } from "../lib/format";
 import * as ml from "../lib/mlflow";
+import * as store from "../lib/objects";
 import { path } from "../lib/router";
 import { useLoad } from "../lib/use";
 import { Card, Copy, Empty, Page, Problem, Skeleton, Time } from "../parts/basics";
@@ -9,10 +10,10 @@ import { UseFromCode } from "../parts/code";
 import { Icon, type IconName } from "../parts/icon";
 import { Marks, Status } from "../parts/status";
 
-interface House { experiments: ml.Experiment[]; runs: ml.Run[]; models: ml.RegisteredModel[]; pipelines: api.Pipeline[]; endpoints: api.Endpoint[]; buckets: api.Bucket[] }
+interface House { experiments: ml.Experiment[]; runs: ml.Run[]; models: ml.RegisteredModel[]; pipelines: api.Pipeline[]; endpoints: api.Endpoint[]; buckets: store.Bucket[] }
 
 async function house(): Promise<House> {
-  const [found, models, pipelines, endpoints, buckets] = await Promise.all([ml.experiments(), ml.models(), api.pipelines(), api.endpoints(), api.buckets()]);
+  const [found, models, pipelines, endpoints, buckets] = await Promise.all([ml.experiments(), ml.models(), api.pipelines(), api.endpoints(), store.buckets()]);
   const ids = found.experiments.slice(0, 50).map((experiment) => experiment.experiment_id);
   const runs = ids.length ? (await ml.runs({ ids, max: 8, order: "attributes.start_time DESC" })).runs : [];
   return { experiments: found.experiments, runs, models, pipelines, endpoints, buckets };

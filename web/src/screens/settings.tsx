@@ -1,4 +1,4 @@
-// Settings: you, users, tokens, S3 keys, the server.
+// Settings: you, users, tokens, S3 keys, webhooks, the server.
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
 import { bytes, duration } from "../lib/format";
@@ -9,10 +9,11 @@ import { Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
 import { KeyList, TokenList, UserList } from "./settings-lists";
+import { WebhookList } from "./webhooks";
 
 export function SettingsScreen({ tab }: { tab: string }) {
   const { admin } = useMay();
-  const tabs = [{ id: "me", label: "You" }, { id: "tokens", label: "Tokens" }, { id: "s3-keys", label: "S3 keys" }, ...(admin ? [{ id: "users", label: "Users" }] : []), { id: "server", label: "Server" }];
+  const tabs = [{ id: "me", label: "You" }, { id: "tokens", label: "Tokens" }, { id: "s3-keys", label: "S3 keys" }, ...(admin ? [{ id: "users", label: "Users" }, { id: "webhooks", label: "Webhooks" }] : []), { id: "server", label: "Server" }];
   return (
     <Page title="Settings">
       <Tabs current={tab} href={(to) => (to === "me" ? "/settings" : `/settings/${to}`)} tabs={tabs} />
@@ -20,8 +21,9 @@ export function SettingsScreen({ tab }: { tab: string }) {
       {tab === "tokens" && <TokenList />}
       {tab === "s3-keys" && <KeyList />}
       {tab === "users" && <UserList />}
+      {tab === "webhooks" && <WebhookList />}
       {tab === "server" && <Server />}
-      {!["me", "tokens", "s3-keys", "users", "server"].includes(tab) && <Empty kind="none" title="There is no such section" />}
+      {!["me", "tokens", "s3-keys", "users", "webhooks", "server"].includes(tab) && <Empty kind="none" title="There is no such section" />}
     </Page>
   );
 }
