@@ -68,7 +68,7 @@ export function KeyList() {
       {list.data && list.data.length > 0 && (
         <Table label="S3 keys" rows={list.data} rowKey={(k) => k.access_key_id} columns={[
           { id: "label", head: "Label", cell: (k) => <b>{k.label}</b> }, { id: "id", head: "Access key", cell: (k) => <code>{k.access_key_id}</code> }, { id: "user", head: "User", cell: (k) => k.user ?? "" },
-          { id: "made", head: "Created", cell: (k) => <Time at={k.created_at} /> }, { id: "ends", head: "Ends", cell: (k) => <Time at={k.expires_at} empty="never" /> },
+          { id: "made", head: "Created", cell: (k) => <><Time at={k.created_at} />{k.expires_at && <span class="muted">, ends <Time at={k.expires_at} /></span>}</> },
           { id: "acts", head: <span class="sr">Actions</span>, class: "acts", cell: (k) => <button type="button" class="icon-btn" aria-label={`Revoke ${k.label}`} onClick={() => setDoomed(k)}><Icon name="trash" /></button> },
         ]} />
       )}
