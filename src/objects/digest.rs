@@ -1,10 +1,11 @@
 //! Digests of bodies: MD5 for the ETag, and the five checksums S3 knows, alone and over parts.
 
+use super::md5::Md5;
 use crate::store::blob::Tap;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use md5::{Digest as _, Md5};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha1::Sha1;
+use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +124,7 @@ impl Hashes {
                 sums.push((algorithm, start(algorithm)));
             }
         }
-        Self { md5: Md5::new(), sums }
+        Self { md5: Md5::default(), sums }
     }
 
     /// The MD5, and each checksum in base64.
@@ -132,13 +133,24 @@ impl Hashes {
             .sums
             .into_iter()
             .map(|(algorithm, running)| (algorithm, BASE64.encode(end(algorithm, running))));
-        (self.md5.finalize().into(), sums.collect())
+        (self.md5.finish(), sums.collect())
     }
 }
 
 impl Tap for Hashes {
     fn see(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
+        self.sum(bytes);
+    }
+
+    fn see_all(&mut self, chunks: &[Bytes]) {
+        self.md5.update_together(chunks);
+        chunks.iter().for_each(|chunk| self.sum(chunk));
+    }
+}
+
+impl Hashes {
+    fn sum(&mut self, bytes: &[u8]) {
         for (_, running) in &mut self.sums {
             match running {
                 Running::Crc(digest) => digest.update(bytes),
@@ -167,13 +179,13 @@ fn end(algorithm: Algorithm, running: Running) -> Vec<u8> {
 
 /// The ETag of an object made of parts: the MD5 of their MD5s, and how many they are.
 pub fn etag_of_parts<'a>(etags: impl IntoIterator<Item = &'a str>) -> String {
-    let (mut md5, mut count) = (Md5::new(), 0);
+    let (mut md5, mut count) = (Md5::default(), 0);
     for etag in etags {
         // Part ETags are ours, always 32 hexadecimal digits.
-        md5.update(hex::decode(etag).unwrap_or_default());
+        md5.update(&hex::decode(etag).unwrap_or_default());
         count += 1;
     }
-    format!("{}-{count}", hex::encode(md5.finalize()))
+    format!("{}-{count}", hex::encode(md5.finish()))
 }
 
 /// The checksum of an object from those of its parts, as `kind` asks; none when a part has none.

@@ -28,6 +28,7 @@ mod intake;
 mod lifecycle;
 mod lock;
 mod logging;
+mod md5;
 pub mod model;
 mod multipart;
 mod names;

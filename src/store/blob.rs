@@ -31,6 +31,11 @@ pub trait Tap: Send + 'static {
 
     fn see(&mut self, bytes: &[u8]);
 
+    /// Many at once: what can be digested together with other bodies, is.
+    fn see_all(&mut self, chunks: &[Bytes]) {
+        chunks.iter().for_each(|chunk| self.see(chunk));
+    }
+
     /// What is written for these bytes, when that is not they themselves.
     fn change(&mut self, _bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
         Ok(None)
@@ -268,8 +273,8 @@ impl<T: Tap> Writer<T> {
 
 impl<T: Tap> Sink<T> {
     fn take(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        self.tap.see_all(chunks);
         for chunk in chunks {
-            self.tap.see(chunk);
             match self.tap.change(chunk)? {
                 Some(changed) => self.append(&changed)?,
                 None => self.append(chunk)?,

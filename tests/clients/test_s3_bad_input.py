@@ -51,6 +51,19 @@ def test_a_length_that_is_none(server, s3, bucket, length, expected):
     assert keys(s3, bucket) == []
 
 
+def test_a_body_in_http_chunks_without_its_length(server, s3, bucket):
+    path = f"/{bucket}/k"
+    headers = signed(server, "PUT", path, sign_body=False) | {"Transfer-Encoding": "chunked", "Connection": "close"}
+    raw = on_socket(server, "PUT", path, headers, b"5\r\nhello\r\n0\r\n\r\n", shut=False)
+    assert outcome(raw)[0] == 200
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"hello"
+    s3.delete_object(Bucket=bucket, Key="k")
+    large = b"%x\r\n" % (2 * MIB) + bytes(2 * MIB) + b"\r\n0\r\n\r\n"
+    assert outcome(on_socket(server, "PUT", path, headers, large, shut=False))[:2] == (411, "MissingContentLength")
+    assert b"200 OK" not in on_socket(server, "PUT", path, headers, b"5\r\nhel")
+    assert keys(s3, bucket) == []
+
+
 @pytest.mark.parametrize("broken", [0, 1, 2])
 def test_a_chunk_signature_broken_in_the_middle(server, s3, bucket, broken):
     path, chunks = f"/{bucket}/k", [os.urandom(65536) for _ in range(3)]

@@ -43,13 +43,11 @@ def keys(s3, bucket, **arguments):
 
 def signed(server, method, path, body=b"", headers=None, sign_body=True):
     """The headers of a request signed by hand, for bodies no client would send."""
-    headers = dict(headers or {})
-    digest = hashlib.sha256(body).hexdigest() if sign_body else "UNSIGNED-PAYLOAD"
-    headers["x-amz-content-sha256"] = digest
     request = AWSRequest(method, server.s3_url + path, headers=headers, data=body)
-    request.context["payload_signing_enabled"] = sign_body
     request.headers["Host"] = urlsplit(server.s3_url).netloc
-    S3SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1").add_auth(request)
+    auth = S3SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1")
+    auth.payload = lambda _: hashlib.sha256(body).hexdigest() if sign_body else "UNSIGNED-PAYLOAD"
+    auth.add_auth(request)
     return dict(request.headers)
 
 

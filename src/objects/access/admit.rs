@@ -12,7 +12,7 @@ use super::{
     account::means,
     acl::Acl,
     action::{self, Operation, Scope},
-    asked::Asked,
+    asked::{Asked, Tags},
     decide::{Caller, Place, Question, Target, may},
     policy::{BucketPolicy, keys},
     settings::{ForeignObjects, Ownership, PublicAccessBlock},
@@ -135,8 +135,8 @@ impl Gatekeeper {
         let rules = Rules::of(self.service.bucket(asked.bucket).await?)?;
         check_expected(asked.header("x-amz-expected-bucket-owner"), &rules.bucket)?;
         // These are decided once the body is read: each key on its own, and by the tags it brings.
-        let later = asked.operation == "DeleteObjects"
-            || (asked.operation == "PutObjectTagging" && rules.look_at_tags());
+        let later =
+            asked.operation == "DeleteObjects" || (asked.tags == Tags::ToCome && rules.look_at_tags());
         if !later {
             self.decide(asked, &operation, &rules, caller.as_deref()).await?;
         }
@@ -169,7 +169,7 @@ impl Gatekeeper {
         check_expected(asked.header("x-amz-source-expected-bucket-owner"), &rules.bucket)?;
         let query =
             version.map(|version| ("versionId".to_owned(), version.to_string())).into_iter().collect();
-        let read = Asked { operation: "GetObject", bucket, key, query, tags: None, ..*asked };
+        let read = Asked { operation: "GetObject", bucket, key, query, tags: Tags::InHeader, ..*asked };
         self.decide(&read, &action::of("GetObject"), &rules, caller).await
     }
 
@@ -188,7 +188,7 @@ impl Gatekeeper {
         let mut answers = Vec::with_capacity(keys.len());
         for (key, version) in keys {
             let query = version.iter().map(|version| ("versionId".to_owned(), version.clone())).collect();
-            let one = Asked { key, query, tags: None, ..*asked };
+            let one = Asked { key, query, tags: Tags::InHeader, ..*asked };
             answers.push(self.allowed(&one, &operation, &rules, caller).await?);
         }
         Ok(answers)

@@ -29,8 +29,18 @@ pub struct Asked<'a> {
     pub query: Vec<(String, String)>,
     pub peer: Option<IpAddr>,
     pub signature: Signature,
-    /// Tags that come in the body; those of a header are read from there.
-    pub tags: Option<Vec<(String, String)>>,
+    pub tags: Tags,
+}
+
+/// The tags a request brings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Tags {
+    /// In a header, if any.
+    #[default]
+    InHeader,
+    /// In the body, which is not read yet: a decision that looks at them has to wait for them.
+    ToCome,
+    Given(Vec<(String, String)>),
 }
 
 /// The pairs of a query.
@@ -59,11 +69,12 @@ impl Asked<'_> {
 
     /// The tags the request gives to what it makes.
     fn request_tags(&self) -> Vec<(String, String)> {
-        self.tags.clone().unwrap_or_else(|| {
-            let header = self.header("x-amz-tagging").unwrap_or_default();
-            let uri = format!("/?{header}").parse::<Uri>();
-            uri.map(|uri| query(&uri)).unwrap_or_default()
-        })
+        if let Tags::Given(tags) = &self.tags {
+            return tags.clone();
+        }
+        let header = self.header("x-amz-tagging").unwrap_or_default();
+        let uri = format!("/?{header}").parse::<Uri>();
+        uri.map(|uri| query(&uri)).unwrap_or_default()
     }
 
     /// What the request says under a condition key, which is in lower case. `tags` are those of the
@@ -182,7 +193,7 @@ mod tests {
             query: query(&"/b?prefix=a%2Fb&max-keys=7&versionId=".parse().unwrap()),
             peer: "::ffff:10.0.0.1".parse().ok(),
             signature: Signature::Query,
-            tags: None,
+            tags: Tags::InHeader,
         };
         let principal = Principal { user: "ann".into(), role: Role::Guest };
         let caller = Caller { principal, session: None };

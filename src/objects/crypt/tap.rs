@@ -2,6 +2,7 @@
 
 use super::{DataKey, Sealing};
 use crate::{objects::digest::Hashes, store::blob::Tap};
+use bytes::Bytes;
 use std::io;
 
 /// Digests see the bytes as they came; the disk sees what the key makes of them.
@@ -24,6 +25,10 @@ impl Tap for SealingTap {
 
     fn see(&mut self, bytes: &[u8]) {
         self.hashes.see(bytes);
+    }
+
+    fn see_all(&mut self, chunks: &[Bytes]) {
+        self.hashes.see_all(chunks);
     }
 
     fn change(&mut self, bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {

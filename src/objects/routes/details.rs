@@ -131,8 +131,9 @@ pub(super) async fn change(
     let place = Place { shelf: &shelf, visitor: &visitor, bucket: &bucket, key: &key, version };
     let mut shown = version;
     if let Some(tags) = change.tags.clone() {
-        place.admit("PutObjectTagging", false).await?;
-        shelf.service().set_tags(&bucket, &key, version, tags.into_iter().collect()).await?;
+        let tags: Vec<_> = tags.into_iter().collect();
+        shelf.admit(&visitor, place.ask("PutObjectTagging").tags(&tags)).await?;
+        shelf.service().set_tags(&bucket, &key, version, tags).await?;
     }
     if let Some(hold) = change.legal_hold {
         place.hold(hold).await?;
@@ -157,9 +158,12 @@ struct Place<'a> {
 
 impl Place<'_> {
     async fn admit(&self, operation: &'static str, bypass: bool) -> Result<Admitted> {
+        self.shelf.admit(self.visitor, self.ask(operation).bypass(bypass)).await
+    }
+
+    fn ask(&self, operation: &'static str) -> Ask<'_> {
         let version = self.version.map(|version| version.to_string());
-        let ask = Ask::of(operation, self.bucket).key(self.key).version(version.as_deref());
-        self.shelf.admit(self.visitor, ask.bypass(bypass)).await
+        Ask::of(operation, self.bucket).key(self.key).version(version.as_deref())
     }
 
     /// Copies the object onto itself with other metadata.

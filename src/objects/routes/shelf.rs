@@ -5,7 +5,7 @@ use super::{
     super::{
         access::{
             admit::{Admitted, Gatekeeper},
-            asked::{Asked, Signature},
+            asked::{Asked, Signature, Tags},
             decide::Caller,
         },
         model::{HOUSE, Owner},
@@ -55,12 +55,13 @@ pub struct Ask<'a> {
     bucket: &'a str,
     key: &'a str,
     query: Vec<(String, String)>,
+    tags: Tags,
     bypass: bool,
 }
 
 impl<'a> Ask<'a> {
     pub fn of(operation: &'static str, bucket: &'a str) -> Self {
-        Self { operation, bucket, key: "", query: Vec::new(), bypass: false }
+        Self { operation, bucket, key: "", query: Vec::new(), tags: Tags::InHeader, bypass: false }
     }
 
     pub fn key(self, key: &'a str) -> Self {
@@ -75,6 +76,11 @@ impl<'a> Ask<'a> {
 
     pub fn version(self, version: Option<&str>) -> Self {
         self.with("versionId", version)
+    }
+
+    /// The tags it brings, which conditions may look at.
+    pub fn tags(self, tags: &[(String, String)]) -> Self {
+        Self { tags: Tags::Given(tags.to_vec()), ..self }
     }
 
     /// Whether retention in governance mode is to be passed over.
@@ -140,6 +146,6 @@ fn asked<'a>(visitor: &Visitor, ask: &Ask<'a>, headers: &'a HeaderMap) -> Asked<
         query: ask.query.clone(),
         peer: visitor.peer,
         signature: Signature::Header,
-        tags: None,
+        tags: ask.tags.clone(),
     }
 }

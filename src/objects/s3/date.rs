@@ -52,7 +52,10 @@ pub fn check_v2(headers: &HeaderMap, now: DateTime<Utc>) -> S3Result<()> {
 fn http_date(date: &str) -> Option<DateTime<Utc>> {
     // The name of the weekday is for people; not even S3's own tests get it right.
     let date = date.split_once(", ").map_or(date, |(_, rest)| rest);
-    NaiveDateTime::parse_from_str(date, "%d %b %Y %H:%M:%S GMT").ok().map(|date| date.and_utc())
+    // Python's mail library, which boto3 asks for the date, says that it is in no zone: -0000.
+    let (time, zone) = date.rsplit_once(' ')?;
+    let time = NaiveDateTime::parse_from_str(time, "%d %b %Y %H:%M:%S").ok()?;
+    matches!(zone, "GMT" | "UTC" | "+0000" | "-0000").then(|| time.and_utc())
 }
 
 fn denied() -> S3Result<()> {
@@ -75,6 +78,7 @@ mod tests {
         for (date, expected) in [
             ("Tue, 14 Nov 2023 22:13:20 GMT", None),
             ("Mon, 14 Nov 2023 22:20:20 GMT", None),
+            ("Tue, 14 Nov 2023 22:13:20 -0000", None),
             ("Tue, 07 Jul 9999 21:53:04 GMT", Some("RequestTimeTooSkewed")),
             ("Tue, 07 Jul 2010 21:53:04 GMT", Some("RequestTimeTooSkewed")),
             ("Tue, 07 Jul 1950 21:53:04 GMT", Some("AccessDenied")),

@@ -45,7 +45,7 @@ impl Broken {
 /// The body with its watch, when it is a document; any other body as it came.
 pub fn watch(parts: &Parts, body: Body) -> (s3s::Body, Broken) {
     let broken = Broken::default();
-    if is_object(parts) || is_framed(&parts.headers) || is_form(&parts.headers) {
+    if is_object(parts) || is_framed(&parts.headers) {
         return (s3s::Body::http_body_unsync(body), broken);
     }
     // A promise that cannot be kept is told when the body is read: after who may ask at all.
@@ -72,13 +72,8 @@ fn asks(parts: &Parts, wanted: &str) -> bool {
 }
 
 /// Whether the body comes in signed chunks, which s3s takes apart and checks.
-fn is_framed(headers: &HeaderMap) -> bool {
+pub fn is_framed(headers: &HeaderMap) -> bool {
     headers.get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"))
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"))
 }
 
 /// What the headers say the body will be.

@@ -1,7 +1,10 @@
 //! What is refused before s3s sees it: SigV2 in a header or a query, which s3s accepts; presigned URLs
 //! that live longer than a week, which it does not limit.
 
-use super::{date, document, refuse};
+use super::{
+    super::{digest::decode_md5, error::Fault},
+    convert, date, document, refuse,
+};
 use http::{HeaderMap, StatusCode, Version, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use s3s::{S3ErrorCode, S3Result};
@@ -63,6 +66,10 @@ fn refuse_v2(parts: &Parts, header: Option<&str>) -> S3Result<()> {
             return Err(refuse(S3ErrorCode::InvalidArgument, message));
         }
         date::check_v2(&parts.headers, chrono::Utc::now())?;
+        let md5 = parts.headers.get("content-md5");
+        if md5.is_some_and(|text| text.to_str().ok().and_then(decode_md5).is_none()) {
+            return Err(convert::error(Fault::InvalidDigest.into()));
+        }
     }
     Err(refuse(
         S3ErrorCode::InvalidRequest,

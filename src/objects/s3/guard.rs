@@ -3,7 +3,7 @@
 use super::{
     super::access::{
         admit::{Admitted, Gatekeeper},
-        asked::{Asked, Signature, query},
+        asked::{Asked, Signature, Tags, query},
         decide::Caller,
     },
     access::caller,
@@ -66,7 +66,7 @@ impl<'a> Seen<'a> {
             query: query(self.uri),
             peer: self.peer.map(|peer| peer.0.ip()),
             signature,
-            tags: None,
+            tags: Tags::InHeader,
         }
     }
 }
@@ -82,7 +82,10 @@ impl S3Access for Guard {
         };
         let access_key = cx.credentials().map(|credentials| credentials.access_key.as_str());
         let seen = Seen { headers: cx.headers(), uri: cx.uri(), peer, signed: access_key.is_some() };
-        let asked = seen.asked(cx.s3_op().name(), bucket, key);
+        let mut asked = seen.asked(cx.s3_op().name(), bucket, key);
+        if asked.operation == "PutObjectTagging" {
+            asked.tags = Tags::ToCome;
+        }
         let caller = match access_key {
             Some(access_key) => Some(Arc::new(caller(access_key, token(&asked))?)),
             None => None,
@@ -119,7 +122,7 @@ impl S3Access for Guard {
         let input = &request.input;
         let tag = |tag: &Tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default());
         let mut asked = seen.asked("PutObjectTagging", &input.bucket, &input.key);
-        asked.tags = Some(input.tagging.tag_set.iter().map(tag).collect());
+        asked.tags = Tags::Given(input.tagging.tag_set.iter().map(tag).collect());
         let caller = admitted(&request.extensions).caller;
         self.0.admit_tags(&asked, caller.as_deref()).await.map_err(error)
     }

@@ -13,6 +13,7 @@ mod form;
 mod gate;
 mod guard;
 mod journal;
+mod length;
 mod lifecycle;
 mod list;
 mod lock;
@@ -146,7 +147,7 @@ async fn speak(door: &S3Door, mut parts: Parts, body: Body, request_id: &str) ->
     }
 }
 
-async fn respond(door: &S3Door, parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
+async fn respond(door: &S3Door, mut parts: Parts, body: Body) -> Result<Response<Body>, HttpError> {
     if parts.method == Method::OPTIONS {
         let answer = cors::preflight(&door.objects, &parts).await;
         return answer.map(|answer| answer.map(Body::new)).or_else(error_document);
@@ -157,6 +158,10 @@ async fn respond(door: &S3Door, parts: Parts, body: Body) -> Result<Response<Bod
     if form::is_form(&parts) {
         return form::post(&door.gatekeeper, &parts, body).await.or_else(error_document);
     }
+    let body = match length::tell(&mut parts, body).await {
+        Ok(body) => body,
+        Err(refusal) => return error_document(refusal),
+    };
     let (body, broken) = document::watch(&parts, body);
     let answer = door.s3.call(Request::from_parts(parts, body)).await;
     match broken.why() {

@@ -10,7 +10,7 @@ mod signature;
 use super::{
     super::access::{
         admit::Gatekeeper,
-        asked::{Asked, Signature},
+        asked::{Asked, Signature, Tags},
         decide::Caller,
     },
     access::{self, Hosts},
@@ -86,7 +86,7 @@ async fn upload(
         query: Vec::new(),
         peer: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
         signature: if caller.is_some() { Signature::Form } else { Signature::None },
-        tags: None,
+        tags: Tags::InHeader,
     };
     let admitted = gatekeeper.admit(&asked, caller).await.map_err(convert::error)?;
     allowance.set(u64::MAX);
