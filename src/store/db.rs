@@ -152,8 +152,6 @@ fn configure(db: &Connection, durability: Durability) -> Result<()> {
     db.pragma_update(None, "foreign_keys", true)?;
     // Sorting spills to memory, not to a temporary file on a disk that may be full.
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    // Pages are moved from the log into the database every 16 MiB: most were written several times by then.
-    db.pragma_update(None, "wal_autocheckpoint", 4096)?;
     // After a large transaction the log shrinks again.
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     prepare_for_use(db)

@@ -233,3 +233,42 @@ def test_a_mistake_is_named_with_its_value(server, home, tmp_path, words, code, 
     words = [word.replace("HOME", home).replace("FOLDER", str(tmp_path)) for word in words]
     failed = server.cli(*words, check=False)
     assert (failed.returncode, failed.stdout) == (code, "") and told in failed.stderr
+
+
+def test_what_a_policy_denies_is_denied_here_too(server, s3, home, tmp_path):
+    server.cli("object", "put", "-", f"{home}/kept/a", input="a")
+    server.cli("object", "put", "-", f"{home}/b", input="b")
+    resource = f"arn:aws:s3:::{home}/kept/*"
+    deny = {"Effect": "Deny", "Principal": "*", "Action": ["s3:DeleteObject", "s3:GetObject"], "Resource": resource}
+    (tmp_path / "policy.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    server.cli("bucket", "policy", "set", home, tmp_path / "policy.json")
+    assert server.cli("object", "cat", f"{home}/kept/a", check=False).returncode == REFUSED
+    assert server.cli("object", "presign", f"{home}/kept/a", check=False).returncode == REFUSED
+    assert server.cli("object", "copy", f"{home}/kept/a", f"{home}/c", check=False).returncode == REFUSED
+    assert server.cli("object", "delete", "-r", f"{home}/", check=False).returncode == REFUSED
+    assert set(listed(server, home)) == {"kept/a"}
+    server.cli("bucket", "policy", "remove", home)
+    assert server.cli("object", "cat", f"{home}/kept/a").stdout == "a"
+
+
+def test_roles_hold_in_the_json_api(server, api, home):
+    import requests
+
+    api.post("/users", json={"name": f"v-{home}", "password": "a long password", "role": "viewer"}).raise_for_status()
+    viewer = requests.Session()
+    viewer.auth, viewer.trust_env = (f"v-{home}", "a long password"), False
+    base = f"{server.http_url}/api/crannog/v1/buckets/{home}"
+    assert viewer.get(f"{base}/objects", timeout=9).ok and viewer.get(f"{base}/settings", timeout=9).ok
+    tries = [
+        viewer.put(f"{base}/objects/x", data=b"x", timeout=9),
+        viewer.delete(base, timeout=9),
+        viewer.patch(base, json={"versioning": "suspended"}, timeout=9),
+        viewer.put(f"{base}/settings/tagging", json={"TagSet": []}, timeout=9),
+        viewer.post(f"{base}/presign", json={"key": "x", "method": "PUT"}, timeout=9),
+        viewer.post(f"{base}/uploads", json={"key": "x"}, timeout=9),
+        viewer.post(f"{base}/copy", json={"key": "x", "to_key": "y"}, timeout=9),
+    ]
+    assert [answer.status_code for answer in tries] == [403] * len(tries)
+    refused = viewer.post(f"{base}/delete", json={"objects": [{"key": "x"}]}, timeout=9).json()
+    assert (refused["deleted"], refused["refused"]) == (0, 1)
+    api.delete(f"/users/v-{home}").raise_for_status()

@@ -4,16 +4,16 @@ import { ask, withQuery } from "./api";
 const V1 = "/api/crannog/v1";
 const enc = encodeURIComponent;
 
-export type Role = "viewer" | "editor" | "admin";
+export type Role = "guest" | "viewer" | "editor" | "admin";
 export interface Me { user: string; role: Role }
 export interface Status {
   version: string; started_at: string; uptime_s: number; pid: number; data_dir: string; http_url: string; s3_url: string;
   rss_bytes: number; tasks: { name: string; count: number }[]; checks: { name: string; ok: boolean; detail: string | null }[];
 }
 export interface ClientEnv { tracking_uri: string; s3_endpoint: string; region: string }
-export interface User { name: string; role: Role; created_at: string | null }
+export interface User { name: string; role: Role; created_at: string | null; email?: string; display_name?: string }
 export interface Token { id: string; label: string; user?: string; created_at?: string | null; expires_at?: string | null; last_used_at?: string | null }
-export interface S3Key { id?: string; access_key_id: string; label: string; user?: string; created_at?: string | null }
+export interface S3Key { id?: string; access_key_id: string; label: string; user?: string; created_at?: string | null; expires_at?: string | null }
 
 export type RunState = "queued" | "running" | "success" | "failed" | "cancelled";
 export interface PipeRunMark { id: string; state: RunState; started_at: string | null; ended_at: string | null }
@@ -49,14 +49,14 @@ export const clientEnv = () =>
   }));
 
 export const users = async () => (await ask<{ users: User[] }>(`${V1}/users`)).users;
-export const userCreate = (json: { name: string; password: string; role: Role }) => ask(`${V1}/users`, { json });
-export const userChange = (name: string, json: { password?: string; role?: Role }) => ask(`${V1}/users/${enc(name)}`, { method: "PATCH", json });
+export const userCreate = (json: { name: string; password?: string; role: Role; email?: string; display_name?: string }) => ask(`${V1}/users`, { json });
+export const userChange = (name: string, json: { password?: string; role?: Role; email?: string; display_name?: string }) => ask(`${V1}/users/${enc(name)}`, { method: "PATCH", json });
 export const userDelete = (name: string) => ask(`${V1}/users/${enc(name)}`, { method: "DELETE" });
 export const tokens = async () => (await ask<{ tokens: Token[] }>(`${V1}/tokens`)).tokens;
 export const tokenCreate = (json: { label: string; ttl_s?: number }) => ask<{ token: string }>(`${V1}/tokens`, { json });
 export const tokenDelete = (id: string) => ask(`${V1}/tokens/${enc(id)}`, { method: "DELETE" });
 export const s3Keys = async () => (await ask<{ keys: S3Key[] }>(`${V1}/s3-keys`)).keys;
-export const s3KeyCreate = (json: { label: string }) => ask<{ access_key_id: string; secret_access_key: string }>(`${V1}/s3-keys`, { json });
+export const s3KeyCreate = (json: { label: string; user?: string }) => ask<{ access_key_id: string; secret_access_key: string }>(`${V1}/s3-keys`, { json });
 export const s3KeyDelete = (id: string) => ask(`${V1}/s3-keys/${enc(id)}`, { method: "DELETE" });
 
 export const pipelines = async () => (await ask<{ pipelines: Pipeline[] }>(`${V1}/pipelines`)).pipelines;

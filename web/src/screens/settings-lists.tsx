@@ -57,6 +57,9 @@ export function KeyList() {
   const [made, setMade] = useState<{ access_key_id: string; secret_access_key: string }>();
   const [doomed, setDoomed] = useState<api.S3Key>();
   const [label, setLabel] = useState("");
+  const [user, setUser] = useState("");
+  const { admin } = useMay();
+  const names = useLoad(async () => (admin ? (await api.users()).map((u) => u.name) : []), [admin]);
   return (
     <Card title="S3 keys" flush actions={<button type="button" class="btn primary" onClick={() => setMaking(true)}><Icon name="plus" />New key</button>}>
       {list.error && <Problem error={list.error} retry={list.reload} />}
@@ -65,13 +68,14 @@ export function KeyList() {
       {list.data && list.data.length > 0 && (
         <Table label="S3 keys" rows={list.data} rowKey={(k) => k.access_key_id} columns={[
           { id: "label", head: "Label", cell: (k) => <b>{k.label}</b> }, { id: "id", head: "Access key", cell: (k) => <code>{k.access_key_id}</code> }, { id: "user", head: "User", cell: (k) => k.user ?? "" },
-          { id: "made", head: "Created", cell: (k) => <Time at={k.created_at} /> },
+          { id: "made", head: "Created", cell: (k) => <><Time at={k.created_at} />{k.expires_at && <span class="muted">, ends <Time at={k.expires_at} /></span>}</> },
           { id: "acts", head: <span class="sr">Actions</span>, class: "acts", cell: (k) => <button type="button" class="icon-btn" aria-label={`Revoke ${k.label}`} onClick={() => setDoomed(k)}><Icon name="trash" /></button> },
         ]} />
       )}
       {making && (
-        <FormModal title="New S3 key" submit="Create" close={() => setMaking(false)} after={list.reload} disabled={!label.trim()} save={async () => setMade(await api.s3KeyCreate({ label: label.trim() }))}>
+        <FormModal title="New S3 key" submit="Create" close={() => setMaking(false)} after={list.reload} disabled={!label.trim()} save={async () => setMade(await api.s3KeyCreate({ label: label.trim(), user: user || undefined }))}>
           <Field label="Label" hint="Where it will be used."><input value={label} onInput={(e) => setLabel(e.currentTarget.value)} autofocus /></Field>
+          {admin && <Field label="For" hint="Guests have keys and nothing else."><select value={user} onChange={(e) => setUser(e.currentTarget.value)}><option value="">yourself</option>{names.data?.map((one) => <option key={one} value={one}>{one}</option>)}</select></Field>}
         </FormModal>
       )}
       {made && <Secret title="Your new S3 key" code={`export AWS_ACCESS_KEY_ID=${made.access_key_id}\nexport AWS_SECRET_ACCESS_KEY=${made.secret_access_key}`} close={() => setMade(undefined)} />}
@@ -105,12 +109,16 @@ function EditUser({ user, close, after }: { user?: api.User; close: () => void; 
   const [name, setName] = useState(user?.name ?? "");
   const [role, setRole] = useState<api.Role>(user?.role ?? "viewer");
   const [password, setPassword] = useState("");
-  const save = () => (user ? api.userChange(user.name, { role: role === user.role ? undefined : role, password: password || undefined }) : api.userCreate({ name: name.trim(), role, password }));
+  const [email, setEmail] = useState(user?.email ?? "");
+  const guest = role === "guest";
+  const told = email.trim() === (user?.email ?? "") ? undefined : email.trim();
+  const save = () => (user ? api.userChange(user.name, { role: role === user.role ? undefined : role, password: password || undefined, email: told }) : api.userCreate({ name: name.trim(), role, password: password || undefined, email: told }));
   return (
-    <FormModal title={user ? user.name : "New user"} submit={user ? "Save" : "Create"} close={close} after={after} disabled={!name.trim() || (!user && !password)} save={save}>
+    <FormModal title={user ? user.name : "New user"} submit={user ? "Save" : "Create"} close={close} after={after} disabled={!name.trim() || (!user && !guest && !password)} save={save}>
       {!user && <Field label="Name"><input value={name} onInput={(e) => setName(e.currentTarget.value)} autocomplete="off" autofocus /></Field>}
-      <Field label="Role" hint="Viewers see, editors change data, admins manage users and keys."><select value={role} onChange={(e) => setRole(e.currentTarget.value as api.Role)}><option value="viewer">viewer</option><option value="editor">editor</option><option value="admin">admin</option></select></Field>
-      <Field label={user ? "New password" : "Password"} hint={user ? "Leave it empty to keep the old one." : undefined}><input type="password" autocomplete="new-password" value={password} onInput={(e) => setPassword(e.currentTarget.value)} /></Field>
+      <Field label="Role" hint={guest ? "An S3 account of its own: it sees what policies and ACLs grant it, and nothing else." : "Viewers see, editors change data, admins manage users and keys."}><select value={role} onChange={(e) => setRole(e.currentTarget.value as api.Role)}><option value="guest">guest</option><option value="viewer">viewer</option><option value="editor">editor</option><option value="admin">admin</option></select></Field>
+      {guest && <Field label="E-mail" hint="By which others may name it in an ACL; may stay empty."><input type="email" value={email} onInput={(e) => setEmail(e.currentTarget.value)} autocomplete="off" /></Field>}
+      {!guest && <Field label={user ? "New password" : "Password"} hint={user ? "Leave it empty to keep the old one." : undefined}><input type="password" autocomplete="new-password" value={password} onInput={(e) => setPassword(e.currentTarget.value)} /></Field>}
     </FormModal>
   );
 }
