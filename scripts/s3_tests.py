@@ -34,6 +34,7 @@ SUITE = "https://github.com/ceph/s3-tests"
 # One "day" of the life-cycle rules in the tests that wait for them. The worker looks several times a day.
 DAY_SECONDS = 4
 TEST_SECONDS = 300
+KMS_KEYS = ["testkey-1", "testkey-2"]
 
 # The first group whose marker or pattern fits takes the test.
 GROUPS = [
@@ -212,10 +213,12 @@ def write_conf(server: Server, path: Path, storage_classes: str):
     """The suite's settings, every optional section included but the other cloud and OpenID's."""
     address = server.lock["s3_url"].removeprefix("http://")
     host, port = address.rsplit(":", 1)
+    for key in KMS_KEYS:
+        server.post("encryption/keys", {"name": key}, server.admin["user"], server.admin["password"])
     main = server.account("s3main") | {
         "api_name": "us-crannog-1",
-        "kms_keyid": "testkey-1",
-        "kms_keyid2": "testkey-2",
+        "kms_keyid": KMS_KEYS[0],
+        "kms_keyid2": KMS_KEYS[1],
         "storage_classes": storage_classes,
         "lc_debug_interval": DAY_SECONDS,
         "rgw_restore_debug_interval": DAY_SECONDS,

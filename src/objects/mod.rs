@@ -7,9 +7,12 @@
 //! - A row never names a missing blob. Before the commit the object is invisible and its blob is
 //!   garbage; after it the blob is durable, because its sync came first.
 //! - A key is a plain string. It is never a path: blobs are named by random ids.
-//! - Copies, and completed multipart uploads, refer to blobs that exist; no byte is written twice.
-//! - No request is signed the SigV2 way, and no presigned URL outlives a week; an anonymous one has what a
-//!   policy or an ACL grants to all and nothing else.
+//! - Copies, and completed multipart uploads, refer to blobs that exist; no byte is written twice, but
+//!   where a copy is encrypted in another way than its source.
+//! - What was asked to be encrypted is never on the disk in clear, and what is encrypted never becomes
+//!   clear by being copied.
+//! - No request is signed the SigV2 way, but the policy of an upload form may be; no presigned URL
+//!   outlives a week; an anonymous one has what a policy or an ACL grants to all and nothing else.
 //!
 //! It mirrors Amazon S3's REST protocol. Departures: a copy of an object that was uploaded in parts
 //! keeps that object's ETag.

@@ -24,6 +24,7 @@ use std::{fmt::Debug, io};
 mod care;
 mod lifecycle;
 mod notify;
+mod sealed;
 mod versions;
 
 struct Bench {

@@ -3,6 +3,7 @@
 
 mod access;
 mod acl;
+mod attributes;
 mod bucket;
 mod convert;
 mod copy;

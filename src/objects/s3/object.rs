@@ -3,7 +3,7 @@
 use super::{
     super::{
         asker::{Asker, Gone},
-        digest::{Algorithm, Checksums},
+        digest::Algorithm,
         error::Fault,
         model::{Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version},
         read::{ReadCondition, Verdict},
@@ -11,9 +11,7 @@ use super::{
     },
     convert::{self, Claims, set_checksums},
     guard::{Denied, admitted},
-    lifecycle,
-    list::page_size,
-    lock, refuse, sse,
+    lifecycle, lock, refuse, sse,
 };
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -351,66 +349,6 @@ async fn set_tags(
     Ok(convert::version_id(&bucket, info.version))
 }
 
-pub async fn attributes(
-    service: &Service,
-    input: GetObjectAttributesInput,
-) -> S3Result<GetObjectAttributesOutput> {
-    let version = convert::version(input.version_id.as_deref())?;
-    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
-    sse::check_key(info.traits.seal.as_ref(), sse::customer!(input)?.as_ref())?;
-    // One header may name several, and s3s leaves it whole.
-    let named = |name: &str, list: &str| list.split(',').any(|one| one.trim() == name);
-    let asked = |name: &str| input.object_attributes.iter().any(|list| named(name, list.as_str()));
-    let mut output = GetObjectAttributesOutput {
-        last_modified: Some(convert::timestamp(info.last_modified_ms)),
-        version_id: convert::version_id(&bucket, info.version),
-        e_tag: asked("ETag").then(|| convert::etag(&info.etag)),
-        object_size: asked("ObjectSize").then(|| signed(info.size)),
-        storage_class: asked("StorageClass")
-            .then(|| info.traits.class.clone().unwrap_or_else(|| "STANDARD".into()).into()),
-        ..Default::default()
-    };
-    if asked("Checksum") && !info.checksums.values.is_empty() {
-        let mut checksum =
-            Checksum { checksum_type: convert::checksum_type(&info.checksums), ..Default::default() };
-        set_checksums!(checksum, &info.checksums.values);
-        output.checksum = Some(checksum);
-    }
-    if let Some(parts) = info.parts.as_ref().filter(|_| asked("ObjectParts")) {
-        let page = (input.part_number_marker.unwrap_or(0), page_size(input.max_parts)?);
-        output.object_parts = Some(attribute_parts(parts, &info.checksums, page));
-    }
-    Ok(output)
-}
-
-fn attribute_parts(
-    parts: &[PartInfo],
-    sums: &Checksums,
-    (after, limit): (i32, i32),
-) -> GetObjectAttributesParts {
-    let algorithm = sums.values.first().map(|(algorithm, _)| *algorithm);
-    let wire = |part: &PartInfo| {
-        let mut wire = ObjectPart {
-            part_number: Some(part.number() as i32),
-            size: Some(signed(part.size())),
-            ..Default::default()
-        };
-        set_checksums!(wire, algorithm.into_iter().zip(part.checksum().map(str::to_owned)));
-        wire
-    };
-    let rest: Vec<&PartInfo> = parts.iter().filter(|part| part.number() as i32 > after).collect();
-    let shown: Vec<ObjectPart> = rest.iter().take(limit as usize).map(|part| wire(part)).collect();
-    GetObjectAttributesParts {
-        is_truncated: Some(shown.len() < rest.len()),
-        max_parts: Some(limit),
-        part_number_marker: Some(after),
-        next_part_number_marker: shown.last().and_then(|part| part.part_number),
-        parts: Some(shown),
-        total_parts_count: Some(parts.len() as i32),
-    }
-}
-
 /// The bytes a read asks for, and their checksums if we have those of just these bytes.
 struct Span {
     range: std::ops::Range<u64>,
@@ -488,6 +426,6 @@ fn parse_date(text: &str) -> Option<Timestamp> {
     Timestamp::parse(TimestampFormat::HttpDate, text).ok()
 }
 
-fn signed(size: u64) -> i64 {
+pub(super) fn signed(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }

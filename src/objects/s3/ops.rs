@@ -3,8 +3,8 @@
 
 use super::{
     super::{access::admit::Gatekeeper, service::Service},
-    acl, bucket, copy, cors, lifecycle, list, lock, logging, notification, object, policy, refuse, setting,
-    upload, website,
+    acl, attributes, bucket, copy, cors, lifecycle, list, lock, logging, notification, object, policy,
+    refuse, setting, upload, website,
 };
 use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
@@ -115,7 +115,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<GetObjectAttributesInput>,
     ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
-        object::attributes(&self.0, request.input).await.map(S3Response::new)
+        attributes::get(&self.0, request.input).await.map(S3Response::new)
     }
 
     async fn put_object_lock_configuration(

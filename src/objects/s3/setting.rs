@@ -139,7 +139,11 @@ fn check_encryption(config: &ServerSideEncryptionConfiguration) -> S3Result<()> 
         "AES256" if default.kms_master_key_id.is_some() => {
             Err(argument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms"))
         }
-        "AES256" | "aws:kms" | "aws:kms:dsse" => Ok(()),
+        "AES256" | "aws:kms" => Ok(()),
+        "aws:kms:dsse" => Err(refuse(
+            S3ErrorCode::NotImplemented,
+            "Encryption in two layers (aws:kms:dsse) is not supported.",
+        )),
         _ => Err(malformed("The SSEAlgorithm is AES256 or aws:kms.")),
     }
 }
