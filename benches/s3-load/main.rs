@@ -3,7 +3,9 @@
 //! It speaks HTTP/1.1 and signs by itself, so that what it costs stays small beside the server it measures
 //! on the same machine. It trusts no answer: every status and every length is checked and counted.
 
+mod noise;
 mod phases;
+mod process;
 mod sign;
 mod wire;
 

@@ -2,6 +2,8 @@
 
 use crate::{
     Failed, Plan, Result,
+    noise::{Dice, noise},
+    process::{cpu_s, memory_mib},
     wire::{Answer, Ask, Connection},
 };
 use serde_json::json;
@@ -356,47 +358,4 @@ fn cat(plan: &Plan) -> Result<Done> {
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
-}
-
-/// User and system time of the processes, from the kernel's hundredths of a second.
-fn cpu_s(pids: &[u32]) -> f64 {
-    let of = |pid: &u32| -> Option<f64> {
-        let text = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
-        Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
-    };
-    pids.iter().filter_map(of).sum()
-}
-
-fn memory_mib(pids: &[u32]) -> u64 {
-    let of = |pid: &u32| -> Option<u64> {
-        let text = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.split_whitespace().next()?.parse().ok()
-    };
-    pids.iter().filter_map(of).sum::<u64>() / 1024
-}
-
-/// Bytes nothing compresses.
-fn noise(size: u64, seed: u64) -> Vec<u8> {
-    let mut dice = Dice::new(seed);
-    let mut bytes: Vec<u8> = (0..size.div_ceil(8)).flat_map(|_| dice.roll().to_le_bytes()).collect();
-    bytes.truncate(size as usize);
-    bytes
-}
-
-/// Xorshift: quick and even enough for choosing keys.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(0x9E37_79B9_7F4A_7C15 ^ ((seed + 1) * 7919))
-    }
-
-    fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
 }

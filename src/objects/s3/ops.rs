@@ -30,7 +30,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        bucket::head(&self.0, request.input).await.map(S3Response::new)
+        bucket::head(&self.0, request).await
     }
 
     async fn list_buckets(
