@@ -3,8 +3,8 @@
 
 use super::{
     super::{access::admit::Gatekeeper, service::Service},
-    acl, attributes, bucket, copy, cors, fetch, lifecycle, list, lock, logging, notification, object,
-    policy, refuse, setting, upload, website,
+    acl, attributes, bucket, copy, cors, fetch, lifecycle, list, lock, logging, notification, object, policy,
+    refuse, setting, upload, website,
 };
 use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
