@@ -78,6 +78,11 @@ pub async fn get(service: &Service, request: S3Request<GetObjectInput>) -> S3Res
     let customer = sse::customer!(input)?;
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    // A part that does not exist is told of before the key is asked for.
+    if let Some(part) = input.part_number.filter(|_| customer.is_none()) {
+        let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
+        part_span(&info, part)?;
+    }
     let opened = service
         .open_with(&input.bucket, &input.key, version, customer.as_ref())
         .await
@@ -145,6 +150,9 @@ pub async fn head(
     let version = convert::version(input.version_id.as_deref())?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
+    if let Some(part) = input.part_number {
+        part_span(&info, part)?;
+    }
     sse::check_key(info.traits.seal.as_ref(), customer.as_ref())?;
     let condition = convert::read_condition(
         input.if_match,
