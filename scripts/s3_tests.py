@@ -138,6 +138,8 @@ class Server:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("CRANNOG_", "AWS_"))}
         if has_key(binary, "objects.lifecycle_day_s"):
             env["CRANNOG_OBJECTS_LIFECYCLE_DAY_S"] = str(DAY_SECONDS)
+        if has_key(binary, "objects.log_interval"):
+            env["CRANNOG_OBJECTS_LOG_INTERVAL"] = "5s"
         command = [binary, "serve", "--data-dir", self.data]
         command += ["--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(

@@ -367,13 +367,27 @@ impl Service {
         change: impl FnOnce(&mut Traits) -> Result<()> + Send + 'static,
     ) -> Result<ObjectInfo> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let update = move |c: &crate::store::Connection| {
-            let mut info = store::object::object_get(c, &bucket, &key, version)?.info;
-            change(&mut info.traits)?;
-            store::object::object_set_traits(c, &bucket, &info)?;
+        self.db().write(move |c| update(c, (&bucket, &key), version, change)).await
+    }
+
+    /// As `object_update`, and tells of the change as `event`.
+    pub(super) async fn object_update_told(
+        &self,
+        event: &'static str,
+        (bucket, key): (&str, &str),
+        version: Option<Version>,
+        change: impl FnOnce(&mut Traits) -> Result<()> + Send + 'static,
+    ) -> Result<ObjectInfo> {
+        let teller = self.teller(bucket).await?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let write = move |c: &crate::store::Connection| {
+            let info = update(c, (&bucket, &key), version, change)?;
+            tell(c, teller.as_ref(), &Fact::created(event, &info, info.version))?;
             Ok(info)
         };
-        self.db().write(update).await
+        let info = self.db().write(write).await?;
+        self.bell().ring();
+        Ok(info)
     }
 
     pub async fn set_tags(
@@ -385,19 +399,24 @@ impl Service {
     ) -> Result<ObjectInfo> {
         names::check_tags(&tags)?;
         let event = if tags.is_empty() { "s3:ObjectTagging:Delete" } else { "s3:ObjectTagging:Put" };
-        let teller = self.teller(bucket).await?;
-        let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let set = move |c: &crate::store::Connection| {
-            let mut info = store::object::object_get(c, &bucket, &key, version)?.info;
-            info.traits.tags = tags;
-            store::object::object_set_traits(c, &bucket, &info)?;
-            tell(c, teller.as_ref(), &Fact::created(event, &info, info.version))?;
-            Ok(info)
+        let set = move |traits: &mut Traits| {
+            traits.tags = tags;
+            Ok(())
         };
-        let info = self.db().write(set).await?;
-        self.bell().ring();
-        Ok(info)
+        self.object_update_told(event, (bucket, key), version, set).await
     }
+}
+
+fn update(
+    c: &crate::store::Connection,
+    (bucket, key): (&str, &str),
+    version: Option<Version>,
+    change: impl FnOnce(&mut Traits) -> Result<()>,
+) -> Result<ObjectInfo> {
+    let mut info = store::object::object_get(c, bucket, key, version)?.info;
+    change(&mut info.traits)?;
+    store::object::object_set_traits(c, bucket, &info)?;
+    Ok(info)
 }
 
 /// After a refused commit the blob is garbage for certain and goes at once. After an internal error it

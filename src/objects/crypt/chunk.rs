@@ -1,12 +1,9 @@
 //! The bytes of an encrypted blob: sealed chunk by chunk as they are written, opened for any range.
 
 use super::derive;
-use aes_gcm::{
-    Aes256Gcm, KeyInit,
-    aead::{AeadInOut, Nonce},
-};
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt, stream};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use std::{fmt, io, ops::Range};
 
 const CHUNK: usize = 64 * 1024;
@@ -27,7 +24,7 @@ impl DataKey {
     }
 
     fn blob(&self, id: &str) -> BlobKey {
-        BlobKey(Box::new(Aes256Gcm::new(&derive(&self.0, "blob", id.as_bytes()).into())))
+        BlobKey(Box::new(aes(&derive(&self.0, "blob", id.as_bytes()))))
     }
 
     /// What stands for the MD5 of the bytes where that would tell of them: as long, and of no use
@@ -45,25 +42,36 @@ impl fmt::Debug for DataKey {
     }
 }
 
+/// AES-256-GCM with this key. "Less safe" is ring's name for one whose caller answers for the nonces.
+pub(super) fn aes(key: &[u8; 32]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes a key of 32 bytes"))
+}
+
 /// Boxed: the expanded key is large, and moves between threads with every megabyte.
-struct BlobKey(Box<Aes256Gcm>);
+struct BlobKey(Box<LessSafeKey>);
 
 impl BlobKey {
-    fn seal(&self, index: u64, bytes: &mut [u8]) -> io::Result<[u8; TAG]> {
-        let tag = self.0.encrypt_inout_detached(&nonce(index), &[], bytes.into());
-        tag.map(Into::into).map_err(|_| io::Error::other("a chunk could not be encrypted"))
+    /// Encrypts `bytes` from `start` on where they are, and appends the tag.
+    fn seal(&self, index: u64, bytes: &mut Vec<u8>, start: usize) -> io::Result<()> {
+        let tag = self.0.seal_in_place_separate_tag(nonce(index), Aad::empty(), &mut bytes[start..]);
+        let tag = tag.map_err(|_| io::Error::other("a chunk could not be encrypted"))?;
+        bytes.extend_from_slice(tag.as_ref());
+        Ok(())
     }
 
-    fn open(&self, index: u64, bytes: &mut [u8], tag: [u8; TAG]) -> io::Result<()> {
-        let opened = self.0.decrypt_inout_detached(&nonce(index), &[], bytes.into(), &tag.into());
-        opened.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "an encrypted chunk is damaged"))
+    /// Decrypts a chunk, its tag included, where it is; answers its bytes.
+    fn open<'a>(&self, index: u64, chunk: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        let opened = self.0.open_in_place(nonce(index), Aad::empty(), chunk);
+        let opened =
+            opened.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "an encrypted chunk is damaged"));
+        opened.map(|bytes| &*bytes)
     }
 }
 
-fn nonce(index: u64) -> Nonce<Aes256Gcm> {
+fn nonce(index: u64) -> Nonce {
     let mut nonce = [0; 12];
     nonce[4..].copy_from_slice(&index.to_be_bytes());
-    nonce.into()
+    Nonce::assume_unique_for_key(nonce)
 }
 
 /// Turns a blob's bytes into what is stored of it, as they come.
@@ -106,8 +114,7 @@ impl Sealing {
         let start = out.len();
         out.reserve(bytes.len() + TAG);
         out.extend_from_slice(bytes);
-        let tag = self.key.seal(self.index, &mut out[start..])?;
-        out.extend_from_slice(&tag);
+        self.key.seal(self.index, out, start)?;
         self.index += 1;
         Ok(())
     }
@@ -176,8 +183,7 @@ impl Opening {
     }
 
     fn chunk(&mut self, chunk: &mut [u8], out: &mut Vec<u8>) -> io::Result<()> {
-        let (bytes, tag) = chunk.split_last_chunk_mut::<TAG>().ok_or_else(surplus)?;
-        self.key.open(self.index, bytes, *tag)?;
+        let bytes = self.key.open(self.index, chunk)?;
         self.index += 1;
         let from = std::mem::take(&mut self.skip).min(bytes.len());
         let wanted = self.left.min((bytes.len() - from) as u64);

@@ -1,9 +1,9 @@
 //! The seal of an object: its data key, wrapped, and by what.
 
-use super::{CustomerKey, DataKey, derive};
+use super::{CustomerKey, DataKey, chunk::aes, derive};
 use crate::{kernel::id, objects::error::Fault};
-use aes_gcm::{Aes256Gcm, KeyInit, aead::Aead};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use ring::aead::{Aad, Nonce};
 use serde::{Deserialize, Serialize};
 
 const SALT: usize = 32;
@@ -96,16 +96,22 @@ fn bound(mode: &Mode) -> String {
 /// The salt makes a key for this one use, so that the nonce may be zero.
 pub(super) fn wrap(wrapping: &[u8; 32], purpose: &str, key: &[u8; 32]) -> Option<String> {
     let salt = id::random_bytes(SALT);
-    let cipher = Aes256Gcm::new(&derive(wrapping, purpose, &salt).into());
-    let sealed = cipher.encrypt(&[0; 12].into(), key.as_slice()).ok()?;
+    let mut sealed = key.to_vec();
+    let cipher = aes(&derive(wrapping, purpose, &salt));
+    cipher.seal_in_place_append_tag(zero(), Aad::empty(), &mut sealed).ok()?;
     Some(BASE64.encode([salt, sealed].concat()))
 }
 
 pub(super) fn unwrap(wrapping: &[u8; 32], purpose: &str, text: &str) -> Option<[u8; 32]> {
     let bytes = BASE64.decode(text).ok()?;
     let (salt, sealed) = bytes.split_at_checked(SALT)?;
-    let cipher = Aes256Gcm::new(&derive(wrapping, purpose, salt).into());
-    cipher.decrypt(&[0; 12].into(), sealed).ok()?.try_into().ok()
+    let mut sealed = sealed.to_vec();
+    let opened = aes(&derive(wrapping, purpose, salt)).open_in_place(zero(), Aad::empty(), &mut sealed);
+    <[u8; 32]>::try_from(&*opened.ok()?).ok()
+}
+
+fn zero() -> Nonce {
+    Nonce::assume_unique_for_key([0; 12])
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn by_policy(owner: &str, source: &str, target: &Bucket, prefix: &str) -> Result
 
 /// The older way: the group of that name was granted to write.
 fn by_acl(target: &Bucket) -> Result<bool> {
-    if target.settings.get::<Ownership>()?.is_none_or(|own| *own == Ownership::BucketOwnerEnforced) {
+    if target.settings.get::<Ownership>()?.is_some_and(|own| *own == Ownership::BucketOwnerEnforced) {
         return Ok(false);
     }
     let acl = target.settings.get::<Acl>()?;

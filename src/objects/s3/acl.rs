@@ -86,7 +86,8 @@ pub async fn object_put(
         traits.acl = Some(acl);
         Ok(())
     };
-    service.object_update(&input.bucket, &input.key, version, change).await.map_err(error)?;
+    let at = (input.bucket.as_str(), input.key.as_str());
+    service.object_update_told("s3:ObjectAcl:Put", at, version, change).await.map_err(error)?;
     Ok(PutObjectAclOutput::default())
 }
 

@@ -13,7 +13,7 @@ use super::{
     policy, refuse,
 };
 use crate::{auth::Role, kernel::error::Error};
-use s3s::{S3ErrorCode, S3Request, S3Result, dto::*};
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
 /// Makes a bucket. To make again what is there already, just so, is fine; to make it otherwise is not.
 pub async fn create(
@@ -86,9 +86,19 @@ pub async fn delete(service: &Service, input: DeleteBucketInput) -> S3Result<Del
     Ok(DeleteBucketOutput::default())
 }
 
-pub async fn head(service: &Service, input: HeadBucketInput) -> S3Result<HeadBucketOutput> {
-    service.bucket_get(&input.bucket).await.map_err(convert::error)?;
-    Ok(HeadBucketOutput { bucket_region: Some(REGION.to_owned()), ..Default::default() })
+/// With `read-stats=true` the totals come along, in the headers radosgw's clients look for.
+pub async fn head(
+    service: &Service,
+    request: S3Request<HeadBucketInput>,
+) -> S3Result<S3Response<HeadBucketOutput>> {
+    let info = service.bucket_get(&request.input.bucket).await.map_err(convert::error)?;
+    let output = HeadBucketOutput { bucket_region: Some(REGION.to_owned()), ..Default::default() };
+    let mut response = S3Response::new(output);
+    if request.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "read-stats=true")) {
+        response.headers.insert("x-rgw-object-count", info.objects.into());
+        response.headers.insert("x-rgw-bytes-used", info.bytes.into());
+    }
+    Ok(response)
 }
 
 pub async fn location(service: &Service, input: GetBucketLocationInput) -> S3Result<GetBucketLocationOutput> {

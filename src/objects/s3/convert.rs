@@ -386,6 +386,27 @@ pub fn owner(owner: &Owner) -> s3s::dto::Owner {
     s3s::dto::Owner { display_name: Some(owner.0.clone()), id: Some(owner.0.clone()) }
 }
 
+/// What a request says of the object it makes, from each of the wire types that can.
+macro_rules! traits {
+    ($input:ident) => {
+        $crate::objects::model::Traits {
+            content_type: $input.content_type,
+            class: $crate::objects::s3::convert::class($input.storage_class.as_ref()),
+            headers: $crate::objects::s3::convert::system_headers(
+                $input.cache_control,
+                $input.content_disposition,
+                $input.content_encoding,
+                $input.content_language,
+                $input.expires.as_ref(),
+            ),
+            metadata: $crate::objects::s3::convert::metadata($input.metadata),
+            tags: $crate::objects::s3::convert::tags($input.tagging.as_deref()),
+            redirect: $input.website_redirect_location,
+            ..Default::default()
+        }
+    };
+}
+
 /// Fills the five checksum fields of a wire type.
 macro_rules! set_checksums {
     ($target:expr, $values:expr) => {
@@ -417,7 +438,7 @@ macro_rules! get_checksums {
     }};
 }
 
-pub(super) use {get_checksums, set_checksums};
+pub(super) use {get_checksums, set_checksums, traits};
 
 /// The type of checksum to name, when there is one at all.
 pub fn checksum_type(checksums: &Checksums) -> Option<s3s::dto::ChecksumType> {

@@ -1,10 +1,8 @@
 //! CopyObject and UploadPartCopy.
 
 use super::{
-    super::{
-        copy::CopyOptions, model::Traits, multipart::PartTaken, part_copy::PartSource, service::Service,
-    },
-    convert::{self, set_checksums},
+    super::{copy::CopyOptions, multipart::PartTaken, part_copy::PartSource, service::Service},
+    convert::{self, set_checksums, traits},
     guard::admitted,
     lifecycle, lock, refuse, sse,
 };
@@ -18,21 +16,7 @@ pub async fn object(service: &Service, request: S3Request<CopyObjectInput>) -> S
     let replace_tags =
         input.tagging_directive.as_ref().is_some_and(|d| d.as_str() == TaggingDirective::REPLACE);
     let target = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let mut traits = Traits {
-        content_type: input.content_type,
-        class: convert::class(input.storage_class.as_ref()),
-        headers: convert::system_headers(
-            input.cache_control,
-            input.content_disposition,
-            input.content_encoding,
-            input.content_language,
-            input.expires.as_ref(),
-        ),
-        metadata: convert::metadata(input.metadata),
-        tags: convert::tags(input.tagging.as_deref()),
-        redirect: input.website_redirect_location,
-        ..Traits::default()
-    };
+    let mut traits = traits!(input);
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&target, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     admitted(&request.extensions).mark(&mut traits);

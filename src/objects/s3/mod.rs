@@ -10,6 +10,7 @@ mod copy;
 mod cors;
 mod date;
 mod document;
+mod fetch;
 mod form;
 mod gate;
 mod guard;

@@ -1,22 +1,18 @@
-//! Object operations: put, get, head, delete, tags, attributes.
+//! Object operations: put, delete, tags.
 
 use super::{
     super::{
         asker::{Asker, Gone},
-        digest::Algorithm,
         error::Fault,
-        model::{Bucket, Condition, Deleted, Deletion, ObjectInfo, PartInfo, PutOptions, Traits, Version},
-        read::{ReadCondition, Verdict},
+        model::{Bucket, Condition, Deleted, Deletion, PutOptions, Version},
         service::Service,
     },
-    convert::{self, Claims, set_checksums},
+    convert::{self, Claims, set_checksums, traits},
     guard::{Denied, admitted},
     lifecycle, lock, refuse, sse,
 };
-use futures::TryStreamExt;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::StreamBody;
-use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
+use http::StatusCode;
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
 
 /// Keys one DeleteObjects may name.
 const DELETE_MAX: usize = 1000;
@@ -34,21 +30,7 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
         trailers: request.trailing_headers,
     })?;
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let mut traits = Traits {
-        content_type: input.content_type,
-        class: convert::class(input.storage_class.as_ref()),
-        headers: convert::system_headers(
-            input.cache_control,
-            input.content_disposition,
-            input.content_encoding,
-            input.content_language,
-            input.expires.as_ref(),
-        ),
-        metadata: convert::metadata(input.metadata),
-        tags: convert::tags(input.tagging.as_deref()),
-        redirect: input.website_redirect_location,
-        ..Traits::default()
-    };
+    let mut traits = traits!(input);
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     admitted(&request.extensions).mark(&mut traits);
@@ -70,126 +52,6 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     output.ssekms_encryption_context = input.ssekms_encryption_context;
     sse::tell!(output, sse::told(&info.traits, customer.as_ref()));
     Ok(output)
-}
-
-pub async fn get(service: &Service, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
-    sse::check_read(&request.headers)?;
-    let input = request.input;
-    let customer = sse::customer!(input)?;
-    let version = convert::version(input.version_id.as_deref())?;
-    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let opened = service
-        .open_with(&input.bucket, &input.key, version, customer.as_ref())
-        .await
-        .map_err(convert::error)?;
-    let condition = convert::read_condition(
-        input.if_match,
-        input.if_none_match,
-        input.if_modified_since.as_ref(),
-        input.if_unmodified_since.as_ref(),
-    );
-    judge(&condition, &opened.info)?;
-    let span = span(&opened.info, input.range, input.part_number)?;
-    let info = opened.info.clone();
-    let body = match opened.at_hand(&span.range) {
-        // Head and body then leave in one write.
-        Some(bytes) => Body::from(bytes),
-        None => {
-            let frames = opened.into_stream(span.range.clone()).map_ok(http_body::Frame::data);
-            Body::http_body_unsync(StreamBody::new(frames))
-        }
-    };
-    let expiration = lifecycle::expiration(&bucket, &info);
-    let (lock, told) = (lock::tell(&info.traits), sse::told(&info.traits, customer.as_ref()));
-    let mut output = GetObjectOutput {
-        accept_ranges: Some("bytes".into()),
-        body: Some(body.into()),
-        cache_control: info.traits.headers.cache_control,
-        content_disposition: info.traits.headers.content_disposition,
-        content_encoding: info.traits.headers.content_encoding,
-        content_language: info.traits.headers.content_language,
-        content_length: Some(signed(span.range.end - span.range.start)),
-        content_range: span.header,
-        content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
-        e_tag: Some(convert::etag(&info.etag)),
-        expiration,
-        expires: info.traits.headers.expires.as_deref().and_then(parse_date),
-        last_modified: Some(convert::timestamp(info.last_modified_ms)),
-        metadata: Some(info.traits.metadata.into_iter().collect()),
-        object_lock_legal_hold_status: lock.hold,
-        object_lock_mode: lock.mode,
-        object_lock_retain_until_date: lock.until,
-        storage_class: info.traits.class.map(StorageClass::from),
-        version_id: convert::version_id(&bucket, info.version),
-        website_redirect_location: info.traits.redirect,
-        parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
-        tag_count: (!info.traits.tags.is_empty()).then_some(info.traits.tags.len() as i32),
-        ..Default::default()
-    };
-    sse::tell!(output, told);
-    if input.checksum_mode.is_some() && !span.checksums.is_empty() {
-        set_checksums!(output, &span.checksums);
-        output.checksum_type = convert::checksum_type(&info.checksums);
-    }
-    Ok(output)
-}
-
-/// The tag count goes into a header by hand: s3s has no field for it here.
-pub async fn head(
-    service: &Service,
-    request: S3Request<HeadObjectInput>,
-) -> S3Result<S3Response<HeadObjectOutput>> {
-    sse::check_read(&request.headers)?;
-    let input = request.input;
-    let customer = sse::customer!(input)?;
-    let version = convert::version(input.version_id.as_deref())?;
-    let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let info = service.head_version(&input.bucket, &input.key, version).await.map_err(convert::error)?;
-    sse::check_key(info.traits.seal.as_ref(), customer.as_ref())?;
-    let condition = convert::read_condition(
-        input.if_match,
-        input.if_none_match,
-        input.if_modified_since.as_ref(),
-        input.if_unmodified_since.as_ref(),
-    );
-    judge(&condition, &info)?;
-    let span = span(&info, input.range, input.part_number)?;
-    let tag_count = info.traits.tags.len();
-    let expiration = lifecycle::expiration(&bucket, &info);
-    let (lock, told) = (lock::tell(&info.traits), sse::told(&info.traits, customer.as_ref()));
-    let mut output = HeadObjectOutput {
-        accept_ranges: Some("bytes".into()),
-        cache_control: info.traits.headers.cache_control,
-        content_disposition: info.traits.headers.content_disposition,
-        content_encoding: info.traits.headers.content_encoding,
-        content_language: info.traits.headers.content_language,
-        content_length: Some(signed(span.range.end - span.range.start)),
-        content_range: span.header,
-        content_type: info.traits.content_type.or_else(|| Some("binary/octet-stream".into())),
-        e_tag: Some(convert::etag(&info.etag)),
-        expiration,
-        expires: info.traits.headers.expires.as_deref().and_then(parse_date),
-        last_modified: Some(convert::timestamp(info.last_modified_ms)),
-        metadata: Some(info.traits.metadata.into_iter().collect()),
-        object_lock_legal_hold_status: lock.hold,
-        object_lock_mode: lock.mode,
-        object_lock_retain_until_date: lock.until,
-        storage_class: info.traits.class.map(StorageClass::from),
-        version_id: convert::version_id(&bucket, info.version),
-        website_redirect_location: info.traits.redirect,
-        parts_count: input.part_number.and(info.parts.as_ref()).map(|parts| parts.len() as i32),
-        ..Default::default()
-    };
-    sse::tell!(output, told);
-    if input.checksum_mode.is_some() && !span.checksums.is_empty() {
-        set_checksums!(output, &span.checksums);
-        output.checksum_type = convert::checksum_type(&info.checksums);
-    }
-    let mut response = S3Response::new(output);
-    if tag_count > 0 {
-        response.headers.insert("x-amz-tagging-count", HeaderValue::from(tag_count));
-    }
-    Ok(response)
 }
 
 /// The headers of a delete marker are set by hand: S3 leaves them out where s3s would write "false".
@@ -347,83 +209,6 @@ async fn set_tags(
     let info = service.set_tags(bucket, key, version, tags).await.map_err(convert::error)?;
     let bucket = service.bucket(bucket).await.map_err(convert::error)?;
     Ok(convert::version_id(&bucket, info.version))
-}
-
-/// The bytes a read asks for, and their checksums if we have those of just these bytes.
-struct Span {
-    range: std::ops::Range<u64>,
-    header: Option<String>,
-    checksums: Vec<(Algorithm, String)>,
-}
-
-fn span(info: &ObjectInfo, range: Option<Range>, part: Option<i32>) -> S3Result<Span> {
-    let (wanted, checksums) = match (range, part) {
-        (Some(_), Some(_)) => {
-            return Err(refuse(
-                S3ErrorCode::InvalidRequest,
-                "Cannot specify both Range header and partNumber query parameter",
-            ));
-        }
-        (None, None) => {
-            return Ok(Span { range: 0..info.size, header: None, checksums: info.checksums.values.clone() });
-        }
-        (Some(range), None) => {
-            let outside = |_| convert::error(Fault::InvalidRange(range.to_header_string()).into());
-            (range.check(info.size).map_err(outside)?, Vec::new())
-        }
-        (None, Some(part)) => part_span(info, part)?,
-    };
-    let header =
-        (!wanted.is_empty()).then(|| format!("bytes {}-{}/{}", wanted.start, wanted.end - 1, info.size));
-    Ok(Span { range: wanted, header, checksums })
-}
-
-/// Where a part lies in its object, and the checksums of its own.
-type PartSpan = (std::ops::Range<u64>, Vec<(Algorithm, String)>);
-
-/// The bytes of one part, by its place among the parts; an object put whole is its own only part.
-fn part_span(info: &ObjectInfo, part: i32) -> S3Result<PartSpan> {
-    let index = usize::try_from(part).ok().and_then(|number| number.checked_sub(1));
-    let missing = || convert::error(Fault::InvalidPart(u32::try_from(part).unwrap_or(0)).into());
-    let Some(parts) = &info.parts else {
-        return match index {
-            Some(0) => Ok((0..info.size, info.checksums.values.clone())),
-            _ => Err(missing()),
-        };
-    };
-    let index = index.filter(|index| *index < parts.len()).ok_or_else(missing)?;
-    let start: u64 = parts[..index].iter().map(PartInfo::size).sum();
-    let algorithm = info.checksums.values.first().map(|(algorithm, _)| *algorithm);
-    let checksums = algorithm.into_iter().zip(parts[index].checksum().map(str::to_owned)).collect();
-    Ok((start..start + parts[index].size(), checksums))
-}
-
-fn judge(condition: &ReadCondition, info: &ObjectInfo) -> S3Result<()> {
-    match condition.judge(info) {
-        Verdict::Proceed => Ok(()),
-        Verdict::Failed(which) => Err(convert::error(Fault::PreconditionFailed(which).into())),
-        Verdict::NotModified => Err(not_modified(info)),
-    }
-}
-
-/// 304 carries the validators, so that a cache can refresh what it has.
-fn not_modified(info: &ObjectInfo) -> S3Error {
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", info.etag)) {
-        headers.insert(header::ETAG, value);
-    }
-    let date = convert::http_date(&convert::timestamp(info.last_modified_ms));
-    if let Some(value) = date.and_then(|date| HeaderValue::from_str(&date).ok()) {
-        headers.insert(header::LAST_MODIFIED, value);
-    }
-    let mut error = S3Error::new(S3ErrorCode::NotModified);
-    error.set_status_code(StatusCode::NOT_MODIFIED);
-    error.set_headers(headers);
-    error
-}
-
-fn parse_date(text: &str) -> Option<Timestamp> {
-    Timestamp::parse(TimestampFormat::HttpDate, text).ok()
 }
 
 pub(super) fn signed(size: u64) -> i64 {

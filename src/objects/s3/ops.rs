@@ -3,7 +3,7 @@
 
 use super::{
     super::{access::admit::Gatekeeper, service::Service},
-    acl, attributes, bucket, copy, cors, lifecycle, list, lock, logging, notification, object, policy,
+    acl, attributes, bucket, copy, cors, fetch, lifecycle, list, lock, logging, notification, object, policy,
     refuse, setting, upload, website,
 };
 use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto::*};
@@ -30,7 +30,7 @@ impl S3 for Ops {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        bucket::head(&self.0, request.input).await.map(S3Response::new)
+        bucket::head(&self.0, request).await
     }
 
     async fn list_buckets(
@@ -66,14 +66,14 @@ impl S3 for Ops {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        object::get(&self.0, request).await.map(S3Response::new)
+        fetch::get(&self.0, request).await.map(S3Response::new)
     }
 
     async fn head_object(
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        object::head(&self.0, request).await
+        fetch::head(&self.0, request).await
     }
 
     async fn delete_object(

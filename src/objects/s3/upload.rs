@@ -3,12 +3,12 @@
 use super::{
     super::{
         digest::{Algorithm, ChecksumKind},
-        model::{Part as StoredPart, PutOptions, Traits, Upload},
+        model::{Part as StoredPart, PutOptions, Upload},
         multipart::{Completion, ListedPart},
         service::Service,
         store::list::common_prefix,
     },
-    convert::{self, Claims, encode, get_checksums, set_checksums},
+    convert::{self, Claims, encode, get_checksums, set_checksums, traits},
     guard::admitted,
     lifecycle,
     list::{is_url, page_size},
@@ -30,21 +30,7 @@ pub async fn create(
         None => None,
     };
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
-    let mut traits = Traits {
-        content_type: input.content_type,
-        class: convert::class(input.storage_class.as_ref()),
-        headers: convert::system_headers(
-            input.cache_control,
-            input.content_disposition,
-            input.content_encoding,
-            input.content_language,
-            input.expires.as_ref(),
-        ),
-        metadata: convert::metadata(input.metadata),
-        tags: convert::tags(input.tagging.as_deref()),
-        redirect: input.website_redirect_location,
-        ..Traits::default()
-    };
+    let mut traits = traits!(input);
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
     admitted.mark(&mut traits);

@@ -104,6 +104,8 @@ fn account_char(c: char) -> bool {
 impl Principal {
     pub fn fit(&self, who: &Who<'_>) -> Fit {
         let direct = match self {
+            // A part of the server is let in by its name only, and kept out by whatever keeps all out.
+            Self::Everyone if who.service.is_some() => return Fit::Account,
             Self::Everyone => true,
             Self::Account(account) => {
                 return if who.is_of(account) { Fit::Account } else { Fit::No };
