@@ -63,9 +63,13 @@ def main():
         for name in options.only.split(","):
             folder = Path(root) / name
             folder.mkdir()
-            server = started[name](folder)
+            try:
+                server = started[name](folder)
+            except RuntimeError as error:
+                missing.append(f"{name} is installed but did not start ({error})")
+                continue
             if server is None:
-                missing.append(name)
+                missing.append(f"{name} is not installed")
                 continue
             try:
                 results[name] = measure(options, server)
@@ -157,8 +161,8 @@ def show(options, machine: dict, results: dict, missing: list[str]):
         cells = "".join(f"{'-' if value is None else f'{value:,.{digits(value)}f}':>12}" for value in values)
         print(f"{title:<26}{cells}  {goal:<14}")
     print(f"big is {options.big_mib} MiB; of each of the 64 uploads announced as 1 GiB, 64 MiB were sent")
-    for name in missing:
-        print(f"missing: {name} is not installed, so it was not measured")
+    for why in missing:
+        print(f"missing: {why}, so it was not measured")
 
 
 def digits(value: float) -> int:

@@ -135,7 +135,7 @@ def radosgw(folder: Path) -> Server | None:
 
     def run(*command):
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
-        if done.returncode != 0:
+        if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {done.stderr[-400:]}")
 
     try:

@@ -226,13 +226,12 @@ fn completed_already(
     Ok(found.map(|record| record.info).filter(|info| info.upload.as_deref() == Some(upload)))
 }
 
-/// As Amazon has it: a customer's key is asked for again where there are checksums to be told of, and
-/// must be the right one wherever it comes.
+/// A customer's key is asked for again when their upload is completed.
 fn check_customer(upload: &Upload, customer: Option<&CustomerKey>) -> Result<()> {
     match &upload.traits.seal {
-        Some(seal) if customer.is_some() || upload.algorithm.is_some() => Ok(seal.check_customer(customer)?),
+        Some(seal) => Ok(seal.check_customer(customer)?),
         None if customer.is_some() => Err(Fault::CustomerKeyNotNeeded.into()),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -617,3 +617,22 @@ def test_fsck_finds_damage_with_and_without_a_server(private_server):
     found = server.cli("fsck", "--checksums", check=False)
     assert found.returncode == 1
     assert "data/dir/large" in found.stdout and "2 problems" in found.stderr
+
+
+def test_fsck_reads_encrypted_bytes_as_the_disk_has_them(private_server):
+    server = private_server()
+    s3 = server.s3()
+    s3.create_bucket(Bucket="sealed")
+    for key, size in (("small", 10), ("large", 300_000)):
+        s3.put_object(Bucket="sealed", Key=key, Body=b"s" * size, ServerSideEncryption="AES256")
+    upload = {"Bucket": "sealed", "Key": "parts"}
+    upload["UploadId"] = s3.create_multipart_upload(ServerSideEncryption="AES256", **upload)["UploadId"]
+    parts = [
+        {"PartNumber": number, "ETag": s3.upload_part(PartNumber=number, Body=body, **upload)["ETag"]}
+        for number, body in ((1, b"1" * (5 << 20)), (2, b"2" * 70_000))
+    ]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **upload)
+    s3.copy_object(Bucket="sealed", Key="copy", CopySource="sealed/large")
+    report = json.loads(server.cli("fsck", "--checksums", "--json").stdout)
+    assert report["problems"] == []
+    assert (report["objects"], report["blobs"]) == (4, 4)

@@ -123,7 +123,7 @@ pub fn operation(method: &Method, has_key: bool, query: &[&str], copies: bool) -
         ("versioning", "VERSIONING"),
         ("versions", "BUCKETVERSIONS"),
         ("website", "WEBSITE"),
-        ("delete", "DELETE_MULTI_OBJECT"),
+        ("delete", "MULTI_OBJECT_DELETE"),
     ];
     const OBJECT: &[(&str, &str)] = &[
         ("acl", "ACL"),
@@ -175,7 +175,7 @@ mod tests {
             (Method::GET, false, vec![], "REST.GET.BUCKET"),
             (Method::GET, false, vec!["list-type"], "REST.GET.BUCKET"),
             (Method::PUT, false, vec!["lifecycle"], "REST.PUT.LIFECYCLE"),
-            (Method::POST, false, vec!["delete"], "REST.POST.DELETE_MULTI_OBJECT"),
+            (Method::POST, false, vec!["delete"], "REST.POST.MULTI_OBJECT_DELETE"),
             (Method::HEAD, true, vec![], "REST.HEAD.OBJECT"),
             (Method::POST, true, vec!["uploads"], "REST.POST.UPLOADS"),
             (Method::PUT, true, vec!["uploadId", "partNumber"], "REST.PUT.PART"),

@@ -91,6 +91,12 @@ pub async fn get(service: &Service, request: S3Request<GetObjectInput>) -> S3Res
     let input = request.input;
     let wanted = wanted!(input);
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
+    // A part that is not there is told of before the key is asked for.
+    if let Some(part) = wanted.part.filter(|_| wanted.customer.is_none()) {
+        let info =
+            service.head_version(&input.bucket, &input.key, wanted.version).await.map_err(convert::error)?;
+        part_span(&info, part)?;
+    }
     let opened = service
         .open_with(&input.bucket, &input.key, wanted.version, wanted.customer.as_ref())
         .await
@@ -123,6 +129,9 @@ pub async fn head(
     let bucket = service.bucket(&input.bucket).await.map_err(convert::error)?;
     let info =
         service.head_version(&input.bucket, &input.key, wanted.version).await.map_err(convert::error)?;
+    if let Some(part) = wanted.part {
+        part_span(&info, part)?;
+    }
     sse::check_key(info.traits.seal.as_ref(), wanted.customer.as_ref())?;
     let span = wanted.span(&info)?;
     let tag_count = info.traits.tags.len();

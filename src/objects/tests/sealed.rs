@@ -152,7 +152,9 @@ async fn parts_are_encrypted_with_the_uploads_key() {
     };
     let wrong = bench.service.upload_complete("data", "k", &upload.id, completion(Some(customer(2)))).await;
     assert_eq!(fault(wrong), Fault::WrongCustomerKey);
-    bench.service.upload_complete("data", "k", &upload.id, completion(None)).await.unwrap();
+    let none = bench.service.upload_complete("data", "k", &upload.id, completion(None)).await;
+    assert_eq!(fault(none), Fault::CustomerKeyNeeded);
+    bench.service.upload_complete("data", "k", &upload.id, completion(Some(customer(1)))).await.unwrap();
     assert!(bench.body_with("k", Some(&key)).await == [first.as_slice(), b"clear"].concat());
     assert!(!bench.on_disk(MARK));
     bench.service.delete("data", "k").await.unwrap();
