@@ -39,7 +39,8 @@ const HEADERS: [(&str, Permission); 5] = [
 /// What the headers say; none when they say nothing.
 pub fn from_headers(headers: &HeaderMap) -> Result<Option<Wanted>, BadGrant> {
     let field = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let canned = field("x-amz-acl");
+    // s3fs sends an empty one when it was told nothing.
+    let canned = field("x-amz-acl").filter(|name| !name.is_empty());
     let mut grants = Vec::new();
     for (name, permission) in HEADERS {
         if let Some(value) = field(name) {
@@ -97,6 +98,7 @@ mod tests {
         ];
         assert_eq!(got, Ok(Some(Wanted::Grants(expected))));
         assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[("x-amz-acl", "")]), Ok(None));
         assert_eq!(read(&[("x-amz-acl", "private")]), Ok(Some(Wanted::Canned("private".into()))));
     }
 
