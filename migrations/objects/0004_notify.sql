@@ -3,7 +3,7 @@
 CREATE TABLE webhook (
     name       TEXT PRIMARY KEY,
     url        TEXT NOT NULL,
-    secret     TEXT NOT NULL, -- signs every delivery; base64
+    secret     TEXT NOT NULL, -- signs every delivery; sealed
     created_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -53,6 +53,7 @@ impl House {
 
     /// Brings what a crash left half-done into order, before anybody may ask.
     pub async fn recover(&self) -> Result<()> {
+        self.objects.webhooks_seal().await?;
         self.objects.bucket_ensure(ARTIFACT_BUCKET).await
     }
 

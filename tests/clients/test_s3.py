@@ -112,6 +112,23 @@ def test_ranges(s3, bucket):
         assert refused(s3.get_object, Bucket=bucket, Key="k", Range=f"bytes={size}-") == ("InvalidRange", 416)
 
 
+@pytest.mark.parametrize("text", ["bytes=0-1,4-5", "bytes=5-2", "lines=1-2", "all of it"])
+def test_a_range_nobody_can_read_is_passed_over(s3, bucket, text):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
+    for ask in (s3.get_object, s3.head_object):
+        answer = ask(Bucket=bucket, Key="k", Range=text)
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+        assert answer["ContentLength"] == 10 and "ContentRange" not in answer
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k", "ResponseContentType": "a/b"})
+    answer = requests.get(url, headers={"Range": text}, timeout=30)
+    assert (answer.status_code, answer.content, answer.headers["Content-Type"]) == (200, b"0123456789", "a/b")
+    # It lets nobody in.
+    assert requests.get(url.split("?")[0], headers={"Range": text}, timeout=30).status_code == 403
+    forged = url.replace("a%2Fb", "a%2Fc")
+    assert requests.get(forged, headers={"Range": text}, timeout=30).status_code == 403
+    assert refused(s3.get_object, Bucket=bucket, Key="gone", Range=text) == ("NoSuchKey", 404)
+
+
 def test_conditional_reads(s3, bucket):
     etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
     past, future = datetime(2001, 1, 1), datetime.now(timezone.utc) + timedelta(hours=1)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from wire import client
 
 MIB = 1 << 20
 # Such as no other test stores: what is on the disk is searched for it.
@@ -284,6 +285,21 @@ def test_a_locked_version_outlives_who_wants_it_gone(s3, locked):
     assert refused(s3.delete_object, **at, BypassGovernanceRetention=True) == ("AccessDenied", 403)
     s3.put_object_legal_hold(**at, LegalHold={"Status": "OFF"})
     s3.delete_object(**at, BypassGovernanceRetention=True)
+
+
+def test_what_is_locked_comes_with_a_digest(server, s3, locked):
+    until = datetime.now(timezone.utc) + timedelta(days=1)
+    locks = [
+        {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": until},
+        {"ObjectLockLegalHoldStatus": "ON"},
+    ]
+    bare = client(server, request_checksum_calculation="when_required")
+    digest = base64.b64encode(hashlib.md5(b"x").digest()).decode()
+    for lock in locks:
+        assert refused(bare.put_object, Bucket=locked, Key="k", Body=b"x", **lock) == ("InvalidRequest", 400)
+        version = bare.put_object(Bucket=locked, Key="k", Body=b"x", ContentMD5=digest, **lock)["VersionId"]
+        s3.put_object_legal_hold(Bucket=locked, Key="k", VersionId=version, LegalHold={"Status": "OFF"})
+    assert bare.put_object(Bucket=locked, Key="k", Body=b"x")["VersionId"]
 
 
 def test_a_buckets_retention_is_given_to_what_has_none(s3, locked):

@@ -24,7 +24,7 @@ pub use default::default_wish;
 pub use routes::router;
 pub use seal::{Mode, Seal, Sealed, Wish, etag};
 pub use tap::SealingTap;
-pub use vault::{DEFAULT_KEY, KmsKey, Vault};
+pub use vault::{DEFAULT_KEY, KmsKey, SEALED, Vault};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

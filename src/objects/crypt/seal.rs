@@ -53,7 +53,7 @@ impl Seal {
 
     /// The data key; none when this is not the key that wrapped it.
     pub(super) fn open(&self, wrapping: &[u8; 32]) -> Option<DataKey> {
-        unwrap(wrapping, &bound(&self.mode), &self.key).map(DataKey::new)
+        unwrap_key(wrapping, &bound(&self.mode), &self.key).map(DataKey::new)
     }
 
     /// Checks the customer's key of an SSE-C object, and that no other kind comes with one.
@@ -94,20 +94,24 @@ fn bound(mode: &Mode) -> String {
 }
 
 /// The salt makes a key for this one use, so that the nonce may be zero.
-pub(super) fn wrap(wrapping: &[u8; 32], purpose: &str, key: &[u8; 32]) -> Option<String> {
+pub(super) fn wrap(wrapping: &[u8; 32], purpose: &str, clear: &[u8]) -> Option<String> {
     let salt = id::random_bytes(SALT);
-    let mut sealed = key.to_vec();
+    let mut sealed = clear.to_vec();
     let cipher = aes(&derive(wrapping, purpose, &salt));
     cipher.seal_in_place_append_tag(zero(), Aad::empty(), &mut sealed).ok()?;
     Some(BASE64.encode([salt, sealed].concat()))
 }
 
-pub(super) fn unwrap(wrapping: &[u8; 32], purpose: &str, text: &str) -> Option<[u8; 32]> {
+pub(super) fn unwrap_key(wrapping: &[u8; 32], purpose: &str, text: &str) -> Option<[u8; 32]> {
+    unwrap(wrapping, purpose, text)?.try_into().ok()
+}
+
+pub(super) fn unwrap(wrapping: &[u8; 32], purpose: &str, text: &str) -> Option<Vec<u8>> {
     let bytes = BASE64.decode(text).ok()?;
     let (salt, sealed) = bytes.split_at_checked(SALT)?;
     let mut sealed = sealed.to_vec();
     let opened = aes(&derive(wrapping, purpose, salt)).open_in_place(zero(), Aad::empty(), &mut sealed);
-    <[u8; 32]>::try_from(&*opened.ok()?).ok()
+    Some(opened.ok()?.to_vec())
 }
 
 fn zero() -> Nonce {

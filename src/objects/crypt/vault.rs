@@ -2,7 +2,7 @@
 
 use super::{
     CustomerKey, DataKey, Mode, Seal, Sealed, Wish,
-    seal::{unwrap, wrap},
+    seal::{unwrap, unwrap_key, wrap},
 };
 use crate::{
     auth::write_private,
@@ -25,6 +25,8 @@ use tokio::sync::OnceCell;
 pub const DEFAULT_KEY: &str = "aws/s3";
 const ROOT_FILE: &str = "objects.key";
 const NAME_MAX: usize = 256;
+/// What a sealed secret begins with. Base64 has no colon, so that no clear secret looks like it.
+pub const SEALED: &str = "sealed:";
 
 type Key = [u8; 32];
 
@@ -96,6 +98,23 @@ impl Vault {
         Ok(Some(Sealed { seal: seal.clone(), key }))
     }
 
+    /// Seals a secret that is needed in clear again; `purpose` is bound in, so that it cannot stand for
+    /// another's.
+    pub async fn secret_seal(&self, purpose: &str, clear: &str) -> Result<String> {
+        let sealed = wrap(self.root().await?, purpose, clear.as_bytes());
+        let sealed = sealed.ok_or_else(|| Error::internal("sealing failed"))?;
+        Ok(format!("{SEALED}{sealed}"))
+    }
+
+    /// The secret in clear.
+    pub async fn secret_open(&self, purpose: &str, kept: &str) -> Result<String> {
+        let Some(sealed) = kept.strip_prefix(SEALED) else {
+            return Err(Error::internal(format!("the {purpose} is not sealed")));
+        };
+        let clear = unwrap(self.root().await?, purpose, sealed).ok_or_else(|| wrong_root(purpose))?;
+        String::from_utf8(clear).map_err(Error::internal)
+    }
+
     /// Makes a named key; one of that name that is there is refused.
     pub async fn key_create(&self, name: &str) -> Result<KmsKey> {
         let key = KmsKey { name: checked(name)?.to_owned(), created_ms: now_ms(), enabled: true };
@@ -161,7 +180,7 @@ impl Vault {
         if !key.enabled {
             return Err(Fault::KmsKeyDisabled(given.to_owned()).into());
         }
-        let clear = unwrap(&root, &name, &sealed).ok_or_else(|| wrong_root(&name))?;
+        let clear = unwrap_key(&root, &name, &sealed).ok_or_else(|| wrong_root(&name))?;
         let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
         if named.changes == changes {
             named.keys.insert(name, clear);
@@ -199,7 +218,7 @@ impl Vault {
     async fn root_prove(&self, root: Key) -> Result<()> {
         let found = self.0.db.read(|c| kms::key_get(c, DEFAULT_KEY)).await?;
         if let Some((_, sealed)) = found {
-            return unwrap(&root, DEFAULT_KEY, &sealed).map(drop).ok_or_else(|| wrong_root(DEFAULT_KEY));
+            return unwrap_key(&root, DEFAULT_KEY, &sealed).map(drop).ok_or_else(|| wrong_root(DEFAULT_KEY));
         }
         let key = KmsKey { name: DEFAULT_KEY.to_owned(), created_ms: now_ms(), enabled: true };
         let sealed = wrap(&root, DEFAULT_KEY, &random()?).ok_or_else(|| Error::internal("sealing failed"))?;
@@ -209,7 +228,7 @@ impl Vault {
 
 fn wrong_root(name: &str) -> Error {
     Error::internal(format!(
-        "the key {name:?} does not open with secrets/objects.key: restore that file from a backup of the data directory"
+        "{name:?} does not open with secrets/objects.key: restore that file from a backup of the data directory"
     ))
 }
 
@@ -272,6 +291,17 @@ mod tests {
         fs_err::remove_file(&file).unwrap();
         assert!(vault(folder.path()).open(Some(&sealed[0].seal), None).await.is_err());
         assert!(!file.exists());
+    }
+
+    #[tokio::test]
+    async fn a_secret_opens_for_its_own_purpose_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = vault(folder.path());
+        let sealed = vault.secret_seal("webhook a", "hush").await.unwrap();
+        assert!(!sealed.contains("hush"));
+        assert_eq!(vault.secret_open("webhook a", &sealed).await.unwrap(), "hush");
+        assert!(vault.secret_open("webhook b", &sealed).await.is_err());
+        assert!(vault.secret_open("webhook a", "hush").await.is_err());
     }
 
     #[tokio::test]

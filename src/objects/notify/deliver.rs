@@ -4,7 +4,6 @@
 use super::{
     super::{service::Service, store},
     Destination, Notice, sign,
-    webhook::Webhook,
 };
 use crate::kernel::{
     clock::now_ms,
@@ -125,7 +124,8 @@ impl Courier {
     async fn post(&self, name: &str, notice: &Notice) -> Result<()> {
         let webhook = self.service.webhook_get(name).await?;
         let body = envelope(&notice.body);
-        let request = headers(self.client.post(&webhook.url), &webhook, notice.id, &body)?;
+        let secret = self.service.webhook_secret(&webhook).await?;
+        let request = headers(self.client.post(&webhook.url), &secret, notice.id, &body)?;
         let response =
             request.body(body).send().await.map_err(|error| {
                 Error::busy(format!("The webhook did not answer: {}.", innermost(&error)))
@@ -144,12 +144,12 @@ impl Courier {
 
 fn headers(
     request: reqwest::RequestBuilder,
-    webhook: &Webhook,
+    secret: &str,
     id: i64,
     body: &str,
 ) -> Result<reqwest::RequestBuilder> {
     let (id, at_s) = (format!("notice_{id}"), now_ms().div_euclid(1000));
-    let signature = sign::signature(&webhook.secret, &id, at_s, body)
+    let signature = sign::signature(secret, &id, at_s, body)
         .ok_or_else(|| Error::internal("a webhook's secret is not base64"))?;
     Ok(request
         .header("content-type", "application/json")

@@ -1,6 +1,6 @@
 //! Webhooks: an address somebody listens at, and the secret that proves a delivery is ours.
 
-use super::super::{error::Fault, service::Service, store};
+use super::super::{crypt::SEALED, error::Fault, service::Service, store};
 use crate::kernel::{
     clock::now_ms,
     error::{Error, Result},
@@ -13,8 +13,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 pub struct Webhook {
     pub name: String,
     pub url: String,
-    /// Base64, as the Standard Webhooks libraries take it behind `whsec_`.
-    pub secret: String,
+    /// Sealed by the vault; in clear it is base64, as the Standard Webhooks libraries take it behind
+    /// `whsec_`.
+    pub sealed: String,
     pub created_ms: i64,
 }
 
@@ -23,24 +24,52 @@ pub const SECRET_PREFIX: &str = "whsec_";
 const SECRET_BYTES: usize = 32;
 
 impl Service {
-    /// Registers a webhook, or changes it. Without a secret it keeps the one it has, or gets a new one.
-    pub async fn webhook_put(&self, name: &str, url: &str, secret: Option<String>) -> Result<Webhook> {
+    /// Registers a webhook, or changes it, and tells its secret. When none is given it keeps the one it
+    /// has, or gets a new one.
+    pub async fn webhook_put(
+        &self,
+        name: &str,
+        url: &str,
+        secret: Option<String>,
+    ) -> Result<(Webhook, String)> {
         check_name(name)?;
         check_url(url)?;
-        let secret = secret.map(|secret| read_secret(&secret)).transpose()?;
-        let (name, url) = (name.to_owned(), url.to_owned());
-        let fresh = BASE64_STANDARD.encode(id::random_bytes(SECRET_BYTES));
-        let now = now_ms();
-        self.db()
-            .write(move |c| {
-                let there = store::notice::webhook_find(c, &name)?;
-                let created_ms = there.as_ref().map_or(now, |webhook| webhook.created_ms);
-                let secret = secret.or(there.map(|webhook| webhook.secret)).unwrap_or(fresh);
-                let webhook = Webhook { name, url, secret, created_ms };
-                store::notice::webhook_put(c, &webhook)?;
-                Ok(webhook)
-            })
-            .await
+        let given = secret.is_some();
+        let secret = match secret {
+            Some(secret) => read_secret(&secret)?,
+            None => BASE64_STANDARD.encode(id::random_bytes(SECRET_BYTES)),
+        };
+        let sealed = self.vault().secret_seal(&purpose(name), &secret).await?;
+        let wanted = Webhook { name: name.to_owned(), url: url.to_owned(), sealed, created_ms: now_ms() };
+        let put = move |c: &crate::store::Connection| {
+            let there = store::notice::webhook_find(c, &wanted.name)?;
+            let webhook = match there {
+                Some(there) if given => Webhook { created_ms: there.created_ms, ..wanted.clone() },
+                Some(there) => Webhook { url: wanted.url.clone(), ..there },
+                None => wanted.clone(),
+            };
+            store::notice::webhook_put(c, &webhook)?;
+            Ok(webhook)
+        };
+        let webhook = self.db().write(put).await?;
+        let secret = self.webhook_secret(&webhook).await?;
+        Ok((webhook, secret))
+    }
+
+    /// The secret in clear: what signs a delivery.
+    pub(super) async fn webhook_secret(&self, webhook: &Webhook) -> Result<String> {
+        self.vault().secret_open(&purpose(&webhook.name), &webhook.sealed).await
+    }
+
+    /// Seals what an earlier build kept in clear. Done once, when the server starts.
+    pub async fn webhooks_seal(&self) -> Result<()> {
+        for webhook in self.webhook_list().await?.into_iter().filter(|kept| !kept.sealed.starts_with(SEALED))
+        {
+            let sealed = self.vault().secret_seal(&purpose(&webhook.name), &webhook.sealed).await?;
+            let webhook = Webhook { sealed, ..webhook };
+            self.db().write(move |c| store::notice::webhook_put(c, &webhook)).await?;
+        }
+        Ok(())
     }
 
     pub async fn webhook_get(&self, name: &str) -> Result<Webhook> {
@@ -61,6 +90,11 @@ impl Service {
         let name = name.to_owned();
         self.db().write(move |c| store::notice::webhook_delete(c, &name)).await
     }
+}
+
+/// What a secret is sealed for: that of one webhook does not open as another's.
+fn purpose(name: &str) -> String {
+    format!("webhook {name}")
 }
 
 fn check_name(name: &str) -> Result<()> {

@@ -58,8 +58,8 @@ pub async fn put(
     Path(name): Path<String>,
     Json(wanted): Json<Wanted>,
 ) -> Answer<Json<Shown>> {
-    let webhook = service.webhook_put(&name, &wanted.url, wanted.secret).await?;
-    let secret = format!("{SECRET_PREFIX}{}", webhook.secret);
+    let (webhook, secret) = service.webhook_put(&name, &wanted.url, wanted.secret).await?;
+    let secret = format!("{SECRET_PREFIX}{secret}");
     let waiting = service.notices_waiting().await?;
     Ok(Json(Shown { secret: Some(secret), ..show(webhook, &waiting) }))
 }

@@ -8,6 +8,7 @@ use super::{
     },
     access::caller,
     convert::{self, error},
+    range,
 };
 use crate::kernel::http::Peer;
 use http::{Extensions, HeaderMap, Uri};
@@ -91,6 +92,7 @@ impl S3Access for Guard {
             None => None,
         };
         let admitted = self.0.admit(&asked, caller).await.map_err(error)?;
+        range::passed(cx.extensions_mut(), &admitted);
         cx.extensions_mut().insert(admitted);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::{
     super::{
         error::Fault,
+        intake::Promise,
         lock::{self, DefaultRetention, Period},
         model::{Bucket, Retention, RetentionMode, Traits, Version},
         service::Service,
@@ -185,6 +186,19 @@ pub fn lock_new(
         require_lock(bucket)?;
     }
     Ok(())
+}
+
+/// What nobody can replace must be what was sent: a locked object comes with a digest of its bytes.
+pub fn check_promised(traits: &Traits, promise: &Promise) -> S3Result<()> {
+    let locked = traits.retention.is_some() || traits.legal_hold.is_some();
+    let promised = promise.md5.is_some() || !promise.checksums.is_empty() || !promise.trailing.is_empty();
+    match locked && !promised {
+        true => Err(refuse(
+            S3ErrorCode::InvalidRequest,
+            "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// What a reader is told of a version's lock.

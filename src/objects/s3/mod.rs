@@ -26,6 +26,7 @@ mod ops;
 mod place;
 mod policy;
 mod polish;
+mod range;
 mod setting;
 mod sse;
 mod sts;
@@ -69,7 +70,10 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     builder.set_route(sts::Sts(gatekeeper.clone()));
     builder.set_host(access::Hosts);
     builder.set_validation(access::Names);
-    S3Door { s3: builder.build(), objects: service, gatekeeper }
+    let mut unguarded = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
+    unguarded.set_host(access::Hosts);
+    unguarded.set_validation(access::Names);
+    S3Door { s3: builder.build(), unguarded: unguarded.build(), objects: service, gatekeeper }
 }
 
 /// The operations without the door: for callers inside, who have been let in already.
@@ -81,6 +85,8 @@ pub(super) fn ops(gatekeeper: &Gatekeeper) -> Ops {
 #[derive(Clone)]
 pub struct S3Door {
     s3: S3Service,
+    /// Checks neither signature nor access: only for requests that `s3` has checked and let in.
+    unguarded: S3Service,
     objects: Service,
     /// For what does not go through s3s.
     gatekeeper: Gatekeeper,
@@ -165,7 +171,12 @@ async fn respond(door: &S3Door, mut parts: Parts, body: Body) -> Result<Response
         Err(refusal) => return error_document(refusal),
     };
     let (body, broken) = document::watch(&parts, body);
-    let answer = door.s3.call(Request::from_parts(parts, body)).await;
+    let again = range::Again::of(&mut parts);
+    let mut answer = door.s3.call(Request::from_parts(parts, body)).await;
+    let refused = answer.as_ref().ok().zip(again);
+    if let Some(request) = refused.and_then(|(answer, again)| again.instead_of(answer)) {
+        answer = door.unguarded.call(request).await;
+    }
     match broken.why() {
         Some(fault) => error_document(convert::error(fault.into())),
         None => Ok(answer?.map(Body::new)),

@@ -33,6 +33,7 @@ pub async fn put(service: &Service, request: S3Request<PutObjectInput>) -> S3Res
     let mut traits = traits!(input);
     let retention = (input.object_lock_mode.as_ref(), input.object_lock_retain_until_date.as_ref());
     lock::lock_new(&bucket, retention, input.object_lock_legal_hold_status.as_ref(), &mut traits)?;
+    lock::check_promised(&traits, &promise)?;
     admitted(&request.extensions).mark(&mut traits);
     let condition = convert::write_condition(input.if_match, input.if_none_match);
     let options = PutOptions { traits, condition, wish };

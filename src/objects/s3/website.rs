@@ -9,7 +9,7 @@ use super::{
     },
     S3Door, access, place,
     polish::ErrorCode,
-    refuse, setting,
+    range, refuse, setting,
 };
 use crate::kernel::{error::Kind, http::Peer};
 use axum::body::Body;
@@ -139,7 +139,8 @@ impl Visit<'_> {
             .method(self.parts.method.clone())
             .uri(format!("/{}/{path}", self.bucket))
             .header(header::HOST, "localhost");
-        for name in PASSED {
+        let unreadable = range::is_unreadable(&self.parts.headers);
+        for name in PASSED.into_iter().filter(|name| !(unreadable && *name == header::RANGE)) {
             if let Some(value) = self.parts.headers.get(&name) {
                 request = request.header(name, value);
             }

@@ -14,7 +14,7 @@ pub fn webhook_put(c: &Connection, webhook: &Webhook) -> Result<()> {
         "INSERT INTO webhook (name, url, secret, created_ms) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO UPDATE SET url = excluded.url, secret = excluded.secret",
     )?
-    .execute(params![webhook.name, webhook.url, webhook.secret, webhook.created_ms])?;
+    .execute(params![webhook.name, webhook.url, webhook.sealed, webhook.created_ms])?;
     Ok(())
 }
 
@@ -41,7 +41,7 @@ pub fn webhook_delete(c: &Connection, name: &str) -> Result<()> {
 }
 
 fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
-    Ok(Webhook { name: row.get(0)?, url: row.get(1)?, secret: row.get(2)?, created_ms: row.get(3)? })
+    Ok(Webhook { name: row.get(0)?, url: row.get(1)?, sealed: row.get(2)?, created_ms: row.get(3)? })
 }
 
 pub fn notice_put(c: &Connection, to: &Destination, body: &str, now_ms: i64) -> Result<()> {

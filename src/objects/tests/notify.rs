@@ -117,13 +117,29 @@ async fn a_destination_must_exist_when_it_is_named() {
     assert!(put("arn:crannog:sqs:::webhook/h", hook("h"), true).await.is_err());
     put("arn:crannog:sqs:::webhook/h", hook("h"), false).await.unwrap();
     assert_eq!(bench.waiting().await, 0);
-    let webhook = bench.service.webhook_put("h", "http://127.0.0.1:1/hook", None).await.unwrap();
+    let (webhook, secret) = bench.service.webhook_put("h", "http://127.0.0.1:1/hook", None).await.unwrap();
     put("arn:crannog:sqs:::webhook/h", hook("h"), true).await.unwrap();
     // The test event.
     assert_eq!(bench.waiting().await, 1);
-    let moved = bench.service.webhook_put("h", "http://127.0.0.1:2/", None).await.unwrap();
-    assert_eq!(moved.secret, webhook.secret);
+    let (moved, same) = bench.service.webhook_put("h", "http://127.0.0.1:2/", None).await.unwrap();
+    assert_eq!((moved.sealed, same), (webhook.sealed, secret));
     bench.service.webhook_delete("h").await.unwrap();
     assert_eq!(bench.waiting().await, 0);
     assert_eq!(fault(bench.service.webhook_delete("h").await), Fault::NoSuchWebhook("h".into()));
+}
+
+#[tokio::test]
+async fn a_secret_is_kept_sealed_also_one_that_was_kept_in_clear() {
+    let bench = Bench::new().await;
+    let given = format!("whsec_{}", "A".repeat(32));
+    let (webhook, secret) = bench.service.webhook_put("h", "http://127.0.0.1:1/", Some(given)).await.unwrap();
+    assert_eq!(secret, "A".repeat(32));
+    assert!(!webhook.sealed.contains(&secret));
+    let clear = crate::objects::notify::Webhook { sealed: secret.clone(), ..webhook };
+    bench.service.db().write(move |c| crate::objects::store::notice::webhook_put(c, &clear)).await.unwrap();
+    bench.service.webhooks_seal().await.unwrap();
+    let kept = bench.service.webhook_get("h").await.unwrap();
+    assert!(!kept.sealed.contains(&secret));
+    let (_, told) = bench.service.webhook_put("h", "http://127.0.0.1:1/", None).await.unwrap();
+    assert_eq!(told, secret);
 }
