@@ -24,14 +24,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import tomllib
 import urllib.error
 import urllib.request
 from collections import Counter
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from suites import REPOSITORY, Server, clean_env, environment, has_key
+
 SUITE = "https://github.com/ceph/s3-tests"
 # One "day" of the life-cycle rules in the tests that wait for them. The worker looks several times a day.
 DAY_SECONDS = 4
@@ -81,7 +80,7 @@ def main():
     if options.check:
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    python = environment(options.out, suite)
+    python = environment(options.out / "venv", packages(suite))
     results = run(options, suite, python)
     if not results:
         sys.exit("no test ran: see the output above")
@@ -120,50 +119,22 @@ def find_suite(given: str) -> Path:
     return suite
 
 
-def environment(out: Path, suite: Path) -> Path:
-    """A virtual environment with what the suite needs; made once."""
+def packages(suite: Path) -> list[str]:
     wanted = (suite / "requirements.txt").read_text() + "\npytest-timeout\n"
     # tox is how the suite runs itself; it is not needed here.
-    packages = [line for line in wanted.splitlines() if line.strip() and not line.startswith(("#", "tox"))]
-    folder, stamp = out / "venv", out / "venv/.packages"
-    if not stamp.exists() or stamp.read_text() != "\n".join(packages):
-        print(f"installing what the suite needs into {folder}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *packages], check=True)
-        stamp.write_text("\n".join(packages))
-    return folder / "bin/python"
+    return [line for line in wanted.splitlines() if line.strip() and not line.startswith(("#", "tox"))]
 
 
-class Server:
+class House(Server):
     """One `crannog serve` with users for the suite."""
 
     def __init__(self, binary: Path, folder: Path):
-        self.binary, self.data = binary, folder / "data"
-        self.log = (folder / "server.log").open("wb")
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("CRANNOG_", "AWS_"))}
+        settings = {}
         if has_key(binary, "objects.lifecycle_day_s"):
-            env["CRANNOG_OBJECTS_LIFECYCLE_DAY_S"] = str(DAY_SECONDS)
+            settings["CRANNOG_OBJECTS_LIFECYCLE_DAY_S"] = str(DAY_SECONDS)
         if has_key(binary, "objects.log_interval"):
-            env["CRANNOG_OBJECTS_LOG_INTERVAL"] = "5s"
-        command = [binary, "serve", "--data-dir", self.data]
-        command += ["--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT
-        )
-        self.lock = self.wait()
-        self.admin = tomllib.loads((self.data / "secrets/admin.toml").read_text())
-
-    def wait(self) -> dict:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                lock = json.loads((self.data / "lock").read_text())
-                with urllib.request.urlopen(lock["http_url"] + "/readyz", timeout=5):
-                    return lock
-            except (OSError, ValueError, KeyError):
-                time.sleep(0.02)
-        sys.exit(f"crannog did not become ready: see {self.log.name}")
+            settings["CRANNOG_OBJECTS_LOG_INTERVAL"] = "5s"
+        super().__init__(binary, folder / "data", (folder / "server.log").open("wb"), settings)
 
     def post(self, path: str, body: dict, user: str, password: str):
         word = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -202,22 +173,8 @@ class Server:
             "secret_key": key["secret_access_key"],
         }
 
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        self.log.close()
 
-
-def has_key(binary: Path, key: str) -> bool:
-    shown = subprocess.run([binary, "config", "show"], capture_output=True, text=True, timeout=30)
-    section, name = key.split(".")
-    return re.search(rf"\b{re.escape(name)}\b", shown.stdout) is not None and section in shown.stdout
-
-
-def write_conf(server: Server, path: Path):
+def write_conf(server: House, path: Path):
     """The suite's settings, every optional section included but the other cloud and OpenID's."""
     address = server.lock["s3_url"].removeprefix("http://")
     host, port = address.rsplit(":", 1)
@@ -256,7 +213,7 @@ def run(options, suite: Path, python: Path) -> list:
         for worker in range(options.workers):
             home = folder / str(worker)
             home.mkdir()
-            servers.append(Server(options.binary, home))
+            servers.append(House(options.binary, home))
             write_conf(servers[-1], home / "s3tests.conf")
             plays.append(play(options, suite, python, home, worker))
         for process in plays:
@@ -271,13 +228,14 @@ def run(options, suite: Path, python: Path) -> list:
                 process.terminate()
         for server in servers:
             server.stop()
+            server.log.close()
         for log in folder.glob("*/server.log"):
             shutil.copy(log, options.out / f"server-{log.parent.name}.log")
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def play(options, suite: Path, python: Path, home: Path, worker: int) -> subprocess.Popen:
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("CRANNOG_", "AWS_"))} | {
+    env = clean_env("AWS_") | {
         "S3TEST_CONF": str(home / "s3tests.conf"),
         "S3_TESTS_SHARE": f"{worker}/{options.workers}",
         "S3_TESTS_RESULTS": str(home / "results"),
