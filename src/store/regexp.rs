@@ -21,8 +21,9 @@ pub(super) fn register(db: &Connection) -> Result<()> {
     db.create_scalar_function("regexp", 2, flags, |arguments| {
         type Failure = Box<dyn std::error::Error + Send + Sync>;
         // The pattern is compiled once for a statement, not once for a row.
-        let pattern = arguments
-            .get_or_create_aux(0, |value| -> std::result::Result<_, Failure> { Ok(compile(value.as_str()?)?) })?;
+        let pattern = arguments.get_or_create_aux(0, |value| -> std::result::Result<_, Failure> {
+            Ok(compile(value.as_str()?)?)
+        })?;
         let text: Option<String> = arguments.get(1)?;
         Ok(text.is_some_and(|text| pattern.is_match(&text)))
     })?;

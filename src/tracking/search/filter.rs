@@ -175,7 +175,9 @@ impl Parser<'_> {
             ["NOT", "IN", _] => (Op::NotIn, 2),
             ["IS", "NOT", "NULL"] => (Op::IsNotNull, 3),
             ["IS", "NULL", _] => (Op::IsNull, 2),
-            ["NOT", other @ ("LIKE" | "ILIKE" | "RLIKE"), _] => return Err(unknown(&format!("NOT {other}"), Op::TEXT)),
+            ["NOT", other @ ("LIKE" | "ILIKE" | "RLIKE"), _] => {
+                return Err(unknown(&format!("NOT {other}"), Op::TEXT));
+            }
             _ => match self.tokens.get(self.at) {
                 Some(Token { kind: Kind::Compare, raw }) => return Err(unknown(raw, Op::NUMERIC)),
                 _ => return Ok(None),

@@ -126,6 +126,7 @@ fn map(pairs: &Pairs, key_max: usize, value_max: usize) -> Value {
 }
 
 fn list(pairs: &Pairs, key_max: usize, value_max: usize) -> Value {
-    let pair = |(key, value): &(String, String)| json!({ "key": cut(key_max, key), "value": cut(value_max, value) });
+    let pair =
+        |(key, value): &(String, String)| json!({ "key": cut(key_max, key), "value": cut(value_max, value) });
     pairs.iter().map(pair).collect()
 }

@@ -75,10 +75,14 @@ fn resource_tags(resource: &Resource) -> Pairs {
     let mut tags = Pairs::new();
     for (key, value) in value::attributes(&resource.attributes) {
         if !key.starts_with("telemetry.sdk.") && !key.starts_with("mlflow.") {
-            push_tag(&mut tags, &key, match value {
-                Value::String(text) => text,
-                other => super::json::dumps(&other),
-            });
+            push_tag(
+                &mut tags,
+                &key,
+                match value {
+                    Value::String(text) => text,
+                    other => super::json::dumps(&other),
+                },
+            );
         }
     }
     tags

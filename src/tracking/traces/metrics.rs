@@ -154,10 +154,7 @@ const METRICS: &[Metric] = &[
 
 /// The columns by which things are told apart.
 const DIMENSIONS: &[(&str, &str)] = &[
-    (
-        "trace_name",
-        "(SELECT n.value FROM trace_tags n WHERE n.trace = t.tid AND n.key = 'mlflow.traceName')",
-    ),
+    ("trace_name", "(SELECT n.value FROM trace_tags n WHERE n.trace = t.tid AND n.key = 'mlflow.traceName')"),
     ("trace_status", "t.state"),
     ("span_name", "s.name"),
     ("span_type", "s.type"),
@@ -241,7 +238,8 @@ impl Question {
             sql.push(if index > 0 { ", " } else { "" });
             aggregated(&mut sql, aggregation, metric);
         }
-        sql.push(&format!(" FROM {} WHERE ", self.view.tables())).append(search::scope("t", &self.experiments));
+        sql.push(&format!(" FROM {} WHERE ", self.view.tables()))
+            .append(search::scope("t", &self.experiments));
         self.limit_time(&mut sql, metric);
         for filter in &self.filters {
             self.limit_by(&mut sql, filter)?;
@@ -421,7 +419,11 @@ mod tests {
             ..question(View::Traces, "trace_count")
         };
         let sql = asked.compile().unwrap();
-        assert!(sql.text.contains("(t.started_at / 3600000) * 3600000, t.state, COUNT(t.id)"), "{}", sql.text);
+        assert!(
+            sql.text.contains("(t.started_at / 3600000) * 3600000, t.state, COUNT(t.id)"),
+            "{}",
+            sql.text
+        );
         assert!(sql.text.ends_with("GROUP BY 1, 2 ORDER BY 1, 2 LIMIT ?"), "{}", sql.text);
         assert_eq!(sql.binds[1..4], [Bind::Int(5), Bind::Text("a.b".into()), Bind::Text("c".into())]);
         assert_eq!(asked.keys(), ["time_bucket", "trace_status"]);
@@ -432,7 +434,10 @@ mod tests {
         let words = |question: Question| question.compile().unwrap_err().message;
         let base = || question(View::Traces, "trace_count");
         assert!(words(question(View::Traces, "x")).starts_with("metric_name must be one of ['trace_count'"));
-        assert!(words(question(View::Traces, "latency")).starts_with("Found invalid aggregation_type(s): ['COUNT']"));
+        assert!(
+            words(question(View::Traces, "latency"))
+                .starts_with("Found invalid aggregation_type(s): ['COUNT']")
+        );
         let dimensions = vec!["span_name".into()];
         assert!(words(Question { dimensions, ..base() }).starts_with("Found invalid dimension(s)"));
         for (filter, expected) in [

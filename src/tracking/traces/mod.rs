@@ -37,5 +37,4 @@ mod time;
 mod translate;
 mod usage;
 
-
 pub use routes::router;

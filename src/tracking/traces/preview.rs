@@ -39,7 +39,9 @@ fn part_text(part: &Value) -> Option<String> {
 fn messages_of(value: &Value, depth: usize) -> Option<Vec<&Value>> {
     let is_message = |item: &&Value| item.get("role").is_some() && item.get("content").is_some();
     for key in ["messages", "choices", "input", "output"] {
-        let Some(Value::Array(items)) = value.get(key).filter(|items| items.as_array().is_some_and(|items| !items.is_empty())) else {
+        let Some(Value::Array(items)) =
+            value.get(key).filter(|items| items.as_array().is_some_and(|items| !items.is_empty()))
+        else {
             continue;
         };
         if key == "choices" {
@@ -61,7 +63,8 @@ mod tests {
 
     #[test]
     fn chats_show_their_last_message() {
-        let chat = r#"{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]}"#;
+        let chat =
+            r#"{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]}"#;
         assert_eq!(of(chat, "user"), "hi");
         assert_eq!(of(chat, "system"), "yo");
         let choice = r#"{"choices": [{"message": {"role": "assistant", "content": [{"type": "text", "text": "t"}]}}]}"#;

@@ -124,12 +124,14 @@ pub fn to_wire(content: &str) -> Value {
     let span = loads(content);
     let mut wire = Map::new();
     let mut put = |key: &str, value: Value| {
-        let empty = value.is_null() || value == "" || value == 0 || value.as_array().is_some_and(Vec::is_empty);
+        let empty =
+            value.is_null() || value == "" || value == 0 || value.as_array().is_some_and(Vec::is_empty);
         if !empty {
             wire.insert(key.to_owned(), value);
         }
     };
-    for key in ["trace_id", "span_id", "parent_span_id", "name", "start_time_unix_nano", "end_time_unix_nano"] {
+    for key in ["trace_id", "span_id", "parent_span_id", "name", "start_time_unix_nano", "end_time_unix_nano"]
+    {
         put(key, span[key].clone());
     }
     let attributes = span["attributes"].as_object().into_iter().flatten();

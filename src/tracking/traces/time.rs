@@ -30,7 +30,9 @@ pub fn timestamp_in(fields: &Fields, name: &str) -> Result<Option<i64>> {
     let Some(text) = fields.text(name)? else { return Ok(None) };
     match DateTime::parse_from_rfc3339(text) {
         Ok(moment) => Ok(Some(moment.timestamp_millis())),
-        Err(_) => Err(fields.invalid(name, &Value::from(text), "It must be a time such as 2026-01-31T09:15:00Z.")),
+        Err(_) => {
+            Err(fields.invalid(name, &Value::from(text), "It must be a time such as 2026-01-31T09:15:00Z."))
+        }
     }
 }
 

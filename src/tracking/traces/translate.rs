@@ -244,7 +244,10 @@ fn kind_of(names: &Convention, attributes: &Attributes) -> Option<&'static str> 
 }
 
 /// The first attribute under one of the names that says anything.
-fn first(attributes: &Attributes, names: impl Fn(&'static Convention) -> &'static [&'static str]) -> Option<String> {
+fn first(
+    attributes: &Attributes,
+    names: impl Fn(&'static Convention) -> &'static [&'static str],
+) -> Option<String> {
     CONVENTIONS.iter().flat_map(names).filter(|name| !name.is_empty()).find_map(|name| {
         if !name.contains('#') {
             return get(attributes, name).filter(|value| says_something(value)).map(str::to_owned);
@@ -286,9 +289,7 @@ fn usage_of(names: &Convention, attributes: &Attributes) -> Option<String> {
     let [input, output, total, read, written, written_before] = names.tokens.map(count);
     let sum = || input.zip(output).and_then(|(input, output)| input.checked_add(output));
     let total = total.or_else(sum);
-    if input.or(output).or(total).is_none() {
-        return None;
-    }
+    input.or(output).or(total)?;
     let counts = [input, output, total, read, written.or(written_before)];
     let known = super::keys::TOKENS.iter().zip(counts);
     let usage: Map<String, Value> =

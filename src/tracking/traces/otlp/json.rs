@@ -19,9 +19,8 @@ type Read<T> = Result<T, Malformed>;
 
 pub fn read(body: &[u8]) -> Result<ExportRequest, Refused> {
     // A body that is no JSON at all was most likely sent under a wrong type.
-    let value: Value = serde_json::from_slice(body).map_err(|_| {
-        Refused(format!("{}; the body is not JSON", wrong_type("application/json").0))
-    })?;
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|_| Refused(format!("{}; the body is not JSON", wrong_type("application/json").0)))?;
     let request = request(&value).map_err(|Malformed| Refused("Invalid OpenTelemetry format".into()))?;
     Ok(request)
 }
@@ -84,7 +83,9 @@ fn status(value: &Value) -> Read<Status> {
     let value = object(value)?;
     let code = match value.get("code") {
         None | Some(Value::Null) => 0,
-        Some(Value::Number(code)) => code.as_i64().and_then(|code| i32::try_from(code).ok()).ok_or(Malformed)?,
+        Some(Value::Number(code)) => {
+            code.as_i64().and_then(|code| i32::try_from(code).ok()).ok_or(Malformed)?
+        }
         Some(Value::String(name)) => match name.as_str() {
             "STATUS_CODE_UNSET" => 0,
             "STATUS_CODE_OK" => 1,

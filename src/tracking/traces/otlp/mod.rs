@@ -31,9 +31,7 @@ pub fn read(media_type: &str, body: &[u8]) -> Result<ExportRequest, Refused> {
 }
 
 pub fn wrong_type(given: &str) -> Refused {
-    Refused(format!(
-        "Invalid Content-Type: {given}. Expected: application/x-protobuf or application/json"
-    ))
+    Refused(format!("Invalid Content-Type: {given}. Expected: application/x-protobuf or application/json"))
 }
 
 #[cfg(test)]

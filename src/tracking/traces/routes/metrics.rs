@@ -90,7 +90,8 @@ fn shown(question: &Question, point: &Point) -> Option<Value> {
         dimensions.insert(name.to_owned(), text.into());
     }
     let numbers = question.aggregations.iter().zip(&point.numbers);
-    let values: Map<_, _> = numbers.filter_map(|(one, number)| Some((one.label(), double((*number)?)))).collect();
+    let values: Map<_, _> =
+        numbers.filter_map(|(one, number)| Some((one.label(), double((*number)?)))).collect();
     (!values.is_empty())
         .then(|| json!({ "metric_name": question.metric, "dimensions": dimensions, "values": values }))
 }

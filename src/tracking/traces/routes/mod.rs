@@ -46,9 +46,9 @@ pub fn router() -> Router<Service> {
     let router = v2.into_iter().fold(Router::new(), |router, (path, method)| {
         both(router, 2, &format!("/mlflow/traces{path}"), method)
     });
-    let router = v3.into_iter().fold(router, |router, (path, method)| {
-        both(router, 3, &format!("/mlflow/traces{path}"), method)
-    });
+    let router = v3
+        .into_iter()
+        .fold(router, |router, (path, method)| both(router, 3, &format!("/mlflow/traces{path}"), method));
     router
         .route("/ajax-api/2.0/mlflow/get-trace-artifact", get(files::send))
         .route("/ajax-api/3.0/mlflow/get-trace-artifact", get(files::send))

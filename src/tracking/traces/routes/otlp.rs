@@ -36,7 +36,7 @@ pub async fn export(State(tracker): State<Service>, _: Editor, headers: HeaderMa
     };
     let batches = match read(&headers, &body) {
         Ok(batches) => batches,
-        Err(refusal) => return refusal,
+        Err((status, words)) => return detail(status, words.into()),
     };
     if let Err(error) = store(&tracker, experiment, text(&headers, RUN), batches).await {
         return MlflowError(error).into_response();
@@ -45,8 +45,11 @@ pub async fn export(State(tracker): State<Service>, _: Editor, headers: HeaderMa
     ([(header::CONTENT_TYPE, PROTOBUF)], Bytes::new()).into_response()
 }
 
-fn read(headers: &HeaderMap, body: &[u8]) -> std::result::Result<Vec<Batch>, Response> {
-    let refused = |Refused(words)| detail(StatusCode::BAD_REQUEST, words.into());
+/// A status with its words.
+type Refusal = (StatusCode, String);
+
+fn read(headers: &HeaderMap, body: &[u8]) -> std::result::Result<Vec<Batch>, Refusal> {
+    let refused = |Refused(words)| (StatusCode::BAD_REQUEST, words);
     let given = text(headers, header::CONTENT_TYPE.as_str());
     let media_type = given.and_then(|given| given.split(';').next()).unwrap_or_default().trim();
     if !matches!(media_type, PROTOBUF | "application/json") {
@@ -58,7 +61,7 @@ fn read(headers: &HeaderMap, body: &[u8]) -> std::result::Result<Vec<Batch>, Res
             .and_then(|inflated| otlp::read(media_type, &inflated)),
     };
     batches(&request.map_err(refused)?).map_err(|_| {
-        detail(StatusCode::UNPROCESSABLE_ENTITY, "Cannot convert OpenTelemetry span to MLflow span".into())
+        (StatusCode::UNPROCESSABLE_ENTITY, "Cannot convert OpenTelemetry span to MLflow span".to_owned())
     })
 }
 

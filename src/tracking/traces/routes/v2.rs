@@ -21,7 +21,6 @@ use serde_json::{Value, json};
 const STATUSES: &[(&str, i64)] =
     &[("TRACE_STATUS_UNSPECIFIED", 0), ("OK", 1), ("ERROR", 2), ("IN_PROGRESS", 3)];
 
-
 pub async fn start(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {
     let started = Started {
         experiment_id: check::experiment_id(fields.text_or_empty("experiment_id")?)?,

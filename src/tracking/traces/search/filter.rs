@@ -158,16 +158,19 @@ fn prompt(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
             "Invalid prompts filter value '{value}'. Expected format: prompt = \"name/version\""
         )));
     }
-    sql.push("EXISTS (SELECT 1 FROM trace_links l WHERE l.trace = t.tid AND l.kind = 'prompt' AND l.target = ");
+    sql.push(
+        "EXISTS (SELECT 1 FROM trace_links l WHERE l.trace = t.tid AND l.kind = 'prompt' AND l.target = ",
+    );
     sql.text(value).push(")");
     Ok(())
 }
 
 fn span(sql: &mut Sql, comparison: &Comparison, part: &str) -> Result<()> {
     let among = |ops: &[Op]| {
-        comparison.op.among(ops).map_err(|error| {
-            Error::invalid(error.message.replacen("Invalid", &format!("span.{part}"), 1))
-        })
+        comparison
+            .op
+            .among(ops)
+            .map_err(|error| Error::invalid(error.message.replacen("Invalid", &format!("span.{part}"), 1)))
     };
     if !matches!(comparison.value, Value::List(_) | Value::None) {
         filter::text_of(comparison, "span")?;
@@ -246,9 +249,7 @@ fn assessed_value(sql: &mut Sql, comparison: &Comparison, kind: &str) -> Result<
             sql.push(" AND a.numeric AND ").compare("a.number", op, value)?;
             Ok(())
         }
-        (_, true) => {
-            wrong(&format!("numeric value for {kind} when using comparator '{}'", op.word()))
-        }
+        (_, true) => wrong(&format!("numeric value for {kind} when using comparator '{}'", op.word())),
         (Value::Text(text), false) => {
             op.among(PAIR_OPS)?;
             match op {

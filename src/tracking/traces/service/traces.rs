@@ -148,7 +148,8 @@ impl Service {
     async fn trace_read(&self, id: &str) -> Result<Trace> {
         let id = id.to_owned();
         let missing = Error::not_found(format!("Trace with ID {id} is not found."));
-        let found = self.db().read(move |c| rows::trace_find(c, &id)?.map(|info| with_spans(c, info)).transpose());
+        let found =
+            self.db().read(move |c| rows::trace_find(c, &id)?.map(|info| with_spans(c, info)).transpose());
         let found = found.await?.ok_or(missing)?;
         if !found.info.spans_are_here() {
             return Err(Error::invalid("Trace data not stored in tracking store"));
@@ -217,7 +218,9 @@ impl Service {
 
     pub async fn trace_tag_delete(&self, id: &str, key: &str) -> Result<()> {
         if keys::FIXED_TAGS.contains(&key) && key != keys::ARCHIVAL_FAILURE {
-            return Err(Error::invalid(format!("Tag '{key}' is immutable and cannot be deleted on a trace.")));
+            return Err(Error::invalid(format!(
+                "Tag '{key}' is immutable and cannot be deleted on a trace."
+            )));
         }
         let (id, key) = (id.to_owned(), key.to_owned());
         self.db()
@@ -241,7 +244,9 @@ impl Service {
     ) -> Result<usize> {
         let doomed = match (until, ids.is_empty()) {
             (None, true) => {
-                return Err(Error::invalid("Either `max_timestamp_millis` or `trace_ids` must be specified."));
+                return Err(Error::invalid(
+                    "Either `max_timestamp_millis` or `trace_ids` must be specified.",
+                ));
             }
             (Some(_), false) => {
                 return Err(Error::invalid(

@@ -44,9 +44,8 @@ pub fn of_trace(db: &Connection, tid: i64, trace_id: &str) -> Result<Vec<Assessm
 }
 
 pub fn assessment_find(db: &Connection, tid: i64, trace_id: &str, id: &str) -> Result<Option<Assessment>> {
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM assessments a WHERE a.trace = ?1 AND a.id = ?2"
-    ))?;
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM assessments a WHERE a.trace = ?1 AND a.id = ?2"))?;
     Ok(statement.query_row(params![tid, id], |row| assessment(row, trace_id)).optional()?)
 }
 

@@ -157,8 +157,10 @@ pub fn metadata_set(db: &Connection, tid: i64, key: &str, value: &str) -> Result
 
 /// Sets it only where nothing is set.
 pub fn metadata_fill(db: &Connection, tid: i64, key: &str, value: &str) -> Result<()> {
-    db.prepare_cached("INSERT INTO trace_metadata (trace, key, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
-        .execute(params![tid, key, value])?;
+    db.prepare_cached(
+        "INSERT INTO trace_metadata (trace, key, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![tid, key, value])?;
     Ok(())
 }
 
@@ -173,8 +175,10 @@ pub fn is_settled(db: &Connection, tid: i64) -> Result<bool> {
 
 /// Links a trace to a run (`run`) or to a version of a prompt (`prompt`).
 pub fn link(db: &Connection, tid: i64, kind: &str, target: &str) -> Result<()> {
-    db.prepare_cached("INSERT INTO trace_links (trace, kind, target) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
-        .execute(params![tid, kind, target])?;
+    db.prepare_cached(
+        "INSERT INTO trace_links (trace, kind, target) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![tid, kind, target])?;
     Ok(())
 }
 

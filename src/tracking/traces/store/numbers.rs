@@ -28,7 +28,9 @@ pub fn correlation(
     };
     let (first, second) = (holds(first)?, holds(second)?);
     let mut sql = Sql::default();
-    sql.push("SELECT count(*), coalesce(sum(f), 0), coalesce(sum(s), 0), coalesce(sum(f AND s), 0) FROM (SELECT ");
+    sql.push(
+        "SELECT count(*), coalesce(sum(f), 0), coalesce(sum(s), 0), coalesce(sum(f AND s), 0) FROM (SELECT ",
+    );
     sql.append(first).push(" AS f, ").append(second).push(" AS s FROM traces t WHERE ");
     sql.append(search::scope("t", experiments)).push(" AND ").append(holds(base)?).push(")");
     Ok(db.prepare_cached(&sql.text)?.query_row(params_from_iter(&sql.binds), |row| {

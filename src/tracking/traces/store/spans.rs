@@ -51,7 +51,7 @@ pub fn tree(db: &Connection, tid: i64, costs: bool) -> Result<Vec<Node>> {
     } else {
         "SELECT id, parent, usage FROM spans WHERE trace = ?1"
     })?;
-    let nodes =
-        statement.query_map([tid], |row| Ok(Node { id: row.get(0)?, parent: row.get(1)?, data: row.get(2)? }))?;
+    let nodes = statement
+        .query_map([tid], |row| Ok(Node { id: row.get(0)?, parent: row.get(1)?, data: row.get(2)? }))?;
     Ok(nodes.collect::<rusqlite::Result<_>>()?)
 }
