@@ -2,6 +2,7 @@
 import { setQuery, usePlace } from "../lib/router";
 import { Card, Empty, Problem, Skeleton } from "../parts/basics";
 import { LineCharts } from "./charts-lines";
+import { ParallelChart, ScatterChart } from "./charts-planes";
 import { RunsFilter } from "./runs";
 import type { Runs } from "./runs-query";
 
@@ -30,7 +31,9 @@ export function ChartsTab({ at }: { at: Runs }) {
       {at.list.error && at.list.error.status !== 400 && <Problem error={at.list.error} retry={at.list.reload} />}
       {!at.list.rows && !at.list.error && <Card><Skeleton rows={8} /></Card>}
       {at.list.rows?.length === 0 && <Card><Empty kind="none" icon="chart" title="No run to draw" clear={at.filter ? () => setQuery({ filter: null }) : undefined} /></Card>}
-      {at.runs.length > 0 && <LineCharts runs={at.runs.slice(0, count)} />}
+      {at.runs.length > 0 && kind === "lines" && <LineCharts runs={at.runs.slice(0, count)} />}
+      {at.runs.length > 0 && kind === "parallel" && <ParallelChart at={at} />}
+      {at.runs.length > 0 && kind === "scatter" && <ScatterChart at={at} />}
     </>
   );
 }

@@ -11,6 +11,7 @@ import { Icon } from "../parts/icon";
 import { ChartsTab } from "./charts";
 import { RunsTab } from "./runs";
 import { useRuns } from "./runs-query";
+import { TracesTab } from "./traces";
 
 export function ExperimentScreen({ id }: { id: string }) {
   const { query } = usePlace();
@@ -38,8 +39,8 @@ export function ExperimentScreen({ id }: { id: string }) {
       </>}
     >
       {info.error && <Problem error={info.error} retry={info.reload} />}
-      <Tabs current={tab} href={tabHref} tabs={[{ id: "runs", label: "Runs" }, { id: "charts", label: "Charts" }]} />
-      <RunViews id={id} name={name} tab={tab} />
+      <Tabs current={tab} href={tabHref} tabs={[{ id: "runs", label: "Runs" }, { id: "charts", label: "Charts" }, { id: "traces", label: "Traces" }]} />
+      {tab === "traces" ? <TracesTab experiment={id} name={name} /> : <RunViews id={id} name={name} tab={tab} />}
       {dialog === "rename" && info.data && <Rename experiment={info.data} close={() => setDialog(undefined)} after={info.reload} />}
       {dialog === "delete" && (
         <Confirm title="Delete the experiment" submit="Delete" type={name} close={() => setDialog(undefined)} save={() => ml.experimentDelete(id)} after={() => go("/experiments")}>
