@@ -98,7 +98,7 @@ impl House {
             .merge(auth::router(self.auth.clone()))
             .merge(objects::router(self.objects.clone(), self.auth.clone(), self.s3_address()))
             .merge(tracking::router(self.tracking.clone()))
-            .merge(registry::router(self.registry.clone()))
+            .merge(registry::router(self.registry.clone(), self.tracking.clone()))
             .merge(serving::router(self.serving.clone()))
             .merge(pipelines::router(self.pipelines.clone()))
             .merge(ui::router())

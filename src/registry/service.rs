@@ -373,6 +373,17 @@ impl Service {
         Ok(Resolved { name, version, bucket, source_prefix })
     }
 
+    /// The key, in the tracker's bucket, of one file of a version.
+    pub async fn version_file(&self, version: &ModelVersion, path: &str) -> Result<String> {
+        match source::locate(self.tracker(), &version.storage).await? {
+            (bucket, prefix) if bucket == source::BUCKET => Ok(format!("{prefix}/{path}")),
+            // Other buckets have policies of their own, which a version must not lead around.
+            (bucket, _) => Err(Error::invalid(format!(
+                "The files of this version are in bucket {bucket}: read them at the S3 door."
+            ))),
+        }
+    }
+
     async fn version_picked(&self, name: &str, pick: Pick) -> Result<ModelVersion> {
         match pick {
             Pick::Version(version) => self.version_get(name, version).await,

@@ -42,6 +42,11 @@ impl Tracker for OneRun {
         async { Ok(None) }.boxed()
     }
 
+    fn keeps<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<bool>> {
+        let kept = folder == "1" || folder.starts_with("1/") || folder.is_empty();
+        async move { Ok(kept) }.boxed()
+    }
+
     fn registered<'a>(&'a self, _: &'a str, _: &'a str, _: u32) -> BoxFuture<'a, Result<()>> {
         async { Ok(()) }.boxed()
     }

@@ -32,5 +32,5 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use routes::router;
+pub use routes::{Read, read, router, send_artifact};
 pub use service::Service;

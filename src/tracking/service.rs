@@ -64,7 +64,7 @@ impl Service {
         for tag in &tags {
             check::experiment_tag(tag)?;
         }
-        let (name, location) = (name.to_owned(), location.map(str::to_owned));
+        let (name, location) = (name.to_owned(), location.map(absolute).transpose()?);
         self.db()
             .write(move |c| {
                 let id = rows::experiment_create(c, &name, location.as_deref(), now_ms())?;
@@ -163,6 +163,11 @@ impl Service {
         Ok(page_of(found, limit, offset))
     }
 
+    /// Where every experiment keeps its artifacts, deleted ones too.
+    pub async fn experiment_locations(&self) -> Result<Vec<String>> {
+        self.db().read(rows::experiment_locations).await
+    }
+
     /// The datasets that runs of these experiments used.
     pub async fn dataset_search(&self, experiments: &[String]) -> Result<Vec<DatasetSummary>> {
         const EXPERIMENTS: usize = 20;
@@ -183,6 +188,14 @@ impl Service {
 
 fn experiment_ids(ids: &[String]) -> Result<Vec<i64>> {
     ids.iter().map(|id| check::experiment_id(id)).collect()
+}
+
+/// A relative path would mean another folder to every client: it is taken from where the server runs.
+fn absolute(location: &str) -> Result<String> {
+    if location.contains(':') {
+        return Ok(location.to_owned());
+    }
+    Ok(std::path::absolute(location)?.to_string_lossy().into_owned())
 }
 
 /// The experiment, if it takes changes.

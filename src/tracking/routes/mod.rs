@@ -8,7 +8,11 @@ mod info;
 mod log;
 mod metrics;
 mod models;
+mod reads;
 mod runs;
+
+pub use files::send as send_artifact;
+pub use reads::{Read, read};
 
 use super::Service;
 use axum::{

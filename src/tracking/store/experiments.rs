@@ -71,6 +71,11 @@ fn experiment_tags(db: &Connection, id: i64) -> Result<Vec<Pair>> {
     Ok(statement.query_map([id], pair)?.collect::<rusqlite::Result<_>>()?)
 }
 
+pub fn experiment_locations(db: &Connection) -> Result<Vec<String>> {
+    let mut statement = db.prepare_cached("SELECT artifact_location FROM experiments")?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Marks an experiment and all its runs.
 pub fn experiment_set_stage(db: &Connection, id: i64, stage: Stage, now: i64) -> Result<()> {
     db.prepare_cached("UPDATE experiments SET stage = ?2, updated_at = ?3 WHERE id = ?1")?
