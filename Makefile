@@ -26,6 +26,7 @@ test:
 	@scripts/setup.sh venv tests/clients/requirements.txt
 	@scripts/setup.sh browser
 	@scripts/setup.sh rclone
+	@scripts/setup.sh dvc
 	CRANNOG_BIN=$(CURDIR)/target/debug/crannog $(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients $(PYTEST)
 
 s3-tests:

@@ -4,6 +4,7 @@
 #   setup.sh venv FILE      .venv holds what FILE (a requirements.txt) names
 #   setup.sh browser        a Chromium for the browser test; installed when root on Debian or Ubuntu
 #   setup.sh rclone         rclone for the S3 tests; installed likewise
+#   setup.sh dvc            DVC for the S3 tests, in .venv/dvc
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,16 +33,17 @@ python() {
     missing "Python 3.11 or newer with the venv module" "on Debian or Ubuntu: apt-get install python3 python3-venv"
 }
 
+# The second argument is the folder of the environment, .venv by default.
 environment() {
-    local requirements=$1 wanted stamp
+    local requirements=$1 folder=${2:-.venv} wanted stamp
     wanted=$(cat "$requirements" examples/*/requirements.txt | cksum)
-    stamp=.venv/.$(echo "$requirements" | tr / -)
+    stamp=$folder/.$(echo "$requirements" | tr / -)
     [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
     local interpreter
     interpreter=$(python)
-    [ -x .venv/bin/python ] || "$interpreter" -m venv .venv
-    echo "installing $requirements into .venv" >&2
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements" ||
+    [ -x "$folder/bin/python" ] || "$interpreter" -m venv "$folder"
+    echo "installing $requirements into $folder" >&2
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements" ||
         missing "the packages of $requirements" "pip said why above; offline, point PIP_INDEX_URL or PIP_FIND_LINKS at a mirror"
     echo "$wanted" >"$stamp"
 }
@@ -74,8 +76,9 @@ tools) tools ;;
 venv) environment "$2" ;;
 browser) browser ;;
 rclone) rclone ;;
+dvc) environment tests/clients/dvc.txt .venv/dvc ;;
 *)
-    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -47,6 +47,8 @@ struct Lock {
 pub struct Admin {
     pub user: String,
     pub password: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
 }
 
 /// One running server; it is killed when dropped, its data stays with the caller.
