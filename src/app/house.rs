@@ -30,6 +30,7 @@ pub struct House {
     objects: objects::Service,
     tracking: tracking::Service,
     registry: registry::Service,
+    webhooks: registry::webhooks::Webhooks,
     serving: serving::Service,
     pipelines: pipelines::Service,
     health: Health,
@@ -42,13 +43,14 @@ impl House {
         let objects = objects::Service::new(stores, events.clone());
         let tracking = tracking::Service::open(stores, objects.clone(), events.clone()).await?;
         let registry = registry::Service::new(stores.control.clone(), tracking.clone(), events.clone());
+        let webhooks = registry::webhooks::Webhooks::new(stores.control.clone(), auth.clone())?;
         let serving =
             serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
         let pipelines = pipelines(config, stores, &health, events, &auth)?;
         objects.set_starter(Arc::new(starts::Starts(pipelines.clone())));
         watch_stores(&health, stores);
         watch_blobs(&health, &objects);
-        Ok(Self { auth, objects, tracking, registry, serving, pipelines, health })
+        Ok(Self { auth, objects, tracking, registry, webhooks, serving, pipelines, health })
     }
 
     /// Brings what a crash left half-done into order, before anybody may ask.
@@ -64,6 +66,7 @@ impl House {
         self.objects.start_delivery(tasks)?;
         self.objects.start_logs(tasks, objects.log_interval.0);
         self.objects.start_scrubber(tasks, objects.scrub_period.0);
+        registry::webhooks::start(&self.webhooks, &self.registry, tasks);
         self.serving.start(tasks);
         self.pipelines.start(tasks);
         Ok(())
@@ -99,6 +102,7 @@ impl House {
             .merge(objects::router(self.objects.clone(), self.auth.clone(), self.s3_address()))
             .merge(tracking::router(self.tracking.clone()))
             .merge(registry::router(self.registry.clone(), self.tracking.clone()))
+            .merge(registry::webhooks::router(self.webhooks.clone()))
             .merge(serving::router(self.serving.clone()))
             .merge(pipelines::router(self.pipelines.clone()))
             .merge(ui::router())

@@ -18,6 +18,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tracker;
+pub mod webhooks;
 
 pub use model::{Resolved, Stage};
 pub use names::{ModelUri, Pick};
