@@ -95,12 +95,18 @@ impl House {
         Arc::new(move |headers| health.s3_url_for(headers))
     }
 
+    /// Where the main door is for who asks there: it takes requests with an AWS signature as well.
+    fn http_address(&self) -> objects::Address {
+        let health = self.health.clone();
+        Arc::new(move |headers| health.http_url_for(headers))
+    }
+
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
             .merge(objects::router(self.objects.clone(), self.auth.clone(), self.s3_address()))
-            .merge(tracking::router(self.tracking.clone()))
+            .merge(tracking::router(self.tracking.clone(), self.auth.clone(), self.http_address()))
             .merge(registry::router(self.registry.clone(), self.tracking.clone()))
             .merge(registry::webhooks::router(self.webhooks.clone()))
             .merge(serving::router(self.serving.clone()))

@@ -8,7 +8,7 @@ mod models;
 mod names;
 mod runs;
 
-pub use artifacts::{Entry, path_is_safe, prefix_of};
+pub use artifacts::{BUCKET, Entry, file_key, path_is_safe, prefix_of};
 pub use log::Batch;
 pub use models::NewLoggedModel;
 pub use runs::{CreateRun, UpdateRun};

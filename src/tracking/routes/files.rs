@@ -86,7 +86,7 @@ fn describe(headers: &mut HeaderMap, path: &str, info: &ObjectInfo, status: Stat
 
 /// RFC 6266: a plain name for old clients, quoted where it is no token, the exact one beside it when the
 /// two differ.
-fn attachment(path: &str) -> String {
+pub(super) fn attachment(path: &str) -> String {
     /// What RFC 5987 leaves as it is.
     const EXACT: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+').remove(b'!');
