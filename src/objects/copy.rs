@@ -2,8 +2,7 @@
 //! it is to be encrypted in another way, its bytes written anew.
 
 use super::{
-    crypt::{self, CustomerKey, DEFAULT_KEY, Mode, Seal, Wish, default_wish},
-    digest::Checksums,
+    crypt::{CustomerKey, DEFAULT_KEY, Mode, Seal, Wish, default_wish},
     error::Fault,
     intake::{self, Promise},
     lock,
@@ -151,21 +150,9 @@ impl Service {
         let promise = Promise { length: Some(source.size), compute, ..Promise::default() };
         let bytes = opened.into_stream(0..source.size);
         let taken = intake::take(self.blobs(), bytes, promise, Some(&sealed.key)).await?;
-        let (mut traits, now) = (options.traits(&source.traits), now_ms());
-        lock::retain_new(rules, &mut traits, now)?;
-        let etag = crypt::etag(Some(&sealed), &taken.md5);
-        traits.seal = Some(sealed.seal);
-        let info = ObjectInfo {
-            key: to.1.to_owned(),
-            size: taken.blob.size,
-            etag,
-            last_modified_ms: now,
-            traits,
-            checksums: Checksums { values: taken.checksums, ..Checksums::default() },
-            ..ObjectInfo::default()
-        };
-        let record = Record { extents: taken.blob.extents(), info };
-        let info = self.commit_put(to.0, record, taken.blob, options.condition, EVENT).await?;
+        let traits = options.traits(&source.traits);
+        let (record, blob) = taken.into_object(rules, to.1, traits, Some(sealed))?;
+        let info = self.commit_put(to.0, record, blob, options.condition, EVENT).await?;
         Ok(Copied { info, source: source.version })
     }
 }

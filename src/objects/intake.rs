@@ -2,13 +2,14 @@
 //! checksums, signature) is checked before anything may refer to it.
 
 use super::{
-    crypt::{self, DataKey, SealingTap},
-    digest::{Algorithm, Hashes},
+    crypt::{self, DataKey, Sealed, SealingTap},
+    digest::{Algorithm, Checksums, Hashes},
     error::Fault,
-    model::{Extent, INLINE_MAX, PUT_MAX},
+    lock,
+    model::{Bucket, Extent, INLINE_MAX, ObjectInfo, PUT_MAX, Record, Traits},
 };
 use crate::{
-    kernel::{error::Result, id},
+    kernel::{clock::now_ms, error::Result, id},
     store::blob::{Blobs, Claim, Crc, Tap},
 };
 use bytes::Bytes;
@@ -38,6 +39,32 @@ pub struct Taken {
     pub md5: [u8; 16],
     /// In base64: each algorithm the promise named.
     pub checksums: Vec<(Algorithm, String)>,
+}
+
+impl Taken {
+    /// The record of a new object with this body, and the blob that is to be committed with it.
+    pub fn into_object(
+        self,
+        rules: &Bucket,
+        key: &str,
+        mut traits: Traits,
+        sealed: Option<Sealed>,
+    ) -> Result<(Record, NewBlob)> {
+        let now = now_ms();
+        lock::retain_new(rules, &mut traits, now)?;
+        let etag = crypt::etag(sealed.as_ref(), &self.md5);
+        traits.seal = sealed.map(|sealed| sealed.seal);
+        let info = ObjectInfo {
+            key: key.to_owned(),
+            size: self.blob.size,
+            etag,
+            last_modified_ms: now,
+            traits,
+            checksums: Checksums { values: self.checksums, ..Checksums::default() },
+            ..ObjectInfo::default()
+        };
+        Ok((Record { extents: self.blob.extents(), info }, self.blob))
+    }
 }
 
 /// A blob for a row to be written: its bytes when small, else a durable file under a claim.

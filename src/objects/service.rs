@@ -2,11 +2,9 @@
 
 use super::{
     buckets::Buckets,
-    crypt::{self, CustomerKey, Sealed, Vault, Wish, default_wish},
-    digest::Checksums,
+    crypt::{CustomerKey, Sealed, Vault, Wish, default_wish},
     error::Fault,
     intake::{self, NewBlob, Promise},
-    lock,
     logging::Logs,
     model::{
         Bucket, Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record,
@@ -161,21 +159,8 @@ impl Service {
         let sealed = self.seal_new(&rules, options.wish).await?;
         let taken =
             intake::take(self.blobs(), body, promise, sealed.as_ref().map(|sealed| &sealed.key)).await?;
-        let (mut traits, now) = (options.traits, now_ms());
-        lock::retain_new(&rules, &mut traits, now)?;
-        let etag = crypt::etag(sealed.as_ref(), &taken.md5);
-        traits.seal = sealed.map(|sealed| sealed.seal);
-        let info = ObjectInfo {
-            key: key.to_owned(),
-            size: taken.blob.size,
-            etag,
-            last_modified_ms: now,
-            traits,
-            checksums: Checksums { values: taken.checksums, ..Checksums::default() },
-            ..ObjectInfo::default()
-        };
-        let record = Record { extents: taken.blob.extents(), info };
-        self.commit_put(bucket, record, taken.blob, options.condition, "s3:ObjectCreated:Put").await
+        let (record, blob) = taken.into_object(&rules, key, options.traits, sealed)?;
+        self.commit_put(bucket, record, blob, options.condition, "s3:ObjectCreated:Put").await
     }
 
     pub(super) async fn commit_put(

@@ -26,6 +26,7 @@ mod ops;
 mod place;
 mod policy;
 mod polish;
+mod presigned;
 mod range;
 mod setting;
 mod sse;

@@ -77,13 +77,13 @@ impl Form {
         self.get("DurationSeconds").map(|text| text.parse().map_err(invalid)).transpose()
     }
 
-    /// A limit that was asked for and would not be kept is refused.
-    fn check_limits(&self) -> Result<(), NoSession> {
+    /// How long the session is to last; a limit that was asked for and would not be kept is refused.
+    fn wanted(&self) -> Result<Option<i64>, NoSession> {
         let kept = |(key, _): &(String, String)| {
             !["PolicyArns.", "SerialNumber", "TokenCode"].iter().any(|limit| key.starts_with(limit))
         };
         match self.0.iter().all(kept) {
-            true => Ok(()),
+            true => self.seconds(),
             false => Err(NoSession::Invalid(
                 "PolicyArns and multi-factor devices do not exist here: give the limits in Policy.".into(),
             )),
@@ -96,8 +96,11 @@ impl Sts {
         let action = form.get("Action").unwrap_or_default();
         let outcome = match action {
             "GetCallerIdentity" => Ok(Ok(identity(caller))),
-            "AssumeRole" => self.assume(caller, form).await,
-            "GetSessionToken" => self.token(caller, form).await,
+            "AssumeRole" | "GetSessionToken" => match form.wanted() {
+                Ok(seconds) if action == "AssumeRole" => self.assume(caller, form, seconds).await,
+                Ok(seconds) => self.token(caller, seconds).await,
+                Err(no) => Ok(Err(no)),
+            },
             _ => {
                 let message = format!("Could not find operation {action} for version 2011-06-15");
                 return refusal("InvalidAction", StatusCode::BAD_REQUEST, &message, id);
@@ -138,11 +141,8 @@ impl Sts {
         &self,
         caller: &Caller,
         form: &Form,
+        seconds: Option<i64>,
     ) -> crate::kernel::error::Result<Result<String, NoSession>> {
-        let seconds = match form.check_limits().and_then(|()| form.seconds()) {
-            Ok(seconds) => seconds,
-            Err(no) => return Ok(Err(no)),
-        };
         let text = |name: &str| form.get(name).map(str::to_owned);
         let wanted = Assume {
             role_arn: text("RoleArn"),
@@ -166,12 +166,8 @@ impl Sts {
     async fn token(
         &self,
         caller: &Caller,
-        form: &Form,
+        seconds: Option<i64>,
     ) -> crate::kernel::error::Result<Result<String, NoSession>> {
-        let seconds = match form.check_limits().and_then(|()| form.seconds()) {
-            Ok(seconds) => seconds,
-            Err(no) => return Ok(Err(no)),
-        };
         let issued = session::token(&self.0.auth, caller, seconds).await?;
         Ok(issued.map(|key| credentials(&key)))
     }
@@ -247,7 +243,7 @@ mod tests {
     #[test]
     fn a_limit_that_would_not_be_kept_is_refused() {
         let form = Form::read(b"Action=AssumeRole&PolicyArns.member.1.arn=x&DurationSeconds=ten");
-        assert!(form.check_limits().is_err() && form.seconds().is_err());
+        assert!(form.wanted().is_err() && form.seconds().is_err());
         let form = Form::read(b"RoleSessionName=a%2Bb&RoleArn=");
         assert_eq!((form.get("RoleSessionName"), form.get("RoleArn")), (Some("a+b"), None));
     }
