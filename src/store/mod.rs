@@ -8,6 +8,8 @@ mod chunks;
 pub mod db;
 pub mod migrate;
 pub mod outbox;
+mod percentile;
+pub mod regexp;
 
 pub use blob::Blobs;
 pub use db::{Db, Durability};

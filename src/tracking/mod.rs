@@ -13,10 +13,10 @@
 //!
 //! It mirrors MLflow 3.17's REST API: its routes, field names, limits, and the words of its errors,
 //! which its client raises again. Departures: infinities come back as such, not as the largest
-//! double; a filter may quote a quote by doubling it; a batch is atomic; presigned URLs are given for what is kept
-//! here, and lead back here. Traces, assessments and evaluation datasets are not here yet.
+//! double; a filter may quote a quote by doubling it; a batch is atomic; presigned URLs are given for
+//! what is kept here, and lead back here. Evaluation datasets are not here yet.
 //!
-//! Read in this order: `model`, `search`, `store`, `service`, `routes`. `wire`, `fields` and `search`
+//! Read in this order: `model`, `search`, `store`, `service`, `routes`; then `traces`, a room of its own. `wire`, `fields` and `search`
 //! also serve the registry.
 
 pub mod check;
@@ -26,6 +26,7 @@ mod routes;
 pub mod search;
 pub mod service;
 mod store;
+mod traces;
 pub mod wire;
 
 #[cfg(test)]

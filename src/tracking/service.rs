@@ -47,7 +47,7 @@ impl Service {
         Ok(Self(Arc::new(Inner { db: stores.control.clone(), objects, bus })))
     }
 
-    fn db(&self) -> &Db {
+    pub(super) fn db(&self) -> &Db {
         &self.0.db
     }
 

@@ -10,7 +10,6 @@ const MLFLOW_VERSION: &str = "3.17.2";
 
 pub fn routes() -> Router<Service> {
     both(Router::new(), 3, "/mlflow/server-info", get(server_info))
-        .route("/ajax-api/3.0/mlflow/ui-telemetry", get(telemetry).post(telemetry_refused))
         .route("/health", get(async |_: Viewer| "OK"))
         .route("/version", get(async |_: Viewer| MLFLOW_VERSION))
 }
@@ -28,13 +27,4 @@ async fn server_info(_: Viewer) -> Json<Value> {
         "presigned_upload_model_id_supported": true,
         "features_enabled": { "gateway": false },
     }))
-}
-
-/// MLflow's UI asks whether it may tell its makers what it is used for. It may not.
-async fn telemetry(_: Viewer) -> Json<Value> {
-    Json(json!({ "disable_ui_telemetry": true, "disable_ui_events": [], "ui_rollout_percentage": 0 }))
-}
-
-async fn telemetry_refused(_: Viewer) -> Json<Value> {
-    Json(json!({ "status": "disabled" }))
 }

@@ -3,11 +3,12 @@
 
 mod artifacts;
 mod experiments;
-mod files;
+pub(super) mod files;
 mod info;
 mod log;
 mod metrics;
 mod models;
+mod pages;
 mod reads;
 mod runs;
 mod transfers;
@@ -15,7 +16,7 @@ mod transfers;
 pub use files::send as send_artifact;
 pub use reads::{Read, read};
 
-use super::Service;
+use super::{Service, traces};
 use crate::{auth, objects::Address};
 use axum::{
     Router,
@@ -35,7 +36,9 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
         .merge(run_routes())
         .merge(model_routes())
         .merge(artifact_routes())
-        .merge(info::routes());
+        .merge(traces::router())
+        .merge(info::routes())
+        .merge(pages::routes());
     router.with_state(service).merge(transfers).layer(DefaultBodyLimit::max(BODY_MAX))
 }
 
