@@ -93,11 +93,11 @@ def seeded(server):
                 model = mlflow.sklearn.log_model(
                     LogisticRegression().fit(x, x[:, 0] > 0),
                     name="model",
-                    registered_model_name="in mlflow's ui",
+                    registered_model_name="browsed-by-mlflow",
                     pip_requirements=["scikit-learn"],
                 )
                 names["model"] = model.model_id
-        mlflow.MlflowClient().set_registered_model_alias("in mlflow's ui", "champion", "2")
+        mlflow.MlflowClient().set_registered_model_alias("browsed-by-mlflow", "champion", "2")
         mlflow.set_tracking_uri(None)
         mlflow.set_registry_uri(None)
     return names
@@ -120,9 +120,9 @@ PAGES = [
     ("/experiments/{experiment}/runs/{second}/model-metrics", "loss"),
     ("/experiments/{experiment}/runs/{second}/artifacts/notes/hello.txt", "hello from a run"),
     ('/compare-runs?runs=["{first}","{second}"]&experiments=["{experiment}"]', "first"),
-    ("/models", "in mlflow's ui"),
-    ("/models/in mlflow's ui", "champion"),
-    ("/models/in mlflow's ui/versions/2", "champion"),
+    ("/models", "browsed-by-mlflow"),
+    ("/models/browsed-by-mlflow", "champion"),
+    ("/models/browsed-by-mlflow/versions/2", "champion"),
 ]
 
 
