@@ -8,6 +8,7 @@ pub mod event;
 pub mod hook;
 pub mod http;
 pub mod id;
+pub mod known;
 pub mod names;
 pub mod tasks;
 pub mod telemetry;

@@ -41,8 +41,8 @@ impl Tracker for tracking::Service {
 
     fn keeps<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<bool>> {
         async move {
-            let kept = self.experiment_locations().await?;
-            let mut kept = kept.iter().filter_map(|location| source::artifact_path(location));
+            let kept = self.experiment_places().await?;
+            let mut kept = kept.iter().filter_map(|(_, location)| source::artifact_path(location));
             Ok(kept.any(|kept| source::is_within(&kept, folder) || source::is_within(folder, &kept)))
         }
         .boxed()

@@ -115,3 +115,23 @@ def test_a_viewer_gets_no_link_to_write(server, ask, run):
     assert ask("mlflow/artifacts/presigned-upload-url", asked, auth).status_code == 403
     assert ask("mlflow-artifacts/mpu/create/0/x", {"path": "x", "num_parts": 1}, auth).status_code == 403
     assert ask("mlflow/artifacts/presigned-download-url", asked, auth).status_code == 404
+
+
+def test_a_member_streams_instead(server, ask, tmp_path, large, point_at, monkeypatch):
+    """What was granted over an experiment does not count at the S3 service, so there are no links to it."""
+    with server.api() as api:
+        api.post("/users", json={"name": "member", "password": "granted a little", "role": "member"})
+    auth = ("member", "granted a little")
+    experiment = ask("mlflow/experiments/create", {"name": f"of-a-member-{os.urandom(4).hex()}"}, auth).json()["experiment_id"]
+    run = ask("mlflow/runs/create", {"experiment_id": experiment}, auth).json()["run"]["info"]
+    folder = run["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    refused = ask(f"mlflow-artifacts/mpu/create/{folder}", {"path": "x", "num_parts": 1}, auth)
+    assert refused.status_code == 501 and refused.json()["message"].startswith("Multipart upload is not supported")
+    assert ask("mlflow/artifacts/presigned-upload-url", {"run_id": run["run_id"], "path": "x"}, auth).status_code == 501
+    client = point_at(server)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", auth[0])
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", auth[1])
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true")
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", str(MIB))
+    client.log_artifact(run["run_id"], str(large))
+    assert [file.file_size for file in client.list_artifacts(run["run_id"])] == [large.stat().st_size]

@@ -5,6 +5,7 @@ import { usePlace } from "./lib/router";
 import { Empty, Page } from "./parts/basics";
 import { Shell } from "./parts/shell";
 import { BucketScreen } from "./screens/bucket";
+import { CompareScreen } from "./screens/compare";
 import { DataScreen } from "./screens/data";
 import { DocsScreen } from "./screens/docs";
 import { EndpointScreen } from "./screens/endpoint";
@@ -19,12 +20,20 @@ import { PipelineScreen } from "./screens/pipeline";
 import { PipelinesScreen } from "./screens/pipelines";
 import { RunScreen } from "./screens/run";
 import { SettingsScreen } from "./screens/settings";
+import { TraceScreen } from "./screens/trace";
+import { VersionScreen } from "./screens/version";
 
 const ROUTES: Record<string, (first: string, rest: string[]) => ComponentChild> = {
   "": () => <HomeScreen />,
   experiments: (id) => (id ? <ExperimentScreen key={id} id={id} /> : <ExperimentsScreen />),
   runs: (id) => id && <RunScreen key={id} id={id} />,
-  models: (name) => (name ? <ModelScreen key={name} name={name} /> : <ModelsScreen />),
+  traces: (id) => id && <TraceScreen key={id} id={id} />,
+  compare: () => <CompareScreen />,
+  models: (name, rest) => {
+    if (!name) return <ModelsScreen />;
+    const version = rest[0] === "versions" ? rest[1] : undefined;
+    return version ? <VersionScreen key={`${name} ${version}`} name={name} version={version} /> : <ModelScreen key={name} name={name} />;
+  },
   pipelines: (name) => (name ? <PipelineScreen key={name} name={name} /> : <PipelinesScreen />),
   "pipeline-runs": (id) => id && <PipelineRunScreen key={id} id={id} />,
   endpoints: (name) => (name ? <EndpointScreen key={name} name={name} /> : <EndpointsScreen />),

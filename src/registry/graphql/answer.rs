@@ -11,6 +11,7 @@ use crate::{
     registry::{Service, routes},
     tracking::{
         self,
+        search::reach::Reach,
         wire::{Fields, MlflowError},
     },
 };
@@ -22,6 +23,8 @@ use std::collections::HashMap;
 pub struct Rooms {
     pub registry: Service,
     pub tracker: tracking::Service,
+    /// What the asker's searches may find.
+    pub reach: Reach,
 }
 
 /// The data, and what could not be read of it.
@@ -59,7 +62,9 @@ async fn read(rooms: &Rooms, who: &Viewer, what: Read, fields: Fields) -> Outcom
         Read::Artifacts => tracking::Read::Artifacts,
         Read::Datasets => tracking::Read::Datasets,
         Read::Versions => {
-            let found = routes::versions_search(who, State(rooms.registry.clone()), fields).await;
+            let found =
+                routes::versions_search(who, State(rooms.registry.clone()), rooms.reach.clone(), fields)
+                    .await;
             return found.map(|Json(found)| found).map_err(told);
         }
     };

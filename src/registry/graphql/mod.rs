@@ -18,7 +18,7 @@ mod tests;
 use super::Service;
 use crate::{
     auth::Viewer,
-    tracking::{self, wire::Fields},
+    tracking::{self, search::reach::Reach, wire::Fields},
 };
 use axum::{Json, Router, extract::State, routing::get};
 use serde_json::{Map, Value, json};
@@ -27,11 +27,12 @@ use serde_json::{Map, Value, json};
 type Outcome<T> = Result<T, String>;
 
 pub fn router(registry: Service, tracker: tracking::Service) -> Router {
-    let state = answer::Rooms { registry, tracker };
+    let state = answer::Rooms { registry, tracker, reach: Reach::All };
     Router::new().route("/graphql", get(ask).post(ask)).with_state(state)
 }
 
-async fn ask(who: Viewer, State(rooms): State<answer::Rooms>, fields: Fields) -> Json<Value> {
+async fn ask(who: Viewer, State(rooms): State<answer::Rooms>, reach: Reach, fields: Fields) -> Json<Value> {
+    let rooms = answer::Rooms { reach, ..rooms };
     let answered = match prepare(&fields) {
         Ok(plan) => answer::answer(&rooms, &who, &plan).await,
         Err(error) => (Value::Null, vec![error]),

@@ -3,19 +3,20 @@
 
 use super::{artifacts::joined, files};
 use crate::{
-    auth::{self, Editor, Principal, Viewer},
+    auth::{self, Editor, Principal, Role, Viewer},
     kernel::error::{Error, Result},
     objects::{Address, Link, Signer, check_life},
     tracking::{
         Service,
         service::{BUCKET, file_key, path_is_safe},
-        wire::{Answer, Fields},
+        wire::{Answer, Fields, MlflowError, failure},
     },
 };
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
@@ -27,6 +28,36 @@ const PART_S: u32 = 24 * 3600;
 /// How long MLflow's links live unless they are asked for otherwise.
 const UPLOAD_S: i64 = 900;
 const DOWNLOAD_S: i64 = 300;
+
+/// What a client looks for before it falls back to a plain stream.
+const PARTS: &str = "Multipart upload is not supported for the current artifact repository";
+const UPLOAD: &str = "Presigned upload is not supported for the current artifact repository";
+const DOWNLOAD: &str = "Presigned download is not supported for the current artifact repository";
+
+/// What a handler that makes links returns.
+type Given = Result<Json<Value>, Refused>;
+
+/// Why there is no link.
+enum Refused {
+    Error(Error),
+    /// None for this user.
+    NotOffered(&'static str),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Error(error) => MlflowError(error).into_response(),
+            Self::NotOffered(what) => failure(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", what),
+        }
+    }
+}
 
 #[derive(Clone)]
 pub struct Links {
@@ -64,15 +95,15 @@ async fn begin(
     Path(folder): Path<String>,
     headers: HeaderMap,
     fields: Fields,
-) -> Answer {
+) -> Given {
     let key = target(&folder, &fields)?;
     let count = fields.int("num_parts")?.unwrap_or(1);
     let count = u32::try_from(count).ok().filter(|_| (1..=PARTS_MAX).contains(&count)).ok_or_else(|| {
         Error::invalid(format!("num_parts must be between 1 and {PARTS_MAX} (got {count})."))
     })?;
     let kind = files::type_for(&key, &HeaderMap::new());
+    let (signer, base) = links.signer(&who, &headers, Role::Editor, PARTS).await?;
     let upload = links.tracker.artifact_upload_begin(&key, Some(kind)).await?;
-    let (signer, base) = links.signer(&who, &headers).await?;
     let part = |number: u32| {
         let query = [("partNumber", number.to_string()), ("uploadId", upload.clone())];
         let link =
@@ -113,7 +144,7 @@ async fn download_of_path(
     State(links): State<Links>,
     Path(path): Path<String>,
     headers: HeaderMap,
-) -> Answer {
+) -> Given {
     let (url, size) = links.download(&who, &headers, &path, DOWNLOAD_S).await?;
     Ok(Json(json!({ "url": url, "headers": {}, "file_size": size })))
 }
@@ -123,7 +154,7 @@ async fn download_of_run(
     State(links): State<Links>,
     headers: HeaderMap,
     fields: Fields,
-) -> Answer {
+) -> Given {
     let (run_id, path) = (fields.required("run_id")?, fields.required("path")?);
     let path = path_is_safe(path)?;
     let life = life(&fields, DOWNLOAD_S)?;
@@ -137,7 +168,7 @@ async fn upload_of_owner(
     State(links): State<Links>,
     headers: HeaderMap,
     fields: Fields,
-) -> Answer {
+) -> Given {
     let (run, model) = (fields.text_or_empty("run_id")?, fields.text_or_empty("model_id")?);
     if run.is_empty() == model.is_empty() {
         return Err(Error::invalid("Exactly one of run_id and model_id must be provided.").into());
@@ -149,7 +180,7 @@ async fn upload_of_owner(
         run => links.tracker.run_info(run).await?.artifact_uri,
     };
     let key = file_key(&joined(&root, &path)?)?;
-    let (signer, base) = links.signer(&who, &headers).await?;
+    let (signer, base) = links.signer(&who, &headers, Role::Editor, UPLOAD).await?;
     let expires_s = check_life(life)?;
     let link = Link { method: "PUT", base: &base, bucket: BUCKET, key: &key, query: &[], expires_s };
     let kind = files::type_for(&key, &HeaderMap::new());
@@ -164,7 +195,20 @@ fn life(fields: &Fields, otherwise: i64) -> Result<i64> {
 }
 
 impl Links {
-    async fn signer(&self, who: &Principal, headers: &HeaderMap) -> Result<(Signer, String)> {
+    /// Who signs for this user, and the address links begin with. What was granted over experiments does
+    /// not count at the S3 service: whose role falls short there is told that there are no links, at which
+    /// a client streams instead.
+    async fn signer(
+        &self,
+        who: &Principal,
+        headers: &HeaderMap,
+        needed: Role,
+        what: &'static str,
+    ) -> Result<(Signer, String), Refused> {
+        let known = self.auth.user_find(&who.user).await?;
+        if known.is_none_or(|known| known.role < needed) {
+            return Err(Refused::NotOffered(what));
+        }
         Ok((Signer::of(&self.auth, who).await?, (self.address)(headers)))
     }
 
@@ -175,10 +219,10 @@ impl Links {
         headers: &HeaderMap,
         path: &str,
         life: i64,
-    ) -> Result<(String, u64)> {
+    ) -> Result<(String, u64), Refused> {
         let key = file_key(path)?;
         let size = self.tracker.artifact_head(&key).await?.size;
-        let (signer, base) = self.signer(who, headers).await?;
+        let (signer, base) = self.signer(who, headers, Role::Viewer, DOWNLOAD).await?;
         // Whoever opens the link in a browser gets a file, and no page of this server's.
         let query = [("response-content-disposition", files::attachment(&key))];
         let expires_s = check_life(life)?;

@@ -51,6 +51,8 @@ export async function experiments(filter?: string, pageToken?: string) {
 export const experiment = async (id: string) => (await get<{ experiment: Experiment }>("experiments/get", { experiment_id: id })).experiment;
 export const experimentCreate = (name: string) => post<{ experiment_id: string }>("experiments/create", { name });
 export const experimentDelete = (id: string) => post("experiments/delete", { experiment_id: id });
+export const experimentTag = (id: string, key: string, value: string) => post("experiments/set-experiment-tag", { experiment_id: id, key, value });
+export const experimentTagDelete = (id: string, key: string) => post("experiments/delete-experiment-tag", { experiment_id: id, key });
 export const experimentRename = (id: string, name: string) => post("experiments/update", { experiment_id: id, new_name: name });
 
 export interface RunQuery { ids: string[]; filter?: string; order?: string; max?: number; pageToken?: string; view?: "ACTIVE_ONLY" | "DELETED_ONLY" }
@@ -70,19 +72,26 @@ export const runDelete = (id: string) => post("runs/delete", { run_id: id });
 export const runRestore = (id: string) => post("runs/restore", { run_id: id });
 export const runRename = (id: string, run_name: string) => post("runs/update", { run_id: id, run_name });
 export const runTag = (id: string, key: string, value: string) => post("runs/set-tag", { run_id: id, key, value });
+export const runTagDelete = (id: string, key: string) => post("runs/delete-tag", { run_id: id, key });
 
-/** The whole history of one metric, all pages; stops at 50,000 points, which is more than a chart shows. */
-export async function history(runId: string, key: string) {
-  const points: Metric[] = [];
-  let token: string | undefined;
-  do {
-    const answer = await get<{ metrics?: Metric[]; next_page_token?: string }>("metrics/get-history", {
-      run_id: runId, metric_key: key, max_results: 25000, page_token: token,
-    });
-    points.push(...(answer.metrics ?? []));
-    token = answer.next_page_token || undefined;
-  } while (token && points.length < 50_000);
-  return points;
+/** Points of one curve that are asked for; a chart has no room for more. */
+const SAMPLES = 2_000;
+/** Runs that one question about histories may name. */
+const RUNS_AT_ONCE = 100;
+
+/** The histories of one metric in several runs, thinned by the server where they are long. */
+export async function sampled(runIds: string[], key: string) {
+  const found = new Map<string, Metric[]>();
+  for (let at = 0; at < runIds.length; at += RUNS_AT_ONCE) {
+    const query = new URLSearchParams([...runIds.slice(at, at + RUNS_AT_ONCE).map((id) => ["run_ids", id]), ["metric_key", key], ["max_results", String(SAMPLES)]]);
+    const { metrics = [] } = await ask<{ metrics?: (Metric & { run_id: string })[] }>(`${API}/metrics/get-history-bulk-interval?${query}`);
+    for (const point of metrics) {
+      const known = found.get(point.run_id);
+      if (known) known.push(point);
+      else found.set(point.run_id, [point]);
+    }
+  }
+  return found;
 }
 
 export async function artifacts(runId: string, path: string) {
@@ -120,6 +129,7 @@ export async function versions(name: string) {
   const found = (await get<{ model_versions?: ModelVersion[] }>("model-versions/search", query)).model_versions ?? [];
   return found.sort((a, b) => Number(b.version) - Number(a.version));
 }
+export const version = async (name: string, v: string) => (await get<{ model_version: ModelVersion }>("model-versions/get", { name, version: v })).model_version;
 /** The registered versions that came from a run. */
 export async function versionsOf(runId: string) {
   return (await get<{ model_versions?: ModelVersion[] }>("model-versions/search", { filter: `run_id=${quote(runId)}`, max_results: 50 })).model_versions ?? [];
