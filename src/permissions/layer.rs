@@ -9,7 +9,10 @@ use super::{
 use crate::{
     auth::{Principal, Role},
     kernel::error::{Error, Result},
-    tracking::wire::{Fields, MlflowError},
+    tracking::{
+        search::reach::ExperimentReach,
+        wire::{Fields, MlflowError, failure},
+    },
 };
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -17,7 +20,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{Method, header, request::Parts};
+use http::{Method, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
 
 /// The largest body read here; the handlers' own limit on JSON is no larger.
@@ -34,6 +37,11 @@ pub async fn enforce(State(service): State<Service>, request: Request, next: Nex
         next.run(request).await
     } else {
         match admit(&service, request).await {
+            // A link would carry the user's own rights at the S3 door, and there the user has none.
+            Ok(Some(request)) if rules::hands_out_links(request.uri().path()) && is_lent(&request, role) => {
+                let words = "Presigned URLs and uploads in parts are not offered to this user";
+                failure(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", words)
+            }
             Ok(Some(request)) => next.run(request).await,
             Ok(None) => axum::Json(json!({})).into_response(),
             Err(error) => return MlflowError(error).into_response(),
@@ -76,6 +84,11 @@ async fn admit(service: &Service, request: Request) -> Result<Option<Request>> {
         Err(_) if viewer => Ok(Some(asked.request())),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the request has more rights than its user.
+fn is_lent(request: &Request, role: Role) -> bool {
+    request.extensions().get::<Principal>().is_some_and(|who| who.role > role)
 }
 
 /// MLflow's two words come first: its clients' users look for them.
@@ -124,6 +137,12 @@ impl Asked<'_> {
                 let fields = if target.is_in_fields() { self.fields().await? } else { Fields::default() };
                 let named = target::find(self.service, &target, &self.parts, &fields).await?;
                 self.need(&named, needed)?;
+            }
+            Rule::Graph => {
+                let experiments = self.rights.reach(Kind::Experiment, Permission::Read);
+                self.parts.extensions.insert(ExperimentReach(experiments));
+                let models = self.rights.reach(Kind::RegisteredModel, Permission::Read);
+                self.parts.extensions.insert(models);
             }
             Rule::Spans => {
                 let target = Target::ExperimentHeader;

@@ -21,6 +21,8 @@ pub enum Rule {
     SearchIn,
     /// Not choosing where its artifacts are kept: that could be another's folder.
     NewExperiment,
+    /// Nothing: each part of the query is narrowed to what can be read.
+    Graph,
     /// Editing the experiment the header names, and those of the traces the spans are of.
     Spans,
     /// Editing the model and reading what the version is made from.
@@ -40,6 +42,8 @@ pub enum Target {
     ExperimentHeader,
     /// The field `run_id`.
     Run,
+    /// The field `run_id`, or `model_id` for a logged model.
+    RunOrLoggedModel,
     /// `run_uuid` in the query of a request whose body is a file.
     RunInQuery,
     /// A list of runs under this name.
@@ -107,7 +111,7 @@ pub fn of(method: &Method, path: &str) -> Option<Rule> {
         ["metrics", "get-history"] | ["artifacts", "list"] => Some(Rule::On(Target::Run, Read)),
         ["metrics", "get-history-bulk"] => Some(Rule::On(Target::Runs("run_id"), Read)),
         ["metrics", "get-history-bulk-interval"] => Some(Rule::On(Target::Runs("run_ids"), Read)),
-        ["artifacts", "presigned-upload-url"] => Some(Rule::On(Target::Run, Edit)),
+        ["artifacts", "presigned-upload-url"] => Some(Rule::On(Target::RunOrLoggedModel, Edit)),
         ["artifacts", "presigned-download-url"] => Some(Rule::On(Target::Run, Read)),
         ["upload-artifact"] => Some(Rule::On(Target::RunInQuery, Edit)),
         ["logged-models", rest @ ..] => logged_model(method, rest),
@@ -121,8 +125,17 @@ pub fn of(method: &Method, path: &str) -> Option<Rule> {
     }
 }
 
+/// Whether the answer would be a link to the S3 door; a client that is refused one sends the file through
+/// the proxy instead.
+pub fn hands_out_links(path: &str) -> bool {
+    path.contains("/mlflow-artifacts/mpu/")
+        || path.contains("/mlflow-artifacts/presigned/")
+        || path.contains("/mlflow/artifacts/presigned-")
+}
+
 fn outside(method: &str, path: &str) -> Option<Rule> {
     match (method, path) {
+        (_, "/graphql") => Some(Rule::Graph),
         (_, "/health" | "/version") => Some(Rule::Anyone),
         ("GET", "/get-artifact") => Some(Rule::On(Target::Run, Read)),
         ("GET", "/model-versions/get-artifact") => Some(Rule::On(Target::Model, Read)),

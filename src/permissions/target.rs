@@ -42,6 +42,10 @@ pub async fn find(
             )]
         }
         Target::Run => vec![of_run(service, fields.run_id()?).await?],
+        Target::RunOrLoggedModel => match fields.text_or_empty("model_id")? {
+            "" => vec![of_run(service, fields.run_id()?).await?],
+            id => vec![of_logged_model(service, id).await?],
+        },
         Target::RunInQuery => {
             let query = Fields::from_query(&request.uri)?;
             vec![of_run(service, query.text_or_empty("run_uuid")?).await?]

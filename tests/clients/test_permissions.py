@@ -489,3 +489,43 @@ def test_traces_go_by_their_experiment(member, grants):
         answer = bob.raw(method, path, json=body)
         assert answer.status_code == 403, (method, path, answer.text)
     assert export(bob, own) == 403, "to read is not to write"
+
+
+def test_graphql_answers_what_can_be_read(member, grants):
+    ann, bob = member(), member(default="NO_PERMISSIONS")
+    open_one, shut = experiment_of(ann), experiment_of(ann)
+    run, hidden = run_in(ann, open_one), run_in(ann, shut)
+    grants.grant_user_permission(bob.name, "experiment", open_one, "READ")
+
+    def ask(query):
+        answer = bob.raw("POST", "/graphql", json={"query": query})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+    one = 'query { mlflowGetExperiment(input: {experimentId: "%s"}) { experiment { experimentId } } }'
+    assert ask(one % open_one) == {"mlflowGetExperiment": {"experiment": {"experimentId": open_one}}}
+    for spelling in (shut, f"0{shut}"):
+        assert ask(one % spelling) == {"mlflowGetExperiment": None}
+    info = 'query { mlflowGetRun(input: {runId: "%s"}) { run { info { runId } } } }'
+    assert ask(info % run) == {"mlflowGetRun": {"run": {"info": {"runId": run}}}}
+    assert ask(info % hidden) == {"mlflowGetRun": None}
+    files = 'query { mlflowListArtifacts(input: {runId: "%s"}) { rootUri } }'
+    assert ask(files % hidden) == {"mlflowListArtifacts": None}
+    search = 'query { mlflowSearchRuns(input: {experimentIds: ["%s", "%s"]}) { runs { info { runId } } } }'
+    assert ask(search % (open_one, shut)) == {"mlflowSearchRuns": {"runs": [{"info": {"runId": run}}]}}
+    assert ask(search % (shut, shut)) == {"mlflowSearchRuns": None}
+
+
+def test_no_link_to_the_s3_door_is_made_for_a_member(member):
+    ann, bob = member(), member()
+    experiment = experiment_of(ann)
+    run = run_in(ann, experiment)
+    path = f"/api/2.0/mlflow-artifacts/mpu/create/{experiment}/{run}/artifacts"
+    parts = {"path": "big.bin", "num_parts": 1}
+    assert bob.raw("POST", path, json=parts).status_code == 403
+    answer = ann.raw("POST", path, json=parts)
+    assert (answer.status_code, answer.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
+    wanted = {"run_id": run, "path": "a.txt"}
+    for way in ("upload", "download"):
+        answer = ann.raw("POST", f"/api/2.0/mlflow/artifacts/presigned-{way}-url", json=wanted)
+        assert answer.status_code == 501, answer.text

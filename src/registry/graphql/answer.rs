@@ -3,6 +3,7 @@
 use super::{
     Outcome,
     plan::{Asked, Node, Plan},
+    reach,
     schema::{Kind, Read, Type},
 };
 use crate::{
@@ -23,8 +24,10 @@ use std::collections::HashMap;
 pub struct Rooms {
     pub registry: Service,
     pub tracker: tracking::Service,
-    /// What the asker's searches may find.
-    pub reach: Reach,
+    /// The models the asker may read, by name.
+    pub models: Reach,
+    /// The experiments the asker may read, by id.
+    pub experiments: Reach,
 }
 
 /// The data, and what could not be read of it.
@@ -45,8 +48,8 @@ pub async fn answer(rooms: &Rooms, who: &Viewer, plan: &Plan) -> (Value, Vec<Str
 
 async fn root(rooms: &Rooms, who: &Viewer, asked: &Asked) -> Outcome<Value> {
     let Some((root, input)) = &asked.root else { return Ok(asked.type_name.into()) };
-    let fields = Fields::from_map(input.clone());
-    let mut found = read(rooms, who, root.read, fields).await?;
+    let Some(input) = reach::narrowed(rooms, root.read, input).await? else { return Ok(Value::Null) };
+    let mut found = read(rooms, who, root.read, Fields::from_map(input)).await?;
     add_to_runs(rooms, who, &asked.nodes, &mut found).await?;
     Ok(object(root.output, &asked.nodes, &found))
 }
@@ -63,7 +66,7 @@ async fn read(rooms: &Rooms, who: &Viewer, what: Read, fields: Fields) -> Outcom
         Read::Datasets => tracking::Read::Datasets,
         Read::Versions => {
             let found =
-                routes::versions_search(who, State(rooms.registry.clone()), rooms.reach.clone(), fields)
+                routes::versions_search(who, State(rooms.registry.clone()), rooms.models.clone(), fields)
                     .await;
             return found.map(|Json(found)| found).map_err(told);
         }

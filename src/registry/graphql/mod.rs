@@ -11,6 +11,7 @@ mod lexer;
 mod limits;
 mod parse;
 mod plan;
+mod reach;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,11 @@ mod tests;
 use super::Service;
 use crate::{
     auth::Viewer,
-    tracking::{self, search::reach::Reach, wire::Fields},
+    tracking::{
+        self,
+        search::reach::{ExperimentReach, Reach},
+        wire::Fields,
+    },
 };
 use axum::{Json, Router, extract::State, routing::get};
 use serde_json::{Map, Value, json};
@@ -27,12 +32,18 @@ use serde_json::{Map, Value, json};
 type Outcome<T> = Result<T, String>;
 
 pub fn router(registry: Service, tracker: tracking::Service) -> Router {
-    let state = answer::Rooms { registry, tracker, reach: Reach::All };
+    let state = answer::Rooms { registry, tracker, models: Reach::All, experiments: Reach::All };
     Router::new().route("/graphql", get(ask).post(ask)).with_state(state)
 }
 
-async fn ask(who: Viewer, State(rooms): State<answer::Rooms>, reach: Reach, fields: Fields) -> Json<Value> {
-    let rooms = answer::Rooms { reach, ..rooms };
+async fn ask(
+    who: Viewer,
+    State(rooms): State<answer::Rooms>,
+    models: Reach,
+    ExperimentReach(experiments): ExperimentReach,
+    fields: Fields,
+) -> Json<Value> {
+    let rooms = answer::Rooms { models, experiments, ..rooms };
     let answered = match prepare(&fields) {
         Ok(plan) => answer::answer(&rooms, &who, &plan).await,
         Err(error) => (Value::Null, vec![error]),

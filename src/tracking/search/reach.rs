@@ -45,6 +45,18 @@ impl Reach {
     }
 }
 
+/// The experiments, for a request that is also about models.
+#[derive(Clone, Debug, Default)]
+pub struct ExperimentReach(pub Reach);
+
+impl<S: Send + Sync> FromRequestParts<S> for ExperimentReach {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Reach {
     type Rejection = Infallible;
 
