@@ -15,12 +15,13 @@
 //! which its client raises again. Departures: infinities come back as such, not as the largest
 //! double; a filter may quote a quote by doubling it; a batch is atomic; uploads in parts and
 //! presigned URLs are declined with `NOT_IMPLEMENTED`, at which the client streams instead. Traces,
-//! assessments, evaluation datasets and webhooks are not here yet.
+//! assessments and webhooks are not here yet.
 //!
 //! Read in this order: `model`, `search`, `store`, `service`, `routes`. `wire`, `fields` and `search`
 //! also serve the registry.
 
 pub mod check;
+mod evaluation;
 pub mod fields;
 pub mod model;
 mod routes;

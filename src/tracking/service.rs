@@ -47,7 +47,7 @@ impl Service {
         Ok(Self(Arc::new(Inner { db: stores.control.clone(), objects, bus })))
     }
 
-    fn db(&self) -> &Db {
+    pub(super) fn db(&self) -> &Db {
         &self.0.db
     }
 
@@ -181,12 +181,12 @@ impl Service {
     }
 }
 
-fn experiment_ids(ids: &[String]) -> Result<Vec<i64>> {
+pub(super) fn experiment_ids(ids: &[String]) -> Result<Vec<i64>> {
     ids.iter().map(|id| check::experiment_id(id)).collect()
 }
 
 /// The experiment, if it takes changes.
-fn active_experiment(db: &Connection, id: i64) -> Result<Experiment> {
+pub(super) fn active_experiment(db: &Connection, id: i64) -> Result<Experiment> {
     let experiment = rows::experiment_get(db, id)?;
     if experiment.lifecycle_stage == Stage::Active.word() {
         return Ok(experiment);
@@ -198,7 +198,7 @@ fn active_experiment(db: &Connection, id: i64) -> Result<Experiment> {
 }
 
 /// Cuts the row that shows another page follows, and makes that page's token.
-fn page_of<T>(mut found: Vec<T>, limit: usize, offset: usize) -> Page<T> {
+pub(super) fn page_of<T>(mut found: Vec<T>, limit: usize, offset: usize) -> Page<T> {
     let next = (found.len() > limit).then(|| page::encode(offset + limit));
     found.truncate(limit);
     Page { items: found, next }

@@ -10,7 +10,7 @@ mod metrics;
 mod models;
 mod runs;
 
-use super::Service;
+use super::{Service, evaluation};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -28,6 +28,7 @@ pub fn router(service: Service) -> Router {
         .merge(run_routes())
         .merge(model_routes())
         .merge(artifact_routes())
+        .merge(evaluation::router())
         .merge(info::routes());
     router.layer(DefaultBodyLimit::max(BODY_MAX)).with_state(service)
 }
