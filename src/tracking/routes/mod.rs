@@ -3,14 +3,14 @@
 
 mod artifacts;
 mod experiments;
-mod files;
+pub(super) mod files;
 mod info;
 mod log;
 mod metrics;
 mod models;
 mod runs;
 
-use super::{Service, evaluation};
+use super::{Service, evaluation, traces};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -28,6 +28,7 @@ pub fn router(service: Service) -> Router {
         .merge(run_routes())
         .merge(model_routes())
         .merge(artifact_routes())
+        .merge(traces::router())
         .merge(evaluation::router())
         .merge(info::routes());
     router.layer(DefaultBodyLimit::max(BODY_MAX)).with_state(service)
