@@ -52,7 +52,7 @@ def test_records_are_merged_by_their_inputs(mlflow_client, experiment):
         ]
     )
     dataset.merge_records([{"inputs": {"k": 3, "q": "one"}, "expectations": {"b": 2}, "tags": {"u": "y"}}])
-    found = datasets.get_dataset(dataset_id=dataset.dataset_id)
+    found = mlflow_client.get_dataset(dataset.dataset_id)
     assert json.loads(found.profile) == {"num_records": 2}
     assert json.loads(found.schema)["inputs"] == {"q": "string", "k": "integer"}
     assert found.digest != dataset.digest or found.last_update_time == dataset.last_update_time
@@ -63,7 +63,7 @@ def test_records_are_merged_by_their_inputs(mlflow_client, experiment):
     assert two.outputs == {"answer": [1, {"deep": None}]}
 
     assert found.delete_records([one.dataset_record_id, "dr-none"]) == 1
-    left = datasets.get_dataset(dataset_id=dataset.dataset_id)
+    left = mlflow_client.get_dataset(dataset.dataset_id)
     assert [record.inputs["q"] for record in left.records] == ["two"]
     assert json.loads(left.profile) == {"num_records": 1}
 
@@ -72,7 +72,7 @@ def test_a_record_keeps_the_trace_it_came_from(mlflow_client, experiment):
     dataset = datasets.create_dataset(name="sources", experiment_id=experiment)
     source = {"source_type": "TRACE", "source_data": {"trace_id": "tr-1"}}
     dataset.merge_records([{"inputs": {"q": 1}, "source": source}])
-    record = datasets.get_dataset(dataset_id=dataset.dataset_id).records[0]
+    record = mlflow_client.get_dataset(dataset.dataset_id).records[0]
     assert (record.source_type, record.source_id) == ("TRACE", "tr-1")
     assert record.source.source_data == {"trace_id": "tr-1"}
 
@@ -152,7 +152,7 @@ def test_records_that_are_none_are_refused(server, api, mlflow_client, experimen
     url = f"{server.http_url}/api/3.0/mlflow/datasets/{made.dataset_id}/records"
     answer = api.request("POST", url, json={"records": records})
     assert answer.status_code == 400 and words in answer.json()["message"], answer.text
-    assert datasets.get_dataset(dataset_id=made.dataset_id).records == []
+    assert mlflow_client.get_dataset(made.dataset_id).records == []
 
 
 # --- scorers
