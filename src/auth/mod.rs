@@ -21,5 +21,5 @@ pub use keys::KeyWanted;
 pub use middleware::{Admin, Editor, Viewer, guard};
 pub use model::{FirstAdmin, NewSession, Principal, Role, S3Key, S3Session, TemporaryKey};
 pub use routes::router;
-pub use seal::write_private;
+pub use seal::{Sealer, write_private};
 pub use service::Service;

@@ -17,12 +17,13 @@
 //! presigned URLs are declined with `NOT_IMPLEMENTED`, at which the client streams instead. Webhooks
 //! are not here yet.
 //!
-//! Read in this order: `model`, `search`, `store`, `service`, `routes`; then `traces` and `evaluation`,
-//! rooms of their own. `wire`, `fields` and `search` also serve the registry.
+//! Read in this order: `model`, `search`, `store`, `service`, `routes`; then `traces`,
+//! `evaluation` and `gateway`, rooms of their own. `wire`, `fields` and `search` also serve the registry.
 
 pub mod check;
 mod evaluation;
 pub mod fields;
+mod gateway;
 pub mod model;
 mod routes;
 pub mod search;

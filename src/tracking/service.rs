@@ -20,6 +20,7 @@ use super::{
     store::{datasets, experiments as rows},
 };
 use crate::{
+    auth::Sealer,
     kernel::{
         clock::now_ms,
         error::{Error, Kind, Result},
@@ -38,13 +39,20 @@ struct Inner {
     db: Db,
     objects: objects::Service,
     bus: Bus,
+    sealer: Sealer,
 }
 
 impl Service {
     /// The tracker over `stores`; makes the bucket its artifacts live in.
     pub async fn open(stores: &Stores, objects: objects::Service, bus: Bus) -> Result<Self> {
         objects.bucket_ensure(artifacts::BUCKET).await?;
-        Ok(Self(Arc::new(Inner { db: stores.control.clone(), objects, bus })))
+        let sealer = Sealer::open(&stores.secrets().join("master.key"))?;
+        Ok(Self(Arc::new(Inner { db: stores.control.clone(), objects, bus, sealer })))
+    }
+
+    /// Seals what must not be read in the database.
+    pub(super) fn sealer(&self) -> &Sealer {
+        &self.0.sealer
     }
 
     pub(super) fn db(&self) -> &Db {

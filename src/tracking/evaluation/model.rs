@@ -118,6 +118,9 @@ pub struct Issue {
     pub created_by: Option<String>,
     pub created_timestamp: i64,
     pub last_updated_timestamp: i64,
+    /// In how many traces it was found, when that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_count: Option<i64>,
 }
 
 /// What a caller changes of an issue; what is absent stays.

@@ -52,3 +52,10 @@ fn model_mut(scorer: &mut Value) -> Option<&mut Value> {
 pub fn endpoint(scorer: &mut Value) -> Option<&str> {
     model_mut(scorer)?.as_str()?.strip_prefix(GATEWAY)
 }
+
+/// Names another endpoint as the model, or none.
+pub fn set_endpoint(scorer: &mut Value, endpoint: Option<&str>) {
+    if let Some(model) = model_mut(scorer) {
+        *model = endpoint.map(|endpoint| format!("{GATEWAY}{endpoint}")).into();
+    }
+}

@@ -100,6 +100,8 @@ fn a_scorers_model_is_found_where_its_kind_keeps_it() {
     ] {
         let mut value = scorer::read(text).unwrap();
         assert_eq!(scorer::endpoint(&mut value), Some("e"), "{text}");
+        scorer::set_endpoint(&mut value, Some("id"));
+        assert_eq!(scorer::endpoint(&mut value), Some("id"), "{text}");
     }
     let mut other = scorer::read(r#"{"builtin_scorer_pydantic_data": {"model": "openai:/gpt"}}"#).unwrap();
     assert_eq!(scorer::endpoint(&mut other), None);

@@ -10,7 +10,7 @@ mod metrics;
 mod models;
 mod runs;
 
-use super::{Service, evaluation, traces};
+use super::{Service, evaluation, gateway, traces};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -30,6 +30,7 @@ pub fn router(service: Service) -> Router {
         .merge(artifact_routes())
         .merge(traces::router())
         .merge(evaluation::router())
+        .merge(gateway::router())
         .merge(info::routes());
     router.layer(DefaultBodyLimit::max(BODY_MAX)).with_state(service)
 }

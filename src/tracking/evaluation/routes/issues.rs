@@ -71,6 +71,7 @@ pub async fn search(State(tracker): State<Service>, _: Viewer, fields: Fields) -
         .issue_search(
             fields.text("experiment_id")?.filter(|id| !id.is_empty()),
             fields.text_or_empty("filter_string")?,
+            fields.flag("include_trace_count")?.unwrap_or(false),
             fields.int("max_results")?,
             fields.text_or_empty("page_token")?,
         )

@@ -47,6 +47,7 @@ impl Service {
             created_by: new.created_by,
             created_timestamp: now,
             last_updated_timestamp: now,
+            trace_count: None,
         };
         self.db()
             .write(move |c| {
@@ -80,12 +81,14 @@ impl Service {
         &self,
         experiment: Option<&str>,
         filter: &str,
+        counted: bool,
         limit: Option<i64>,
         token: &str,
     ) -> Result<Page<Issue>> {
         let query = Query {
             experiment: experiment.map(check::experiment_id).transpose()?,
             filter: filter.to_owned(),
+            counted,
             limit: search::page_size(limit, PAGE_DEFAULT, search::PAGE_MAX)?,
             offset: page::decode(token)?,
         };

@@ -10,9 +10,13 @@ use crate::{
     tracking::{
         Service, check,
         evaluation::{
-            model::{Sampling, ScorerVersion},
+            model::{Sampling, ScorerVersion, as_text},
             scorer,
             store::scorers as store,
+        },
+        gateway::{
+            Binding, SCORER,
+            store::{Key, bindings, endpoints},
         },
         search::filter,
         service::{active_experiment, experiment_ids},
@@ -28,12 +32,12 @@ impl Service {
         serialized: &str,
     ) -> Result<ScorerVersion> {
         scorer::name_is_sound(name)?;
-        scorer::read(serialized)?;
         let experiment = check::experiment_id(experiment)?;
         let (name, serialized) = (name.to_owned(), serialized.to_owned());
         self.db()
             .write(move |c| {
                 active_experiment(c, experiment)?;
+                let (serialized, endpoint) = stored(c, serialized)?;
                 let id = match store::scorer_id(c, experiment, &name)? {
                     Some(id) => id,
                     None => {
@@ -43,7 +47,11 @@ impl Service {
                     }
                 };
                 store::scorer_version_add(c, &id, &serialized, now_ms())?;
-                store::scorer_version(c, &id, None)?.ok_or_else(|| missing(experiment, &name, None))
+                if let Some(endpoint) = endpoint {
+                    bind(c, &id, &name, endpoint)?;
+                }
+                let added = store::scorer_version(c, &id, None)?;
+                shown(c, added.ok_or_else(|| missing(experiment, &name, None))?)
             })
             .await
     }
@@ -60,9 +68,9 @@ impl Service {
             .read(move |c| match one {
                 Some(id) => {
                     active_experiment(c, id)?;
-                    store::scorer_list(c, Some(&[id]))
+                    all_shown(c, store::scorer_list(c, Some(&[id]))?)
                 }
-                None => store::scorer_list(c, several.as_deref()),
+                None => all_shown(c, store::scorer_list(c, several.as_deref())?),
             })
             .await
     }
@@ -72,7 +80,7 @@ impl Service {
         self.db()
             .read(move |c| {
                 let found = store::scorer_versions(c, &scorer_id(c, experiment, &name)?)?;
-                if found.is_empty() { Err(missing(experiment, &name, None)) } else { Ok(found) }
+                if found.is_empty() { Err(missing(experiment, &name, None)) } else { all_shown(c, found) }
             })
             .await
     }
@@ -87,7 +95,8 @@ impl Service {
         self.db()
             .read(move |c| {
                 let id = scorer_id(c, experiment, &name)?;
-                store::scorer_version(c, &id, version)?.ok_or_else(|| missing(experiment, &name, version))
+                let found = store::scorer_version(c, &id, version)?;
+                shown(c, found.ok_or_else(|| missing(experiment, &name, version))?)
             })
             .await
     }
@@ -99,7 +108,10 @@ impl Service {
             .write(move |c| {
                 let id = scorer_id(c, experiment, &name)?;
                 match version {
-                    None => store::scorer_delete(c, &id),
+                    None => {
+                        bindings::bindings_clear(c, SCORER, &id)?;
+                        store::scorer_delete(c, &id)
+                    }
                     Some(number) if store::scorer_version_delete(c, &id, number)? => Ok(()),
                     Some(_) => Err(missing(experiment, &name, version)),
                 }
@@ -154,6 +166,48 @@ fn scorer_id(db: &Connection, experiment: i64, name: &str) -> Result<String> {
 fn missing(experiment: i64, name: &str, version: Option<i64>) -> Error {
     let version = version.map(|number| format!(" and version {number}")).unwrap_or_default();
     Error::not_found(format!("Scorer with name '{name}'{version} not found for experiment {experiment}."))
+}
+
+/// A scorer as it is stored, and the endpoint it asks, if any: in it stands the endpoint's id, which
+/// stays when the endpoint is renamed.
+fn stored(db: &Connection, serialized: String) -> Result<(String, Option<String>)> {
+    let mut scorer = scorer::read(&serialized)?;
+    let Some(name) = scorer::endpoint(&mut scorer).map(str::to_owned) else { return Ok((serialized, None)) };
+    let id = endpoints::endpoint_get(db, &Key::Name(name))?.endpoint_id;
+    scorer::set_endpoint(&mut scorer, Some(&id));
+    Ok((as_text(&scorer), Some(id)))
+}
+
+/// A scorer as it is shown: with the name its endpoint has now, or with no model once that is gone.
+fn shown(db: &Connection, mut version: ScorerVersion) -> Result<ScorerVersion> {
+    let mut scorer = scorer::read(&version.serialized_scorer)?;
+    if let Some(id) = scorer::endpoint(&mut scorer).map(str::to_owned) {
+        let endpoint = endpoints::endpoint_find(db, &Key::Id(id))?;
+        scorer::set_endpoint(&mut scorer, endpoint.as_ref().map(|endpoint| endpoint.name.as_str()));
+        version.serialized_scorer = as_text(&scorer);
+    }
+    Ok(version)
+}
+
+fn all_shown(db: &Connection, versions: Vec<ScorerVersion>) -> Result<Vec<ScorerVersion>> {
+    versions.into_iter().map(|version| shown(db, version)).collect()
+}
+
+/// Notes that a scorer asks this endpoint, and no other.
+fn bind(db: &Connection, scorer: &str, name: &str, endpoint: String) -> Result<()> {
+    let now = now_ms();
+    bindings::bindings_clear(db, SCORER, scorer)?;
+    let binding = Binding {
+        endpoint_id: endpoint,
+        resource_type: SCORER.to_owned(),
+        resource_id: scorer.to_owned(),
+        display_name: Some(name.to_owned()),
+        created_at: now,
+        last_updated_at: now,
+        created_by: None,
+        last_updated_by: None,
+    };
+    bindings::binding_create(db, &binding).map(drop)
 }
 
 fn check_model(db: &Connection, id: &str, name: &str) -> Result<()> {

@@ -15,6 +15,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const COLUMNS: &str = "i.id, i.experiment_id, i.name, i.description, i.status, i.severity, i.root_causes, \
                        i.categories, i.source_run_id, i.created_by, i.created_at, i.updated_at";
+/// In how many traces an assessment names the issue.
+const TRACES: &str =
+    "(SELECT count(DISTINCT a.trace) FROM assessments a WHERE a.kind = 'issue' AND a.name = i.id)";
 
 fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
     let texts = |index| {
@@ -34,6 +37,7 @@ fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
         created_by: row.get(9)?,
         created_timestamp: row.get(10)?,
         last_updated_timestamp: row.get(11)?,
+        trace_count: row.get(12)?,
     })
 }
 
@@ -61,7 +65,8 @@ pub fn issue_create(db: &Connection, experiment: i64, issue: &Issue) -> Result<(
 }
 
 pub fn issue_get(db: &Connection, id: &str) -> Result<Issue> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM issues i WHERE i.id = ?1"))?;
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS}, NULL FROM issues i WHERE i.id = ?1"))?;
     let found = statement.query_row([id], issue).optional()?;
     found.ok_or_else(|| Error::not_found(format!("Issue with ID '{id}' not found")))
 }
@@ -80,22 +85,24 @@ pub fn issue_update(db: &Connection, id: &str, change: &IssueChange, now: i64) -
 pub struct Query {
     pub experiment: Option<i64>,
     pub filter: String,
+    pub counted: bool,
     pub limit: usize,
     pub offset: usize,
 }
 
-/// The gravest first, then the newest. One more than the limit, so that the caller sees whether
+/// The gravest first, then those of most traces if they are counted, then the newest. One more than the limit, so that the caller sees whether
 /// another page follows.
 pub fn issue_search(db: &Connection, query: &Query) -> Result<Vec<Issue>> {
     let mut sql = Sql::default();
-    sql.push(&format!("SELECT {COLUMNS} FROM issues i WHERE TRUE"));
+    let count = if query.counted { TRACES } else { "NULL" };
+    sql.push(&format!("SELECT {COLUMNS}, {count} AS traces FROM issues i WHERE TRUE"));
     if let Some(experiment) = query.experiment {
         sql.push(" AND i.experiment_id = ").bind(Bind::Int(experiment));
     }
     search::filter_issues(&query.filter, &mut sql)?;
     sql.push(
         " ORDER BY CASE i.severity WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1
-           WHEN 'not_an_issue' THEN 0 ELSE -1 END DESC, i.created_at DESC, i.id DESC",
+           WHEN 'not_an_issue' THEN 0 ELSE -1 END DESC, traces DESC, i.created_at DESC, i.id DESC",
     );
     sql.push(" LIMIT ").bind(Bind::Int(query.limit as i64 + 1));
     sql.push(" OFFSET ").bind(Bind::Int(query.offset as i64));
