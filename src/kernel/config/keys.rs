@@ -3,7 +3,7 @@
 
 use super::{
     Issue,
-    value::{Duration, LogFormat, OptionalText, Value},
+    value::{DefaultPermission, Duration, LogFormat, OptionalText, Value},
 };
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -141,6 +141,14 @@ settings! {
         level: String = "info";
         /// How a line looks: text for people, json for machines.
         format: LogFormat = "text";
+    }
+
+    /// Experiments, runs and models, as MLflow's clients see them.
+    mlflow: Mlflow {
+        /// What a member may do with the experiments and models of others, where nothing was granted:
+        /// NO_PERMISSIONS, READ, USE, EDIT or MANAGE. Viewers, editors and admins are not asked: their
+        /// role says it.
+        default_permission: DefaultPermission = "READ";
     }
 
     /// Pipelines and their tasks.
