@@ -7,6 +7,7 @@
 //! The protocol is the registry half of MLflow 3.17's REST API. Departures, all additions: a version
 //! carries the user who made it, and versions inside a model's answer list their aliases.
 
+mod graphql;
 mod model;
 mod names;
 mod routes;
@@ -17,6 +18,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tracker;
+pub mod webhooks;
 
 pub use model::{Resolved, Stage};
 pub use names::{ModelUri, Pick};
