@@ -40,8 +40,12 @@ pub fn router(service: Service) -> Router {
         .route("/model-versions/get-download-uri", get(version_download_uri))
         .route("/model-versions/set-tag", post(version_tag_set))
         .route("/model-versions/delete-tag", delete(version_tag_delete))
-        .with_state(service);
-    Router::new().nest("/api/2.0/mlflow", routes.clone()).nest("/ajax-api/2.0/mlflow", routes)
+        .with_state(service.clone());
+    Router::new()
+        .nest("/api/2.0/mlflow", routes.clone())
+        .nest("/ajax-api/2.0/mlflow", routes)
+        .merge(super::import::router(service.clone()))
+        .merge(super::gc::router(service))
 }
 
 type Registry = State<Service>;

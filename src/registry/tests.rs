@@ -11,6 +11,7 @@ use crate::{
         event::{Bus, Event},
     },
     store::{Db, Durability, migrate},
+    tracking::gc::{Claims, Report, Wanted},
 };
 use futures::{FutureExt, future::BoxFuture};
 
@@ -40,6 +41,10 @@ impl Tracker for OneRun {
 
     fn logged_by_run<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<Logged>>> {
         async { Ok(None) }.boxed()
+    }
+
+    fn collect_deleted(&self, _: Wanted, _: Claims) -> BoxFuture<'_, Result<Report>> {
+        async { Ok(Report::default()) }.boxed()
     }
 
     fn registered<'a>(&'a self, _: &'a str, _: &'a str, _: u32) -> BoxFuture<'a, Result<()>> {

@@ -22,6 +22,7 @@
 
 pub mod check;
 pub mod fields;
+pub mod import;
 pub mod model;
 mod routes;
 pub mod search;
@@ -33,4 +34,4 @@ pub mod wire;
 mod tests;
 
 pub use routes::router;
-pub use service::Service;
+pub use service::{Service, gc};

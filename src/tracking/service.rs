@@ -2,6 +2,7 @@
 //! leaves nothing.
 
 mod artifacts;
+pub mod gc;
 mod log;
 mod metrics;
 mod models;
@@ -47,7 +48,7 @@ impl Service {
         Ok(Self(Arc::new(Inner { db: stores.control.clone(), objects, bus })))
     }
 
-    fn db(&self) -> &Db {
+    pub(super) fn db(&self) -> &Db {
         &self.0.db
     }
 

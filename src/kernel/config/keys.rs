@@ -143,6 +143,13 @@ settings! {
         format: LogFormat = "text";
     }
 
+    /// Experiments, runs and logged models.
+    tracking: Tracking {
+        /// How long after their deletion runs, experiments and logged models are removed for good, files
+        /// included; 0s is never, and `crannog gc` does it on demand.
+        deleted_retention: Duration = "0s";
+    }
+
     /// Pipelines and their tasks.
     pipelines: Pipelines {
         /// A directory of pipeline files (`*.yaml`) that the server follows; empty for none.

@@ -28,6 +28,7 @@ pub fn router(service: Service) -> Router {
         .merge(run_routes())
         .merge(model_routes())
         .merge(artifact_routes())
+        .merge(super::import::router())
         .merge(info::routes());
     router.layer(DefaultBodyLimit::max(BODY_MAX)).with_state(service)
 }
