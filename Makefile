@@ -5,18 +5,19 @@ PYTHON := .venv/bin/python
 DATA ?= demo-data
 TARGET := x86_64-unknown-linux-gnu
 
-.PHONY: help test s3-tests mlflow-tests demo bench lint release clean
+.PHONY: help test s3-tests mlflow-tests demo bench bench-s3 bench-tracking lint release clean
 
 help:
-	@echo "make test      everything: formatting, cargo test, the client tests against the real binary"
-	@echo "make s3-tests  ceph/s3-tests against the S3 door; S3_TESTS=/path/to/it, K=EXPRESSION for some of them"
-	@echo "make mlflow-tests  MLflow's own REST tests; MLFLOW=/path/to/its/repository, K=EXPRESSION, PEER=1 for MLflow's server"
-	@echo "make demo      builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
-	@echo "make bench     start time, idle memory, binary size and simple rates"
-	@echo "make bench-s3  the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
-	@echo "make lint      rustfmt, clippy and the UI's types"
-	@echo "make release   the static binary, in target/$(TARGET)/release"
-	@echo "make clean     removes what the other targets made, the demo's data included"
+	@echo "make test            everything: formatting, cargo test, the client tests against the real binary"
+	@echo "make s3-tests        ceph/s3-tests against the S3 door; S3_TESTS=/path/to/it, K=EXPRESSION for some of them"
+	@echo "make mlflow-tests    MLflow's own REST tests; MLFLOW=/path/to/its/repository, K=EXPRESSION, PEER=1 for MLflow's server"
+	@echo "make demo            builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
+	@echo "make bench           start time, idle memory, binary size and simple rates"
+	@echo "make bench-s3        the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
+	@echo "make bench-tracking  the tracker beside mlflow server on SQLite, CPU by call"
+	@echo "make lint            rustfmt, clippy and the UI's types"
+	@echo "make release         the static binary, in target/$(TARGET)/release"
+	@echo "make clean           removes what the other targets made, the demo's data included"
 
 test:
 	@scripts/setup.sh tools
@@ -65,6 +66,12 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cd web && npm ci --no-audit --no-fund && npx tsc --noEmit
+
+bench-tracking:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv examples/flight-delays/requirements.txt
+	cargo build --profile demo
+	@$(PYTHON) scripts/bench_tracking.py target/demo/crannog $(PYTHON) $(BENCH)
 
 # The target is named, or the flags would reach proc-macros and build scripts too.
 release:

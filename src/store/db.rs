@@ -4,7 +4,10 @@
 //! answers after the commit, so that an answer is durable and the price of the fsync is shared.
 //! The queue is bounded: a caller finding it full is told to come again, and memory stays bounded.
 
-use super::migrate::{self, Migration};
+use super::{
+    migrate::{self, Migration},
+    percentile, regexp,
+};
 use crate::kernel::error::{Error, Result};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
@@ -164,7 +167,8 @@ fn prepare_for_use(db: &Connection) -> Result<()> {
     // Without this SQLite looks at each value bound to a statement for a better plan, and compiles the
     // statement again: measured, half the price of a look-up.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    Ok(())
+    regexp::register(db)?;
+    percentile::register(db)
 }
 
 /// The answer for one job: its own outcome if the commit held, the commit's failure otherwise. A

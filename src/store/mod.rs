@@ -7,6 +7,8 @@ pub mod blob;
 mod chunks;
 pub mod db;
 pub mod migrate;
+mod percentile;
+pub mod regexp;
 
 pub use blob::Blobs;
 pub use db::{Db, Durability};

@@ -14,10 +14,10 @@
 //! It mirrors MLflow 3.17's REST API: its routes, field names, limits, and the words of its errors,
 //! which its client raises again. Departures: infinities come back as such, not as the largest
 //! double; a filter may quote a quote by doubling it; a batch is atomic; uploads in parts and
-//! presigned URLs are declined with `NOT_IMPLEMENTED`, at which the client streams instead. Traces,
-//! assessments, evaluation datasets and webhooks are not here yet.
+//! presigned URLs are declined with `NOT_IMPLEMENTED`, at which the client streams instead. Evaluation
+//! datasets and webhooks are not here yet.
 //!
-//! Read in this order: `model`, `search`, `store`, `service`, `routes`. `wire`, `fields` and `search`
+//! Read in this order: `model`, `search`, `store`, `service`, `routes`; then `traces`, a room of its own. `wire`, `fields` and `search`
 //! also serve the registry.
 
 pub mod check;
@@ -28,6 +28,7 @@ mod routes;
 pub mod search;
 pub mod service;
 mod store;
+mod traces;
 pub mod wire;
 
 #[cfg(test)]

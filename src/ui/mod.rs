@@ -17,13 +17,16 @@ pub use headers::CONTENT_SECURITY_POLICY;
 
 /// The paths of pages. They are listed, rather than caught by a fallback, so that a mistyped API
 /// path is a 404 and never a page of HTML.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 20] = [
     "/",
     "/experiments",
     "/experiments/{id}",
     "/runs/{id}",
+    "/compare",
+    "/traces/{id}",
     "/models",
     "/models/{name}",
+    "/models/{name}/versions/{version}",
     "/pipelines",
     "/pipelines/{name}",
     "/pipeline-runs/{id}",

@@ -5,6 +5,7 @@ import { usePlace } from "./lib/router";
 import { Empty, Page } from "./parts/basics";
 import { Shell } from "./parts/shell";
 import { BucketScreen } from "./screens/bucket";
+import { CompareScreen } from "./screens/compare";
 import { DataScreen } from "./screens/data";
 import { DocsScreen } from "./screens/docs";
 import { EndpointScreen } from "./screens/endpoint";
@@ -19,11 +20,14 @@ import { PipelineScreen } from "./screens/pipeline";
 import { PipelinesScreen } from "./screens/pipelines";
 import { RunScreen } from "./screens/run";
 import { SettingsScreen } from "./screens/settings";
+import { TraceScreen } from "./screens/trace";
 
 const ROUTES: Record<string, (first: string, rest: string[]) => ComponentChild> = {
   "": () => <HomeScreen />,
   experiments: (id) => (id ? <ExperimentScreen key={id} id={id} /> : <ExperimentsScreen />),
   runs: (id) => id && <RunScreen key={id} id={id} />,
+  traces: (id) => id && <TraceScreen key={id} id={id} />,
+  compare: () => <CompareScreen />,
   models: (name) => (name ? <ModelScreen key={name} name={name} /> : <ModelsScreen />),
   pipelines: (name) => (name ? <PipelineScreen key={name} name={name} /> : <PipelinesScreen />),
   "pipeline-runs": (id) => id && <PipelineRunScreen key={id} id={id} />,

@@ -3,6 +3,7 @@ import "./style/base.css";
 import "./style/shell.css";
 import "./style/parts.css";
 import "./style/screens.css";
+import "./style/tracking.css";
 import { render } from "preact";
 import { App } from "./app";
 import { followMlflowLinks, interceptLinks } from "./lib/router";

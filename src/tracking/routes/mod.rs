@@ -3,14 +3,14 @@
 
 mod artifacts;
 mod experiments;
-mod files;
+pub(super) mod files;
 mod info;
 mod log;
 mod metrics;
 mod models;
 mod runs;
 
-use super::Service;
+use super::{Service, traces};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -29,6 +29,7 @@ pub fn router(service: Service) -> Router {
         .merge(model_routes())
         .merge(artifact_routes())
         .merge(super::import::router())
+        .merge(traces::router())
         .merge(info::routes());
     router.layer(DefaultBodyLimit::max(BODY_MAX)).with_state(service)
 }

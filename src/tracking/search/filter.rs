@@ -23,6 +23,8 @@ pub enum Op {
     Ge,
     Like,
     ILike,
+    /// A regular expression; traces alone know it.
+    RLike,
     In,
     NotIn,
     IsNull,
@@ -45,6 +47,7 @@ impl Op {
             Op::Ge => ">=",
             Op::Like => "LIKE",
             Op::ILike => "ILIKE",
+            Op::RLike => "RLIKE",
             Op::In => "IN",
             Op::NotIn => "NOT IN",
             Op::IsNull => "IS NULL",
@@ -167,11 +170,14 @@ impl Parser<'_> {
             [">=", ..] => (Op::Ge, 1),
             ["LIKE", ..] => (Op::Like, 1),
             ["ILIKE", ..] => (Op::ILike, 1),
+            ["RLIKE", ..] => (Op::RLike, 1),
             ["IN", ..] => (Op::In, 1),
             ["NOT", "IN", _] => (Op::NotIn, 2),
             ["IS", "NOT", "NULL"] => (Op::IsNotNull, 3),
             ["IS", "NULL", _] => (Op::IsNull, 2),
-            ["NOT", other @ ("LIKE" | "ILIKE"), _] => return Err(unknown(&format!("NOT {other}"), Op::TEXT)),
+            ["NOT", other @ ("LIKE" | "ILIKE" | "RLIKE"), _] => {
+                return Err(unknown(&format!("NOT {other}"), Op::TEXT));
+            }
             _ => match self.tokens.get(self.at) {
                 Some(Token { kind: Kind::Compare, raw }) => return Err(unknown(raw, Op::NUMERIC)),
                 _ => return Ok(None),
@@ -251,7 +257,7 @@ fn is_word(token: &Token, word: &str) -> bool {
 }
 
 fn is_keyword(raw: &str) -> bool {
-    ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE"]
+    ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "RLIKE"]
         .iter()
         .any(|word| raw.eq_ignore_ascii_case(word))
 }

@@ -75,6 +75,7 @@ impl Sql {
         let (sign, bound) = match (op, bound) {
             (Op::Like, Bind::Text(pattern)) => (" GLOB ", Bind::Text(glob(&pattern))),
             (Op::ILike, bound) => (" LIKE ", bound),
+            (Op::RLike, bound) => (" REGEXP ", bound),
             (Op::Eq, bound) => (" = ", bound),
             (Op::Ne, bound) => (" <> ", bound),
             (Op::Lt, bound) => (" < ", bound),

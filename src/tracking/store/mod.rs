@@ -29,7 +29,11 @@ impl ToSql for Bind {
 }
 
 /// All rows of a compiled query.
-fn rows<T>(db: &Connection, sql: &Sql, map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+pub(super) fn rows<T>(
+    db: &Connection,
+    sql: &Sql,
+    map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
     let mut statement = db.prepare_cached(&sql.text)?;
     let found = statement.query_map(params_from_iter(&sql.binds), map)?;
     Ok(found.collect::<rusqlite::Result<_>>()?)

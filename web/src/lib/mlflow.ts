@@ -70,19 +70,26 @@ export const runDelete = (id: string) => post("runs/delete", { run_id: id });
 export const runRestore = (id: string) => post("runs/restore", { run_id: id });
 export const runRename = (id: string, run_name: string) => post("runs/update", { run_id: id, run_name });
 export const runTag = (id: string, key: string, value: string) => post("runs/set-tag", { run_id: id, key, value });
+export const runTagDelete = (id: string, key: string) => post("runs/delete-tag", { run_id: id, key });
 
-/** The whole history of one metric, all pages; stops at 50,000 points, which is more than a chart shows. */
-export async function history(runId: string, key: string) {
-  const points: Metric[] = [];
-  let token: string | undefined;
-  do {
-    const answer = await get<{ metrics?: Metric[]; next_page_token?: string }>("metrics/get-history", {
-      run_id: runId, metric_key: key, max_results: 25000, page_token: token,
-    });
-    points.push(...(answer.metrics ?? []));
-    token = answer.next_page_token || undefined;
-  } while (token && points.length < 50_000);
-  return points;
+/** Points of one curve that are asked for; a chart has no room for more. */
+const SAMPLES = 2_000;
+/** Runs that one question about histories may name. */
+const RUNS_AT_ONCE = 100;
+
+/** The histories of one metric in several runs, thinned by the server where they are long. */
+export async function sampled(runIds: string[], key: string) {
+  const found = new Map<string, Metric[]>();
+  for (let at = 0; at < runIds.length; at += RUNS_AT_ONCE) {
+    const query = new URLSearchParams([...runIds.slice(at, at + RUNS_AT_ONCE).map((id) => ["run_ids", id]), ["metric_key", key], ["max_results", String(SAMPLES)]]);
+    const { metrics = [] } = await ask<{ metrics?: (Metric & { run_id: string })[] }>(`${API}/metrics/get-history-bulk-interval?${query}`);
+    for (const point of metrics) {
+      const known = found.get(point.run_id);
+      if (known) known.push(point);
+      else found.set(point.run_id, [point]);
+    }
+  }
+  return found;
 }
 
 export async function artifacts(runId: string, path: string) {

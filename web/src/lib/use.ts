@@ -11,9 +11,10 @@ export interface Loaded<T> {
 
 /**
  * Calls `load` whenever `deps` change, and every `every` ms while the page is visible.
- * An answer that is older than the latest question is dropped.
+ * An answer that is older than the latest question is dropped. While all of `keep` stays the same, old data
+ * stays on screen although `deps` changed: for a new state of the same thing.
  */
-export function useLoad<T>(load: () => Promise<T>, deps: readonly unknown[], every?: number | ((data: T | undefined) => number | undefined)): Loaded<T> {
+export function useLoad<T>(load: () => Promise<T>, deps: readonly unknown[], every?: number | ((data: T | undefined) => number | undefined), keep: readonly unknown[] = deps): Loaded<T> {
   const [state, setState] = useState<{ data?: T; error?: Failure; loading: boolean }>({ loading: true });
   const latest = useRef(0);
   const loader = useRef(load);
@@ -27,8 +28,11 @@ export function useLoad<T>(load: () => Promise<T>, deps: readonly unknown[], eve
     );
   }, []);
 
+  const kept = useRef(keep);
   useEffect(() => {
-    setState({ loading: true });
+    const same = kept.current.every((value, i) => Object.is(value, keep[i]));
+    kept.current = keep;
+    setState((old) => (same && keep !== deps ? { ...old, loading: true } : { loading: true }));
     reload();
     return () => void latest.current++;
   }, deps);

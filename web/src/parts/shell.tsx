@@ -10,11 +10,11 @@ import { Problem } from "./basics";
 import { Brand, Icon, type IconName } from "./icon";
 import { Help, Palette } from "./palette";
 
-const NAV: { href: string; label: string; icon: IconName; also?: string }[] = [
+const NAV: { href: string; label: string; icon: IconName; also?: string[] }[] = [
   { href: "/", label: "Home", icon: "home" },
-  { href: "/experiments", label: "Experiments", icon: "flask", also: "/runs" },
+  { href: "/experiments", label: "Experiments", icon: "flask", also: ["/runs", "/compare", "/traces"] },
   { href: "/models", label: "Models", icon: "cube" },
-  { href: "/pipelines", label: "Pipelines", icon: "flow", also: "/pipeline-runs" },
+  { href: "/pipelines", label: "Pipelines", icon: "flow", also: ["/pipeline-runs"] },
   { href: "/endpoints", label: "Endpoints", icon: "bolt" },
   { href: "/data", label: "Data", icon: "data" },
 ];
@@ -33,7 +33,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
   useKeys(setOpen);
   useEffect(() => setOpen(undefined), [path]);
   const item = ({ href, label, icon, also }: (typeof NAV)[number]) => (
-    <a key={href} href={href} aria-current={under(path, href) || (also && under(path, also)) ? "page" : undefined}><Icon name={icon} />{label}</a>
+    <a key={href} href={href} aria-current={under(path, href) || also?.some((one) => under(path, one)) ? "page" : undefined}><Icon name={icon} />{label}</a>
   );
   return (
     <Session.Provider value={me.data}>

@@ -16,6 +16,11 @@ const STATES: Record<string, [word: string, tone: Tone, icon: IconName]> = {
   LOGGED_MODEL_READY: ["Ready", "ok", "check"],
   LOGGED_MODEL_PENDING: ["Pending", "wait", "clock"],
   LOGGED_MODEL_UPLOAD_FAILED: ["Upload failed", "bad", "cross"],
+  // Traces and their spans
+  OK: ["OK", "ok", "check"],
+  ERROR: ["Error", "bad", "cross"],
+  IN_PROGRESS: ["Running", "busy", "arc"],
+  STATE_UNSPECIFIED: ["Unknown", "off", "dot"],
   // Pipelines
   queued: ["Queued", "wait", "clock"],
   waiting: ["Waiting", "wait", "clock"],

@@ -1,6 +1,6 @@
 // The one table: real links in rows, j/k to move, Enter to open, sort by its heads.
-import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import type { ComponentChildren, RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { go } from "../lib/router";
 import { Icon } from "./icon";
 
@@ -11,6 +11,8 @@ export interface Column<T> {
   class?: string;
   /** What to sort by; absent where the server cannot. */
   sort?: string;
+  /** In a tall table, whose columns do not fit themselves to their rows. */
+  width?: number;
 }
 
 interface Props<T> {
@@ -18,20 +20,29 @@ interface Props<T> {
   columns: Column<T>[];
   rows: T[];
   rowKey: (row: T) => string;
-  href?: (row: T) => string;
+  href?: (row: T) => string | undefined;
   sort?: string;
   onSort?: (sort: string) => void;
   /** The row that is on show beside the table. */
   current?: (row: T) => boolean;
+  /** For lists without end: only the rows in sight are rendered, and `onEnd` is called before they run out. */
+  tall?: { onEnd: () => void; stale?: boolean };
 }
 
-export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, current }: Props<T>) {
-  const body = useRef<HTMLTableSectionElement>(null);
-  useRowKeys(body);
+/** How high a row of a tall table is; the stylesheet says the same. */
+const ROW = 38;
+
+export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, current, tall }: Props<T>) {
+  const box = useRef<HTMLDivElement>(null);
+  const [from, to] = useSight(box, rows.length, tall);
+  const marked = useRowKeys(box, rows, rowKey, href, tall !== undefined);
   const [by, way] = (sort ?? "").split(/ (?=ASC|DESC)/);
+  const shown = tall ? rows.slice(from, to) : rows;
+  const gap = (rowsBefore: number) => rowsBefore > 0 && <tr class="gap" aria-hidden="true"><td colSpan={columns.length} style={{ height: `${rowsBefore * ROW}px` }} /></tr>;
   return (
-    <div class="table-wrap" tabIndex={0} role="region" aria-label={label}>
-      <table>
+    <div ref={box} class={`table-wrap ${tall ? "tall" : ""} ${tall?.stale ? "stale" : ""}`} tabIndex={0} role="region" aria-label={label} aria-busy={tall?.stale}>
+      <table aria-rowcount={tall ? rows.length + 1 : undefined}>
+        {tall && <colgroup>{columns.map((column) => <col key={column.id} style={{ width: `${column.width ?? 120}px` }} />)}</colgroup>}
         <thead>
           <tr>
             {columns.map((column) => {
@@ -39,19 +50,21 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, cur
               return (
                 <th key={column.id} class={column.class} scope="col" aria-sort={active ? (way === "ASC" ? "ascending" : "descending") : undefined}>
                   {column.sort && onSort
-                    ? <button type="button" onClick={() => onSort(`${column.sort} ${active && way === "DESC" ? "ASC" : "DESC"}`)}>{column.head}<span class={`sort ${active ? "on" : ""} ${way === "ASC" ? "asc" : ""}`}><Icon name="chevron" size={10} /></span></button>
+                    ? <button type="button" title={typeof column.head === "string" ? column.head : undefined} onClick={() => onSort(`${column.sort} ${active && way === "DESC" ? "ASC" : "DESC"}`)}><span class="cut">{column.head}</span><span class={`sort ${active ? "on" : ""} ${way === "ASC" ? "asc" : ""}`}><Icon name="chevron" size={10} /></span></button>
                     : column.head}
                 </th>
               );
             })}
           </tr>
         </thead>
-        <tbody ref={body}>
-          {rows.map((row) => (
-            <tr key={rowKey(row)} data-href={href?.(row)} aria-current={current?.(row) ? "true" : undefined}>
+        <tbody>
+          {tall && gap(from)}
+          {shown.map((row, i) => (
+            <tr key={rowKey(row)} class={marked === rowKey(row) ? "marked" : undefined} data-href={href?.(row)} aria-rowindex={tall ? from + i + 2 : undefined} aria-current={current?.(row) ? "true" : undefined}>
               {columns.map((column) => <td key={column.id} class={column.class}>{column.cell(row)}</td>)}
             </tr>
           ))}
+          {tall && gap(rows.length - to)}
         </tbody>
       </table>
     </div>
@@ -61,28 +74,68 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, cur
 const typing = (target: EventTarget | null) => target instanceof Element && target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]") !== null;
 
 /** j and k move a mark over the rows of the first table on the page; Enter or o opens the marked one, x selects it. */
-function useRowKeys(body: { current: HTMLTableSectionElement | null }) {
+function useRowKeys<T>(box: RefObject<HTMLDivElement | null>, rows: T[], rowKey: (row: T) => string, href: Props<T>["href"], tall: boolean): string | undefined {
+  const [mark, setMark] = useState<string>();
+  const now = useRef({ rows, mark, href });
+  now.current = { rows, mark, href };
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
-      if (document.querySelector("tbody") !== body.current || !body.current) return;
-      const rows = [...body.current.querySelectorAll<HTMLTableRowElement>("tr[data-href]")];
-      const at = rows.findIndex((row) => row.classList.contains("marked"));
+      const { rows, mark, href } = now.current;
+      if (!box.current || !href || document.querySelector(".table-wrap") !== box.current) return;
+      const at = rows.findIndex((row) => rowKey(row) === mark);
       if (event.key === "j" || event.key === "k") {
-        const next = rows[Math.min(rows.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)))];
-        rows[at]?.classList.remove("marked");
-        next?.classList.add("marked");
-        next?.scrollIntoView({ block: "nearest" });
+        const next = Math.min(rows.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)));
+        const row = rows[next];
+        setMark(row === undefined ? undefined : rowKey(row));
+        if (tall) intoSight(box.current, next);
+        else box.current.querySelectorAll("tbody tr")[next]?.scrollIntoView({ block: "nearest" });
       } else if (event.key === "x" && at >= 0) {
-        rows[at]?.querySelector<HTMLInputElement>("input[type=checkbox]")?.click();
+        box.current.querySelector<HTMLInputElement>("tr.marked input[type=checkbox]")?.click();
       } else if ((event.key === "Enter" || event.key === "o") && at >= 0 && !(event.target instanceof HTMLAnchorElement || event.target instanceof HTMLButtonElement)) {
-        const href = rows[at]?.dataset.href;
-        if (href) go(href);
+        const row = rows[at];
+        const to = row === undefined ? undefined : href(row);
+        if (to) go(to);
       }
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, []);
+  return mark;
+}
+
+function intoSight(box: HTMLElement, index: number) {
+  const head = box.querySelector("thead")?.clientHeight ?? 0;
+  const [top, bottom] = [index * ROW, (index + 1) * ROW + head];
+  if (box.scrollTop > top) box.scrollTop = top;
+  else if (box.scrollTop + box.clientHeight < bottom) box.scrollTop = bottom - box.clientHeight;
+}
+
+/** Rows rendered beyond what is in sight, and rows left when more are asked for. */
+const MARGIN = 12;
+const REST = 120;
+
+/** From which row to which a tall table is rendered; it moves in steps, so that most scrolling renders nothing. */
+function useSight(box: RefObject<HTMLDivElement | null>, count: number, tall: Props<unknown>["tall"]): [number, number] {
+  const [sight, setSight] = useState<[number, number]>([0, 60]);
+  const onEnd = useRef(tall?.onEnd);
+  onEnd.current = tall?.onEnd;
+  useEffect(() => {
+    const host = box.current;
+    if (!host || !tall) return;
+    const look = () => {
+      const first = Math.max(0, Math.floor(host.scrollTop / ROW / MARGIN - 1) * MARGIN);
+      const last = Math.ceil((host.scrollTop + host.clientHeight) / ROW / MARGIN + 1) * MARGIN;
+      setSight((old) => (old[0] === first && old[1] === last ? old : [first, last]));
+      if (last > count - REST) onEnd.current?.();
+    };
+    const watch = new ResizeObserver(look);
+    watch.observe(host);
+    host.addEventListener("scroll", look, { passive: true });
+    return () => { watch.disconnect(); host.removeEventListener("scroll", look); };
+  }, [count, tall !== undefined]);
+  const from = Math.min(sight[0], Math.max(0, count - MARGIN));
+  return [from, Math.min(count, Math.max(sight[1], from))];
 }
 
 /** A filter box that `/` focuses. */

@@ -1,55 +1,102 @@
-// The runs of an experiment side by side: one chart per metric, one curve per run.
+// Chosen runs side by side: what differs first, then what is equal, and their curves over each other.
 import { useMemo } from "preact/hooks";
-import { number } from "../lib/format";
+import { fieldId, headOf, knownFields, nameOf, textOf, valueOf, type Field, type Kind } from "../lib/fields";
+import { number, plural } from "../lib/format";
 import * as ml from "../lib/mlflow";
+import { path, setQuery, usePlace } from "../lib/router";
 import { useLoad } from "../lib/use";
-import { Card, Empty, Problem, Skeleton } from "../parts/basics";
-import { Chart, SERIES_COLOURS, type Series } from "../parts/chart";
-import { ChartControls, toPoints, useChartOptions } from "./metrics";
+import { Card, Empty, Page, Problem, Skeleton, Tabs, Time } from "../parts/basics";
+import { Mark } from "../parts/chart";
+import { Icon } from "../parts/icon";
+import { Status } from "../parts/status";
+import { LineCharts } from "./charts-lines";
 
-/** As many curves as there are colours to tell them apart. */
-const MOST_RUNS = SERIES_COLOURS.length;
-const MOST_METRICS = 8;
+export const MOST_COMPARED = 20;
+export const compareHref = (ids: string[]) => `/compare?runs=${ids.join(",")}`;
 
-export function CompareCharts({ runs }: { runs: ml.Run[] }) {
-  const shown = runs.slice(0, MOST_RUNS);
-  const keys = useMemo(() => [...new Set(shown.flatMap((run) => run.data.metrics?.map((m) => m.key) ?? []))].sort().slice(0, MOST_METRICS), [runs]);
-  const options = useChartOptions();
-  if (keys.length === 0) return <Empty kind="none" icon="chart" title="These runs have no metrics" />;
+export function CompareScreen() {
+  const { query } = usePlace();
+  const ids = (query.get("runs") ?? "").split(",").filter(Boolean).slice(0, MOST_COMPARED);
+  const live = (runs: ml.Run[] | undefined) => (runs?.some((run) => run.info.status === "RUNNING") ? 4_000 : undefined);
+  const loaded = useLoad(() => Promise.all(ids.map(ml.run)), [ids.join()], live);
+  const runs = loaded.data;
+  const home = runs?.[0]?.info.experiment_id;
+  const experiment = useLoad(async () => (home === undefined ? undefined : ml.experiment(home)), [home]);
+  const tab = query.get("tab") ?? "values";
+  const href = (to: string) => compareHref(ids) + (to === "values" ? "" : `&tab=${to}`);
+  return (
+    <Page title={`Compare ${plural(ids.length, "run")}`} crumbs={[{ label: "Experiments", href: "/experiments" }, ...(home === undefined ? [] : [{ label: experiment.data?.name ?? "…", href: path("experiments", home) }])]}>
+      {loaded.error && <Problem error={loaded.error} retry={loaded.reload} />}
+      {ids.length === 0 && <Card><Empty kind="start" icon="columns" title="No run to compare"><p>Tick some in an experiment, then choose Compare.</p></Empty></Card>}
+      {ids.length > 0 && <Tabs current={tab} href={href} tabs={[{ id: "values", label: "Values" }, { id: "charts", label: "Charts" }]} />}
+      {!runs && !loaded.error && <Card><Skeleton rows={8} /></Card>}
+      {runs && runs.length > 0 && (tab === "charts" ? <LineCharts runs={runs} /> : <Values runs={runs} equal={query.get("equal") !== "0"} />)}
+    </Page>
+  );
+}
+
+const SECTIONS: [Kind, string][] = [["param", "Params"], ["metric", "Metrics"], ["tag", "Tags"]];
+
+function Values({ runs, equal }: { runs: ml.Run[]; equal: boolean }) {
+  const known = useMemo(() => knownFields(runs), [runs]);
+  const differs = (field: Field) => new Set(runs.map((run) => String(valueOf(run, field)))).size > 1;
+  const split = SECTIONS.map(([kind, label]) => ({ label, unlike: known[kind].filter(differs), alike: known[kind].filter((field) => !differs(field)) }));
+  const count = split.reduce((sum, section) => sum + section.unlike.length, 0);
+  const without = (id: string) => compareHref(runs.map((run) => run.info.run_id).filter((one) => one !== id));
+  const attribute = (key: string): Field => ({ kind: "attribute", key });
   return (
     <>
-      <ChartControls options={options} />
-      <p class="muted">The first {shown.length} runs in the table's order.</p>
-      <div class="charts">{keys.map((key) => <MetricChart key={key} metric={key} runs={shown} options={options} />)}</div>
+      <div class="toolbar">
+        <span class="muted">{count === 0 ? "These runs are equal in every param, metric and tag." : `${plural(count, "difference")} first.`}</span>
+        <label class="check"><input type="checkbox" checked={equal} onChange={(event) => setQuery({ equal: event.currentTarget.checked ? null : "0" })} />Show what is equal</label>
+      </div>
+      <Card flush>
+        <div class="table-wrap compare-wrap" tabIndex={0} role="region" aria-label="Compared values">
+          <table class="compare-table">
+            <thead>
+              <tr>
+                <th scope="col" class="pin">Run</th>
+                {runs.map((run, i) => (
+                  <th key={run.info.run_id} scope="col">
+                    <span class="compare-head"><Mark at={i} /><a class="cut" href={path("runs", run.info.run_id)} title={nameOf(run)}>{nameOf(run)}</a>{runs.length > 1 && <a class="icon-btn" href={without(run.info.run_id)} aria-label={`Leave out ${nameOf(run)}`} title="Leave out"><Icon name="cross" size={12} /></a>}</span>
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              <tr><th scope="row" class="pin">Status</th>{runs.map((run) => <td key={run.info.run_id}><Status state={run.info.status} /></td>)}</tr>
+              <tr><th scope="row" class="pin">Started</th>{runs.map((run) => <td key={run.info.run_id}><Time at={run.info.start_time} /></td>)}</tr>
+              <tr><th scope="row" class="pin">Took</th>{runs.map((run) => <td key={run.info.run_id}>{textOf(run, attribute("took"))}</td>)}</tr>
+            </tbody>
+            {split.map(({ label, unlike }) => <Section key={label} label={`${label} that differ`} fields={unlike} runs={runs} />)}
+            {equal && split.map(({ label, alike }) => <Section key={label} label={`Equal ${label.toLowerCase()}`} fields={alike} runs={runs} alike />)}
+          </table>
+        </div>
+      </Card>
     </>
   );
 }
 
-function MetricChart({ metric, runs, options }: { metric: string; runs: ml.Run[]; options: ReturnType<typeof useChartOptions> }) {
-  const having = runs.filter((run) => run.data.metrics?.some((m) => m.key === metric));
-  const ids = having.map((run) => run.info.run_id).join();
-  const data = useLoad(async (): Promise<Series[]> => {
-    const histories = await Promise.all(having.map((run) => ml.history(run.info.run_id, metric)));
-    return histories.map((points, i) => ({ label: having[i]?.info.run_name ?? "", points: toPoints(points) }));
-  }, [metric, ids]);
-  const single = data.data?.every((one) => one.points.length <= 1);
+function Section({ label, fields, runs, alike }: { label: string; fields: Field[]; runs: ml.Run[]; alike?: boolean }) {
+  if (fields.length === 0) return null;
   return (
-    <Card title={metric}>
-      {data.error && <Problem error={data.error} retry={data.reload} />}
-      {!data.data && !data.error && <Skeleton rows={6} />}
-      {data.data && single && <Bars series={data.data} />}
-      {data.data && !single && <Chart series={data.data} x={options.x} log={options.log} smoothing={options.smoothing} label={`${metric} of ${having.length} runs`} />}
-    </Card>
+    <tbody class={alike ? "alike" : "unlike"}>
+      <tr class="section"><th scope="rowgroup" colSpan={runs.length + 1}>{label}<span class="count">{number(fields.length)}</span></th></tr>
+      {fields.map((field) => (
+        <tr key={fieldId(field)}>
+          <th scope="row" class="pin"><span class="cut" title={headOf(field)}>{headOf(field)}</span></th>
+          {field.kind === "metric" ? <Numbers runs={runs} field={field} /> : runs.map((run) => <td key={run.info.run_id} class="param" title={String(valueOf(run, field) ?? "")}>{textOf(run, field)}</td>)}
+        </tr>
+      ))}
+    </tbody>
   );
 }
 
-/** Metrics logged once have no curve; their values side by side say more. */
-function Bars({ series }: { series: Series[] }) {
-  const values = series.map((one) => one.points[0]?.value ?? NaN);
-  const most = Math.max(...values.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)), Number.MIN_VALUE);
-  return (
-    <ul class="bars compare">
-      {series.map((one, i) => <li key={i}><span class="cut" title={one.label}>{one.label}</span><span class="bar"><i style={{ width: `${(100 * Math.abs(values[i] ?? 0)) / most || 0}%`, background: `var(${SERIES_COLOURS[i % SERIES_COLOURS.length]})` }} /></span><b>{number(values[i])}</b></li>)}
-    </ul>
-  );
+/** The metric of each run with a bar from the least to the greatest among them. */
+function Numbers({ runs, field }: { runs: ml.Run[]; field: Field }) {
+  const values = runs.map((run) => { const value = valueOf(run, field); return value === undefined ? NaN : Number(value); });
+  const finite = values.filter(Number.isFinite);
+  const [least, most] = [Math.min(...finite), Math.max(...finite)];
+  const share = (value: number) => (Number.isFinite(value) && most > least ? (value - least) / (most - least) : 0);
+  return <>{runs.map((run, i) => <td key={run.info.run_id} class="metric" title={String(valueOf(run, field) ?? "")}>{textOf(run, field)}{most > least && <span class="share-bar" aria-hidden="true"><i style={{ width: `${share(values[i] ?? NaN) * 100}%` }} /></span>}</td>)}</>;
 }

@@ -29,18 +29,18 @@ export function ChartControls({ options }: { options: ReturnType<typeof useChart
   );
 }
 
-export function MetricCharts({ runId, metrics, live }: { runId: string; metrics: Metric[]; live: boolean }) {
+export function MetricCharts({ runId, metrics }: { runId: string; metrics: Metric[] }) {
   const options = useChartOptions();
   return (
     <>
       <ChartControls options={options} />
-      <div class="charts">{metrics.map((metric) => <One key={metric.key} runId={runId} metric={metric} live={live} options={options} />)}</div>
+      <div class="charts">{metrics.map((metric) => <One key={metric.key} runId={runId} metric={metric} options={options} />)}</div>
     </>
   );
 }
 
-function One({ runId, metric, live, options }: { runId: string; metric: Metric; live: boolean; options: ReturnType<typeof useChartOptions> }) {
-  const data = useLoad(async () => [{ label: metric.key, points: toPoints(await ml.history(runId, metric.key)) }], [runId, metric.key, live ? metric.timestamp : 0]);
+function One({ runId, metric, options }: { runId: string; metric: Metric; options: ReturnType<typeof useChartOptions> }) {
+  const data = useLoad(async () => [{ label: metric.key, points: toPoints((await ml.sampled([runId], metric.key)).get(runId) ?? []) }], [runId, metric.key, `${metric.timestamp} ${metric.step}`], undefined, [runId, metric.key]);
   const points = data.data?.[0]?.points ?? [];
   return (
     <Card title={metric.key} actions={<b class="figure">{number(metric.value)}</b>}>

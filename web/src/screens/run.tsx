@@ -46,7 +46,7 @@ export function RunScreen({ id }: { id: string }) {
         tabs={[{ id: "overview", label: "Overview" }, { id: "metrics", label: "Metrics", count: metrics.length }, { id: "artifacts", label: "Artifacts" }, { id: "models", label: "Models" }]}
       />
       {tab === "overview" && <Overview run={run} metrics={metrics} note={edit ? () => setDialog("note") : undefined} />}
-      {tab === "metrics" && (metrics.length ? <MetricCharts runId={id} metrics={metrics} live={info.status === "RUNNING"} /> : <Card><Empty kind="start" icon="chart" title="This run has no metrics"><p><code>mlflow.log_metric("loss", 0.3, step=1)</code> draws a curve here.</p></Empty></Card>)}
+      {tab === "metrics" && (metrics.length ? <MetricCharts runId={id} metrics={metrics} /> : <Card><Empty kind="start" icon="chart" title="This run has no metrics"><p><code>mlflow.log_metric("loss", 0.3, step=1)</code> draws a curve here.</p></Empty></Card>)}
       {tab === "artifacts" && <Artifacts runId={id} uri={info.artifact_uri ?? ""} path={query.get("path") ?? ""} />}
       {tab === "models" && <Models run={run} />}
       {dialog === "rename" && <Edit title="Rename the run" label="Name" value={name} close={close} after={loaded.reload} save={(value) => ml.runRename(id, value)} />}

@@ -1,0 +1,232 @@
+//! Traces with their tags and metadata, what they are linked to, and the search over them.
+
+use super::assessments;
+use crate::{
+    kernel::error::{Error, Result},
+    tracking::{
+        search::sql::{Bind, Sql},
+        store::rows,
+        traces::{
+            keys,
+            model::{Batch, Pairs, TraceInfo},
+            search,
+        },
+    },
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+const COLUMNS: &str = "t.tid, t.id, t.experiment_id, t.started_at, t.duration, t.state, \
+                       t.client_request_id, t.request_preview, t.response_preview";
+
+fn info(row: &Row<'_>) -> rusqlite::Result<TraceInfo> {
+    Ok(TraceInfo {
+        tid: row.get(0)?,
+        id: row.get(1)?,
+        experiment_id: row.get(2)?,
+        started_at: row.get(3)?,
+        duration: row.get(4)?,
+        state: row.get(5)?,
+        client_request_id: row.get(6)?,
+        request_preview: row.get(7)?,
+        response_preview: row.get(8)?,
+        ..TraceInfo::default()
+    })
+}
+
+/// The row's number of a trace, if there is such a trace.
+pub fn trace_tid(db: &Connection, id: &str) -> Result<Option<i64>> {
+    let mut statement = db.prepare_cached("SELECT tid FROM traces WHERE id = ?1")?;
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+}
+
+pub fn trace_find(db: &Connection, id: &str) -> Result<Option<TraceInfo>> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM traces t WHERE t.id = ?1"))?;
+    let Some(mut found) = statement.query_row([id], info).optional()? else { return Ok(None) };
+    fill(db, &mut found)?;
+    Ok(Some(found))
+}
+
+pub fn trace_get(db: &Connection, id: &str) -> Result<TraceInfo> {
+    trace_find(db, id)?.ok_or_else(|| missing(id))
+}
+
+pub fn missing(id: &str) -> Error {
+    Error::not_found(format!("Trace with ID '{id}' not found."))
+}
+
+fn fill(db: &Connection, info: &mut TraceInfo) -> Result<()> {
+    info.tags = pairs(db, "SELECT key, value FROM trace_tags WHERE trace = ?1 ORDER BY key", info.tid)?;
+    info.metadata =
+        pairs(db, "SELECT key, value FROM trace_metadata WHERE trace = ?1 ORDER BY key", info.tid)?;
+    info.assessments = assessments::of_trace(db, info.tid, &info.id)?;
+    Ok(())
+}
+
+fn pairs(db: &Connection, sql: &str, tid: i64) -> Result<Pairs> {
+    let mut statement = db.prepare_cached(sql)?;
+    let found = statement.query_map([tid], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Adds a trace, or overwrites what is known of one with what its maker says. Answers its number.
+pub fn trace_put(db: &Connection, info: &TraceInfo) -> Result<i64> {
+    Ok(db
+        .prepare_cached(
+            "INSERT INTO traces (id, experiment_id, started_at, duration, state, client_request_id,
+                                 request_preview, response_preview)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (id) DO UPDATE SET
+                 experiment_id = excluded.experiment_id, started_at = excluded.started_at,
+                 duration = excluded.duration, state = excluded.state,
+                 client_request_id = excluded.client_request_id,
+                 request_preview = coalesce(excluded.request_preview, request_preview),
+                 response_preview = coalesce(excluded.response_preview, response_preview)
+             RETURNING tid",
+        )?
+        .query_row(
+            params![
+                info.id,
+                info.experiment_id,
+                info.started_at,
+                info.duration,
+                info.state,
+                info.client_request_id,
+                info.request_preview,
+                info.response_preview
+            ],
+            |row| row.get(0),
+        )?)
+}
+
+/// Marks a trace of the second version as ended.
+pub fn trace_end(db: &Connection, tid: i64, ended_at: i64, state: &str) -> Result<()> {
+    db.prepare_cached("UPDATE traces SET duration = ?2 - started_at, state = ?3 WHERE tid = ?1")?
+        .execute(params![tid, ended_at, state])?;
+    Ok(())
+}
+
+/// Takes into a trace what a batch of its spans shows. Times its maker has settled stay.
+pub fn trace_widen(db: &Connection, tid: i64, batch: &Batch, settled: bool) -> Result<()> {
+    if !settled {
+        // What is on the right of an assignment is the row as it was before all of them.
+        db.prepare_cached(
+            "UPDATE traces SET started_at = min(started_at, ?2),
+                 duration = CASE WHEN ?3 IS NULL THEN duration
+                     ELSE max(coalesce(started_at + duration, ?3), ?3) - min(started_at, ?2) END
+             WHERE tid = ?1",
+        )?
+        .execute(params![tid, batch.started_at, batch.ended_at])?;
+    }
+    db.prepare_cached(
+        "UPDATE traces SET
+             state = CASE WHEN state IN ('IN_PROGRESS', 'STATE_UNSPECIFIED') THEN coalesce(?2, state)
+                     ELSE state END,
+             request_preview = coalesce(request_preview, ?3),
+             response_preview = coalesce(response_preview, ?4)
+         WHERE tid = ?1",
+    )?
+    .execute(params![tid, batch.state, batch.request_preview, batch.response_preview])?;
+    Ok(())
+}
+
+pub fn tag_set(db: &Connection, tid: i64, key: &str, value: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO trace_tags (trace, key, value) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET value = excluded.value",
+    )?
+    .execute(params![tid, key, value])?;
+    Ok(())
+}
+
+/// Whether there was such a tag.
+pub fn tag_delete(db: &Connection, tid: i64, key: &str) -> Result<bool> {
+    let gone = db
+        .prepare_cached("DELETE FROM trace_tags WHERE trace = ?1 AND key = ?2")?
+        .execute(params![tid, key])?;
+    Ok(gone > 0)
+}
+
+pub fn metadata_set(db: &Connection, tid: i64, key: &str, value: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO trace_metadata (trace, key, value) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET value = excluded.value",
+    )?
+    .execute(params![tid, key, value])?;
+    Ok(())
+}
+
+/// Sets it only where nothing is set.
+pub fn metadata_fill(db: &Connection, tid: i64, key: &str, value: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO trace_metadata (trace, key, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![tid, key, value])?;
+    Ok(())
+}
+
+pub fn metadata_has(db: &Connection, tid: i64, key: &str) -> Result<bool> {
+    let mut statement = db.prepare_cached("SELECT 1 FROM trace_metadata WHERE trace = ?1 AND key = ?2")?;
+    Ok(statement.exists(params![tid, key])?)
+}
+
+pub fn is_settled(db: &Connection, tid: i64) -> Result<bool> {
+    metadata_has(db, tid, keys::FINALIZED)
+}
+
+/// Links a trace to a run (`run`) or to a version of a prompt (`prompt`).
+pub fn link(db: &Connection, tid: i64, kind: &str, target: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO trace_links (trace, kind, target) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![tid, kind, target])?;
+    Ok(())
+}
+
+/// Which traces of an experiment go: those named, or the oldest up to a moment.
+pub enum Doomed {
+    Named(Vec<String>),
+    Until { moment: i64, most: Option<i64> },
+}
+
+/// Deletes traces with all that hangs on them, and answers how many.
+pub fn traces_delete(db: &Connection, experiment: i64, doomed: &Doomed) -> Result<usize> {
+    let mut sql = Sql::default();
+    sql.push("DELETE FROM traces WHERE tid IN (SELECT tid FROM traces WHERE experiment_id = ");
+    sql.bind(Bind::Int(experiment));
+    match doomed {
+        Doomed::Named(ids) => {
+            sql.push(" AND id IN ").list(ids.iter().cloned().map(Bind::Text));
+        }
+        Doomed::Until { moment, most } => {
+            sql.push(" AND started_at <= ").bind(Bind::Int(*moment)).push(" ORDER BY started_at, id");
+            if let Some(most) = most {
+                sql.push(" LIMIT ").bind(Bind::Int(*most));
+            }
+        }
+    }
+    sql.push(")");
+    Ok(db.execute(&sql.text, rusqlite::params_from_iter(&sql.binds))?)
+}
+
+/// What a search over traces asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    pub experiments: Vec<i64>,
+    pub filter: String,
+    pub order_by: Vec<String>,
+    pub limit: usize,
+    pub offset: usize,
+}
+
+pub fn trace_search(db: &Connection, query: &Query) -> Result<Vec<TraceInfo>> {
+    let (joins, order) = search::compile_order(&query.order_by)?;
+    let mut sql = Sql::default();
+    sql.push(&format!("SELECT {COLUMNS} FROM traces t")).append(joins).push(" WHERE ");
+    sql.append(search::scope("t", &query.experiments));
+    search::compile_filter(&query.filter, &query.experiments, &mut sql)?;
+    sql.push(" ORDER BY ").append(order).push(" LIMIT ").bind(Bind::Int(query.limit as i64));
+    sql.push(" OFFSET ").bind(Bind::Int(query.offset as i64));
+    let mut found = rows(db, &sql, info)?;
+    found.iter_mut().try_for_each(|trace| fill(db, trace))?;
+    Ok(found)
+}
