@@ -7,10 +7,6 @@ use crate::{
 };
 use serde_json::json;
 
-/// Remove deleted runs, experiments and logged models for good, with their files.
-///
-/// Deleting marks; this removes, and cannot be undone. Without ids, everything deleted goes. What a
-/// registered model version still needs is kept, and said. Blobs leave the disk within about an hour.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Only what was deleted at least this long ago: 30d, 12h, 45m

@@ -89,6 +89,9 @@ enum Command {
     #[command(subcommand)]
     Export(migrate::Export),
     /// Remove deleted runs, experiments and logged models for good, with their files
+    ///
+    /// Deleting marks; this removes, and cannot be undone. Without ids, everything deleted goes. What a
+    /// registered model version still needs is kept, and said.
     Gc(gc::Arguments),
     /// Show or check the configuration
     #[command(subcommand)]

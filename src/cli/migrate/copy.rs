@@ -143,8 +143,20 @@ impl Copy<'_> {
         self.alike("logged models", same, || format!("logged model {}", record.model.info.model_id));
     }
 
-    /// Copies what is missing of an owner's files, then compares the lists.
+    /// Files that cannot be read are a difference, and no reason to leave the other runs behind.
     async fn files(&mut self, from: Owner, uri: String, stay: bool) -> Result<(), Failure> {
+        let id = from.id.clone();
+        match self.files_copy(from, uri, stay).await {
+            Err(failure) if matches!(failure.code, Code::Failed | Code::NotFound) => {
+                self.report.differs(format!("the files of {id}: {}", failure.message));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Copies what is missing of an owner's files, then compares the lists.
+    async fn files_copy(&mut self, from: Owner, uri: String, stay: bool) -> Result<(), Failure> {
         self.moved.insert(from.artifact_uri.clone(), uri.clone());
         if stay {
             let Owner { id, artifact_uri, .. } = from;

@@ -20,7 +20,10 @@ use crate::{
 use futures::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Mutex, sync::PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::io::AsyncWriteExt;
 
 const BUCKET: &str = "mlflow";
@@ -157,16 +160,25 @@ fn first(places: Vec<Place>) -> Result<Place, Failure> {
 
 async fn upload(client: &Client, key: &str, body: Body) -> Result<(String, String), Failure> {
     use md5::{Digest, Md5};
-    let hash = std::sync::Arc::new(Mutex::new(Md5::new()));
-    let seen = std::sync::Arc::clone(&hash);
-    let body =
-        body.inspect_ok(move |bytes| seen.lock().unwrap_or_else(PoisonError::into_inner).update(bytes));
+    let seen = Arc::new(Mutex::new((Md5::new(), None)));
+    let (reads, fails) = (Arc::clone(&seen), Arc::clone(&seen));
+    let body = body
+        .inspect_ok(move |bytes| locked(&reads).0.update(bytes))
+        .inspect_err(move |error| locked(&fails).1 = Some(error.to_string()));
     let path = Key { bucket: BUCKET.into(), key: key.to_owned() }.path("objects", &[]);
     let request = client.request(Method::PUT, &path).body(reqwest::Body::wrap_stream(body));
-    let answer: Value = client.answer(request).await?;
-    let read = std::mem::take(&mut *hash.lock().unwrap_or_else(PoisonError::into_inner));
-    let stored = answer["etag"].as_str().unwrap_or_default().trim_matches('"').to_owned();
-    Ok((hex::encode(read.finalize()), stored))
+    let answer: Result<Value, Failure> = client.answer(request).await;
+    let (hash, broken) = std::mem::take(&mut *locked(&seen));
+    // A source that broke off looks like a server that went away.
+    if let Some(why) = broken {
+        return Err(Failure::failed(format!("the source broke off: {why}")));
+    }
+    let stored = answer?["etag"].as_str().unwrap_or_default().trim_matches('"').to_owned();
+    Ok((hex::encode(hash.finalize()), stored))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The file is read back: what was written is what counts.
