@@ -7,6 +7,7 @@ pub mod cli; // 8  commands
 pub mod kernel; // 0  no domain words: config, errors, ids, tasks, events, HTTP
 pub mod kubernetes; // 1  manifests and the OCI image: pure functions of config
 pub mod objects; // 3  buckets and objects: the S3 door
+pub mod permissions; // 6  what members may do with experiments and models
 pub mod pipelines; // 7  DAGs, schedules, task supervisors
 pub mod registry; // 5  registered models, versions, aliases: MLflow's registry
 pub mod serving; // 6  endpoints, the ONNX engine, inference protocols

@@ -15,7 +15,7 @@ use crate::{
         event::Bus,
         tasks::Tasks,
     },
-    objects, pipelines, registry, serving,
+    objects, permissions, pipelines, registry, serving,
     store::Stores,
     tracking, ui,
 };
@@ -30,6 +30,7 @@ pub struct House {
     objects: objects::Service,
     tracking: tracking::Service,
     registry: registry::Service,
+    permissions: permissions::Service,
     serving: serving::Service,
     pipelines: pipelines::Service,
     health: Health,
@@ -46,9 +47,12 @@ impl House {
             serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
         let pipelines = pipelines(config, stores, &health, events, &auth)?;
         objects.set_starter(Arc::new(starts::Starts(pipelines.clone())));
+        let default = config.mlflow.default_permission.0;
+        let permissions =
+            permissions::Service::new(stores.control.clone(), auth.clone(), tracking.clone(), default)?;
         watch_stores(&health, stores);
         watch_blobs(&health, &objects);
-        Ok(Self { auth, objects, tracking, registry, serving, pipelines, health })
+        Ok(Self { auth, objects, tracking, registry, permissions, serving, pipelines, health })
     }
 
     /// Brings what a crash left half-done into order, before anybody may ask.
@@ -94,13 +98,22 @@ impl House {
         Arc::new(move |headers| health.s3_url_for(headers))
     }
 
+    /// What MLflow's clients call. Members reach it through the permissions only.
+    fn mlflow_routes(&self) -> Router {
+        Router::new()
+            .merge(tracking::router(self.tracking.clone()))
+            .merge(registry::router(self.registry.clone()))
+            .merge(permissions::router(self.permissions.clone()))
+            .route_layer(middleware::from_fn_with_state(self.permissions.clone(), permissions::enforce))
+    }
+
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
             .merge(auth::router(self.auth.clone()))
             .merge(objects::router(self.objects.clone(), self.auth.clone(), self.s3_address()))
-            .merge(tracking::router(self.tracking.clone()))
-            .merge(registry::router(self.registry.clone()))
+            .merge(self.mlflow_routes())
+            .merge(permissions::own_router(self.permissions.clone()))
             .merge(serving::router(self.serving.clone()))
             .merge(pipelines::router(self.pipelines.clone()))
             .merge(ui::router())

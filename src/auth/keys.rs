@@ -1,7 +1,7 @@
 //! S3 keys: issued, looked up for every signed request, revoked; and the names of accounts.
 
 use super::{
-    model::{self, KeyInfo, NewSession, Principal, Role, S3Key, S3Session, TemporaryKey},
+    model::{self, KeyInfo, NewSession, Principal, S3Key, S3Session, TemporaryKey},
     seal,
     service::Service,
     store::{self, NewKey},
@@ -153,7 +153,7 @@ impl Service {
             Ok(names) => return Ok(names),
             Err(changes) => changes,
         };
-        let guests = self.user_list().await?.into_iter().filter(|user| user.role == Role::Guest);
+        let guests = self.user_list().await?.into_iter().filter(|user| user.role.has_own_account());
         let names: HashMap<_, _> = guests.filter_map(|user| Some((user.name, user.display_name?))).collect();
         let names = Arc::new(names);
         self.0.names.learn("", names.clone(), changes);

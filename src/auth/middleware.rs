@@ -26,8 +26,8 @@ pub async fn guard(State(service): State<Service>, mut request: Request, next: N
         return next.run(request).await;
     }
     match identify(&service, request.method(), request.headers()).await {
-        Ok(Some(who)) if who.role == Role::Guest && !open_to_guests(request.uri().path()) => {
-            Refusal(guests_only_s3(&who.user)).into_response()
+        Ok(Some(who)) if who.role < Role::Viewer && !open_to(who.role, request.uri().path()) => {
+            Refusal(closed_to(&who)).into_response()
         }
         Ok(Some(who)) => {
             request.extensions_mut().insert(who);
@@ -42,14 +42,27 @@ pub async fn guard(State(service): State<Service>, mut request: Request, next: N
     }
 }
 
-/// A guest may learn who they are, change their password and mind their own keys. The rest of the house
-/// is closed to them here, once for every room.
-fn open_to_guests(path: &str) -> bool {
-    let api = path.strip_prefix("/api/crannog/v1/");
-    api.is_some_and(|rest| rest == "me" || ["s3-keys", "users/"].iter().any(|open| rest.starts_with(open)))
+/// A guest may learn who they are, change their password and mind their own keys; a member may also
+/// hold tokens, see the pages and call MLflow's routes, where the permissions decide. The rest of the
+/// house is closed to them here, once for every room.
+fn open_to(role: Role, path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("/api/crannog/v1/") else {
+        return role == Role::Member && ["/v2", "/endpoints/"].iter().all(|shut| !path.starts_with(shut));
+    };
+    let mine = rest == "me" || ["s3-keys", "users/"].iter().any(|open| rest.starts_with(open));
+    mine || role == Role::Member && ["session", "tokens"].iter().any(|open| rest.starts_with(open))
 }
 
-/// What a guest hears everywhere else.
+/// What a guest or member hears everywhere else.
+fn closed_to(who: &Principal) -> Error {
+    if who.role == Role::Guest {
+        return guests_only_s3(&who.user);
+    }
+    let user = &who.user;
+    Error::forbidden(format!("User {user:?} is a member, who may use MLflow's API and own buckets only."))
+}
+
+/// What a guest hears.
 pub fn guests_only_s3(user: &str) -> Error {
     Error::forbidden(format!("User {user:?} is a guest, who may use the S3 door only."))
 }
@@ -133,7 +146,7 @@ fn anonymous(request: &Request<Body>) -> Response {
 
 /// Asks for a credential. A page's own fetch must not make the browser open its password dialog.
 fn unauthenticated(message: &str, headers: &HeaderMap) -> Response {
-    let mut response = Refusal(refused(message)).into_response();
+    let mut response = Refusal(refused(&format!("You are not authenticated. {message}"))).into_response();
     if !headers.contains_key("sec-fetch-mode") {
         response.headers_mut().insert(
             header::WWW_AUTHENTICATE,
@@ -162,6 +175,8 @@ impl IntoResponse for Refusal {
 
 /// A signed-in user of any role, guests included.
 pub struct Anyone(pub Principal);
+/// A signed-in user who may call MLflow's API.
+pub struct Member(pub Principal);
 /// A signed-in user of the house.
 pub struct Viewer(pub Principal);
 /// A signed-in user who may write data.
@@ -187,6 +202,7 @@ macro_rules! extracts {
     };
 }
 extracts!(Anyone, Role::Guest);
+extracts!(Member, Role::Member);
 extracts!(Viewer, Role::Viewer);
 extracts!(Editor, Role::Editor);
 extracts!(Admin, Role::Admin);

@@ -6,7 +6,6 @@
 //! keys); revoking takes effect with the next request.
 
 mod keys;
-mod known;
 mod middleware;
 mod model;
 mod pages;
@@ -18,8 +17,10 @@ mod store;
 mod tests;
 
 pub use keys::KeyWanted;
-pub use middleware::{Admin, Editor, Viewer, guard};
-pub use model::{FirstAdmin, NewSession, Principal, Role, S3Key, S3Session, TemporaryKey};
+pub use middleware::{Admin, Editor, Member, Viewer, guard};
+pub use model::{
+    FirstAdmin, NewSession, NewUser, Principal, Role, S3Key, S3Session, TemporaryKey, UserChange, UserInfo,
+};
 pub use routes::router;
 pub use seal::write_private;
 pub use service::Service;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// An S3 account of its own: owns what it makes there, and has of others what they grant it.
     Guest,
+    /// Has of MLflow what was granted, and what it makes there; at the S3 door it is as a guest.
+    Member,
     /// Reads everything.
     Viewer,
     /// Writes data: runs, models, objects, pipelines, endpoints.
@@ -18,9 +20,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether the user is an S3 account of its own, and no part of the house's.
+    pub fn has_own_account(self) -> bool {
+        self < Self::Viewer
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Guest => "guest",
+            Self::Member => "member",
             Self::Viewer => "viewer",
             Self::Editor => "editor",
             Self::Admin => "admin",
@@ -30,11 +38,13 @@ impl Role {
     pub fn parse(text: &str) -> Result<Self> {
         match text {
             "guest" => Ok(Self::Guest),
+            "member" => Ok(Self::Member),
             "viewer" => Ok(Self::Viewer),
             "editor" => Ok(Self::Editor),
             "admin" => Ok(Self::Admin),
             other => {
-                Err(Error::invalid(format!("{other:?} is not a role. Use guest, viewer, editor or admin.")))
+                let roles = "guest, member, viewer, editor or admin";
+                Err(Error::invalid(format!("{other:?} is not a role. Use {roles}.")))
             }
         }
     }
@@ -74,6 +84,9 @@ pub struct FirstAdmin {
 /// A user as the API shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct UserInfo {
+    /// MLflow's clients know users by number.
+    #[serde(skip)]
+    pub id: i64,
     pub name: String,
     pub role: Role,
     pub created_at: String,
@@ -179,12 +192,12 @@ pub fn check_user_name(name: &str) -> Result<()> {
     )))
 }
 
-/// A guest's name is the id of its account, and must not be taken for another account or its number.
+/// The name of a user with an account of its own is that account's id, and must not be taken for another account or its number.
 pub fn check_guest_name(name: &str) -> Result<()> {
     let number = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit());
     if number || ["crannog", "anonymous"].contains(&name.to_ascii_lowercase().as_str()) {
         return Err(Error::invalid(format!(
-            "{name:?} cannot be the name of a guest: it means another account."
+            "{name:?} cannot be the name of a guest or member: it means another account."
         )));
     }
     Ok(())

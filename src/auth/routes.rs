@@ -1,7 +1,7 @@
 //! Identity over HTTP: who am I, sessions, users, tokens, S3 keys.
 
 use super::{
-    Admin, KeyWanted, Principal, Role, Service, Viewer,
+    Admin, KeyWanted, Member, Principal, Role, Service,
     middleware::{self, Anyone},
     model, pages,
 };
@@ -139,7 +139,7 @@ fn whose(who: &Principal) -> Option<String> {
     (who.role < Role::Admin).then(|| who.user.clone())
 }
 
-async fn token_list(State(service): State<Service>, Viewer(who): Viewer) -> Answer<impl IntoResponse> {
+async fn token_list(State(service): State<Service>, Member(who): Member) -> Answer<impl IntoResponse> {
     Ok(Json(json!({ "tokens": service.token_list(whose(&who)).await? })))
 }
 
@@ -154,7 +154,7 @@ struct NewToken {
 
 async fn token_issue(
     State(service): State<Service>,
-    Viewer(who): Viewer,
+    Member(who): Member,
     Json(body): Json<NewToken>,
 ) -> Answer<impl IntoResponse> {
     check_label(&body.label)?;
@@ -168,7 +168,7 @@ async fn token_issue(
 
 async fn token_revoke(
     State(service): State<Service>,
-    Viewer(who): Viewer,
+    Member(who): Member,
     Path(id): Path<String>,
 ) -> Answer<StatusCode> {
     service.token_revoke(&id, whose(&who)).await?;

@@ -2,7 +2,6 @@
 
 use super::{
     keys,
-    known::Known,
     model::{self, FirstAdmin, NewUser, Principal, Role, S3Key, TokenInfo, UserChange, UserInfo},
     seal::{self, Sealer},
     store,
@@ -12,13 +11,17 @@ use crate::{
         clock::now_ms,
         error::{Error, Kind, Result},
         id,
+        known::Known,
     },
     store::{Connection, Db},
 };
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::Semaphore;
 
@@ -34,6 +37,8 @@ pub struct Service(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) db: Db,
     pub(super) sealer: Sealer,
+    /// Counts the changes, for rooms that remember what depends on users.
+    changes: AtomicU64,
     /// What stands behind an access key.
     pub(super) keys: Known<Arc<S3Key>>,
     /// The display names of accounts, all under one key.
@@ -53,6 +58,7 @@ impl Service {
         Ok(Self(Arc::new(Inner {
             db,
             sealer,
+            changes: AtomicU64::new(0),
             keys: Known::default(),
             names: Known::default(),
             verified: Mutex::default(),
@@ -198,6 +204,18 @@ impl Service {
         if gone == 0 { Err(Error::not_found(format!("There is no token {token:?}."))) } else { Ok(()) }
     }
 
+    /// How often users, tokens or keys changed: who remembers something about a user may, as long as
+    /// this stays.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Acquire)
+    }
+
+    /// A user as the list has it.
+    pub async fn user_info(&self, name: &str) -> Result<Option<UserInfo>> {
+        let name = name.to_owned();
+        self.0.db.read(move |db| store::user_info(db, &name)).await
+    }
+
     pub async fn user_list(&self) -> Result<Vec<UserInfo>> {
         self.0.db.read(store::user_list).await
     }
@@ -211,7 +229,7 @@ impl Service {
     /// Makes a user. A guest without a password has S3 keys only.
     pub async fn user_add(&self, user: NewUser) -> Result<()> {
         model::check_user_name(&user.name)?;
-        if user.role == Role::Guest {
+        if user.role.has_own_account() {
             model::check_guest_name(&user.name)?;
         }
         let password = match user.password.clone() {
@@ -242,7 +260,7 @@ impl Service {
             }
             None => None,
         };
-        if change.role == Some(Role::Guest) {
+        if change.role.is_some_and(Role::has_own_account) {
             model::check_guest_name(name)?;
         }
         let (email, shown) = names(change.email.as_deref(), change.display_name.as_deref())?;
@@ -283,6 +301,7 @@ impl Service {
         let inner = Arc::clone(&self.0);
         let write = async move {
             let outcome = inner.db.write(work).await;
+            inner.changes.fetch_add(1, Ordering::Release);
             inner.keys.forget();
             inner.names.forget();
             outcome

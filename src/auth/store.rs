@@ -22,17 +22,38 @@ pub fn user_get(db: &Connection, name: &str) -> Result<Option<(Role, String)>> {
 }
 
 pub fn user_list(db: &Connection) -> Result<Vec<UserInfo>> {
-    let mut query =
-        db.prepare_cached("SELECT name, role, created_at, email, display_name FROM users ORDER BY name")?;
-    let rows = query.query_map([], |row| {
-        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-    })?;
-    rows.map(|row| {
-        let (name, role, created_at, email, display_name) = row?;
-        let created_at = rfc3339(created_at);
-        Ok(UserInfo { name, role: Role::parse(&role)?, created_at, email, display_name })
-    })
-    .collect()
+    let mut query = db.prepare_cached(&format!("SELECT {USER_COLUMNS} FROM users ORDER BY name"))?;
+    let rows = query.query_map([], info)?;
+    rows.map(|row| row?.named()).collect()
+}
+
+pub fn user_info(db: &Connection, name: &str) -> Result<Option<UserInfo>> {
+    let sql = format!("SELECT {USER_COLUMNS} FROM users WHERE name = ?1");
+    let found = db.prepare_cached(&sql)?.query_row([name], info).optional()?;
+    found.map(InfoRow::named).transpose()
+}
+
+const USER_COLUMNS: &str = "id, name, role, created_at, email, display_name";
+
+/// A user whose role is still text.
+struct InfoRow(UserInfo, String);
+
+impl InfoRow {
+    fn named(self) -> Result<UserInfo> {
+        Ok(UserInfo { role: Role::parse(&self.1)?, ..self.0 })
+    }
+}
+
+fn info(row: &Row<'_>) -> rusqlite::Result<InfoRow> {
+    let user = UserInfo {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        role: Role::Guest,
+        created_at: rfc3339(row.get(3)?),
+        email: row.get(4)?,
+        display_name: row.get(5)?,
+    };
+    Ok(InfoRow(user, row.get(2)?))
 }
 
 /// The user with this e-mail address, which is in lower case.

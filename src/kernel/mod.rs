@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod http;
 pub mod id;
+pub mod known;
 pub mod names;
 pub mod tasks;
 pub mod telemetry;

@@ -24,4 +24,4 @@ pub use model::{Resolved, Stage};
 pub use names::{ModelUri, Pick};
 pub use routes::router;
 pub use service::Service;
-pub use source::{Logged, Tracker};
+pub use source::{Logged, RunUri, Tracker, artifact_path};

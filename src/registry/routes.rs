@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     auth,
-    tracking::wire::{Answer, Fields, pairs},
+    tracking::{
+        search::reach::Reach,
+        wire::{Answer, Fields, pairs},
+    },
 };
 use axum::{
     Json, Router,
@@ -79,10 +82,10 @@ async fn model_get(_: auth::Viewer, State(registry): Registry, fields: Fields) -
     Ok(Json(json!({ "registered_model": model_json(&model) })))
 }
 
-async fn models_search(_: auth::Viewer, State(registry): Registry, fields: Fields) -> Answer {
+async fn models_search(_: auth::Viewer, State(registry): Registry, reach: Reach, fields: Fields) -> Answer {
     let most = fields.int("max_results")?.unwrap_or(DEFAULT_MODELS);
     let (filter, token) = (fields.text_or_empty("filter")?, fields.text_or_empty("page_token")?);
-    let page = registry.models_search(filter, &fields.texts("order_by")?, most, token).await?;
+    let page = registry.models_search(&reach, filter, &fields.texts("order_by")?, most, token).await?;
     let models: Vec<_> = page.items.iter().map(model_json).collect();
     Ok(Json(with_token(json!({ "registered_models": models }), page.next)))
 }
@@ -158,10 +161,10 @@ async fn version_delete(_: auth::Editor, State(registry): Registry, fields: Fiel
     Ok(Json(json!({})))
 }
 
-async fn versions_search(_: auth::Viewer, State(registry): Registry, fields: Fields) -> Answer {
+async fn versions_search(_: auth::Viewer, State(registry): Registry, reach: Reach, fields: Fields) -> Answer {
     let most = fields.int("max_results")?.unwrap_or(DEFAULT_VERSIONS);
     let (filter, token) = (fields.text_or_empty("filter")?, fields.text_or_empty("page_token")?);
-    let page = registry.versions_search(filter, &fields.texts("order_by")?, most, token).await?;
+    let page = registry.versions_search(&reach, filter, &fields.texts("order_by")?, most, token).await?;
     let versions: Vec<_> = page.items.iter().map(version_json).collect();
     Ok(Json(with_token(json!({ "model_versions": versions }), page.next)))
 }

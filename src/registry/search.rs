@@ -1,7 +1,10 @@
 //! The registry's search grammar: `name LIKE 'a%' AND tags.team = 'ops'`, turned into SQL with bound
 //! values. It is smaller than the tracker's: no metrics or params, and only `AND` between comparisons.
 
-use crate::kernel::error::{Error, Result};
+use crate::{
+    kernel::error::{Error, Result},
+    tracking::search::reach::Reach,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// A search, ready to be put behind WHERE and ORDER BY. Only `values` carry text of the caller's.
@@ -89,6 +92,15 @@ impl Query {
             query.condition.push('1');
         }
         Ok(query)
+    }
+
+    /// Leaves out the models a caller may not see.
+    pub fn narrowed(mut self, reach: &Reach) -> Self {
+        if let Some((test, list)) = reach.test() {
+            let list = self.bind(&list);
+            self.and(&format!("m.name {test} (SELECT value FROM json_each({list}))"));
+        }
+        self
     }
 
     fn and(&mut self, sql: &str) {

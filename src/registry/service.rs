@@ -8,6 +8,7 @@ use super::{
     source::{self, Tracker},
     store,
 };
+use crate::tracking::search::reach::Reach;
 use crate::{
     kernel::{
         clock::now_ms,
@@ -115,13 +116,14 @@ impl Service {
 
     pub async fn models_search(
         &self,
+        reach: &Reach,
         filter: &str,
         order_by: &[String],
         max_results: i64,
         token: &str,
     ) -> Result<Page<RegisteredModel>> {
         let (limit, offset) = page(max_results, MOST_MODELS, token)?;
-        let query = Query::parse(Subject::Models, filter, order_by)?;
+        let query = Query::parse(Subject::Models, filter, order_by)?.narrowed(reach);
         let (items, more) = self.0.db.read(move |db| store::models_search(db, &query, limit, offset)).await?;
         Ok(Page { items, next: more.then(|| search::page_token(offset + limit)) })
     }
@@ -327,13 +329,14 @@ impl Service {
 
     pub async fn versions_search(
         &self,
+        reach: &Reach,
         filter: &str,
         order_by: &[String],
         max_results: i64,
         token: &str,
     ) -> Result<Page<ModelVersion>> {
         let (limit, offset) = page(max_results, MOST_VERSIONS, token)?;
-        let query = Query::parse(Subject::Versions, filter, order_by)?;
+        let query = Query::parse(Subject::Versions, filter, order_by)?.narrowed(reach);
         let (items, more) =
             self.0.db.read(move |db| store::versions_search(db, &query, limit, offset)).await?;
         Ok(Page { items, next: more.then(|| search::page_token(offset + limit)) })

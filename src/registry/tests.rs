@@ -11,7 +11,10 @@ use crate::{
         event::{Bus, Event},
     },
     store::{Db, Durability, migrate},
-    tracking::gc::{Claims, Report, Wanted},
+    tracking::{
+        gc::{Claims, Report, Wanted},
+        search::reach::Reach,
+    },
 };
 use futures::{FutureExt, future::BoxFuture};
 
@@ -208,13 +211,15 @@ async fn searches_filter_order_and_page() {
         ("tags.`team` LIKE '%' and tag.team != 'b'", &["Alto", "alpha"]),
         ("tags.`mlflow.prompt.is_prompt` = 'true'", &["prompt"]),
     ] {
-        let page = home.registry.models_search(filter, &[], 100, "").await.expect(filter);
+        let page = home.registry.models_search(&Reach::All, filter, &[], 100, "").await.expect(filter);
         let names: Vec<_> = page.items.iter().map(|model| model.name.as_str()).collect();
         assert_eq!(names, expected, "{filter}");
     }
-    let first = home.registry.models_search("", &["name DESC".into()], 3, "").await.expect("pages");
+    let first =
+        home.registry.models_search(&Reach::All, "", &["name DESC".into()], 3, "").await.expect("pages");
     let token = first.next.expect("more");
-    let second = home.registry.models_search("", &["name DESC".into()], 3, &token).await.expect("pages");
+    let second =
+        home.registry.models_search(&Reach::All, "", &["name DESC".into()], 3, &token).await.expect("pages");
     assert_eq!((second.items.len(), second.next), (1, None));
 }
 

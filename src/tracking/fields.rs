@@ -7,7 +7,7 @@ use crate::kernel::error::{Error, Kind, Result};
 use axum::{
     body::Bytes,
     extract::{FromRequest, Query, Request},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     response::IntoResponse,
 };
 use serde_json::{Map, Value};
@@ -64,6 +64,15 @@ fn check_content_type(method: &Method, headers: &HeaderMap) -> Result<()> {
 }
 
 impl Fields {
+    /// What a handler will read from this request, for a layer that has its body.
+    pub fn read(request: &Parts, body: &[u8]) -> Result<Self> {
+        if request.method == Method::GET && request.uri.query().is_some_and(|query| !query.is_empty()) {
+            return Self::from_query(&request.uri);
+        }
+        check_content_type(&request.method, &request.headers)?;
+        Self::from_body(body)
+    }
+
     /// Reads a JSON body; an empty one has no fields. Old clients encode their JSON twice.
     pub fn from_body(body: &[u8]) -> Result<Self> {
         if body.trim_ascii().is_empty() {

@@ -17,7 +17,7 @@ pub use runs::{CreateRun, UpdateRun};
 use super::{
     check,
     model::{DatasetSummary, Experiment, Page, Pair, Stage, View},
-    search::{self, page},
+    search::{self, page, reach::Reach},
     store::{datasets, experiments as rows},
 };
 use crate::{
@@ -148,6 +148,7 @@ impl Service {
 
     pub async fn experiment_search(
         &self,
+        reach: Reach,
         filter: &str,
         order_by: Vec<String>,
         view: View,
@@ -159,9 +160,14 @@ impl Service {
         let filter = filter.to_owned();
         let found = self
             .db()
-            .read(move |c| rows::experiment_search(c, &filter, &order_by, view, limit, offset))
+            .read(move |c| rows::experiment_search(c, &reach, &filter, &order_by, view, limit, offset))
             .await?;
         Ok(page_of(found, limit, offset))
+    }
+
+    /// The id of every experiment and where its artifacts are.
+    pub async fn experiment_places(&self) -> Result<Vec<(i64, String)>> {
+        self.db().read(rows::experiment_places).await
     }
 
     /// The datasets that runs of these experiments used.

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("objects", 3),
     ("tracking", 4),
     ("registry", 5),
+    ("permissions", 6),
     ("serving", 6),
     ("pipelines", 7),
     ("ui", 8),

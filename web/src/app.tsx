@@ -21,6 +21,7 @@ import { PipelinesScreen } from "./screens/pipelines";
 import { RunScreen } from "./screens/run";
 import { SettingsScreen } from "./screens/settings";
 import { TraceScreen } from "./screens/trace";
+import { VersionScreen } from "./screens/version";
 
 const ROUTES: Record<string, (first: string, rest: string[]) => ComponentChild> = {
   "": () => <HomeScreen />,
@@ -28,7 +29,11 @@ const ROUTES: Record<string, (first: string, rest: string[]) => ComponentChild> 
   runs: (id) => id && <RunScreen key={id} id={id} />,
   traces: (id) => id && <TraceScreen key={id} id={id} />,
   compare: () => <CompareScreen />,
-  models: (name) => (name ? <ModelScreen key={name} name={name} /> : <ModelsScreen />),
+  models: (name, rest) => {
+    if (!name) return <ModelsScreen />;
+    const version = rest[0] === "versions" ? rest[1] : undefined;
+    return version ? <VersionScreen key={`${name} ${version}`} name={name} version={version} /> : <ModelScreen key={name} name={name} />;
+  },
   pipelines: (name) => (name ? <PipelineScreen key={name} name={name} /> : <PipelinesScreen />),
   "pipeline-runs": (id) => id && <PipelineRunScreen key={id} id={id} />,
   endpoints: (name) => (name ? <EndpointScreen key={name} name={name} /> : <EndpointsScreen />),

@@ -3,7 +3,7 @@
 
 use super::{
     Issue,
-    value::{Duration, LogFormat, OptionalText, Value},
+    value::{DefaultPermission, Duration, LogFormat, OptionalText, Value},
 };
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -148,6 +148,14 @@ settings! {
         /// How long after their deletion runs, experiments and logged models are removed for good, files
         /// included; 0s is never, and `crannog gc` does it on demand.
         deleted_retention: Duration = "0s";
+    }
+
+    /// Experiments, runs and models, as MLflow's clients see them.
+    mlflow: Mlflow {
+        /// What a member may do with the experiments and models of others, where nothing was granted:
+        /// NO_PERMISSIONS, READ, USE, EDIT or MANAGE. Viewers, editors and admins are not asked: their
+        /// role says it.
+        default_permission: DefaultPermission = "READ";
     }
 
     /// Pipelines and their tasks.

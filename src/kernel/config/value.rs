@@ -136,6 +136,27 @@ impl Value for Duration {
     }
 }
 
+/// What a user may do where nothing was granted, by MLflow's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DefaultPermission(pub &'static str);
+
+impl DefaultPermission {
+    const NAMES: [&str; 5] = ["NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE"];
+}
+
+impl Value for DefaultPermission {
+    const KIND: &'static str = "NO_PERMISSIONS, READ, USE, EDIT or MANAGE";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let known = Self::NAMES.into_iter().find(|name| *name == text);
+        known.map(Self).ok_or_else(|| format!("none of {}", Self::NAMES.join(", ")))
+    }
+
+    fn show(&self) -> String {
+        self.0.into()
+    }
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

@@ -4,12 +4,12 @@
 //! name. An account also has a twelve-digit number, which ARNs and expected-owner headers may use.
 
 use super::super::model::HOUSE;
-use crate::auth::{Principal, Role};
+use crate::auth::Principal;
 use sha2::{Digest, Sha256};
 
 /// The account a user belongs to.
 pub fn account_of(principal: &Principal) -> &str {
-    if principal.role == Role::Guest { &principal.user } else { HOUSE }
+    if principal.role.has_own_account() { &principal.user } else { HOUSE }
 }
 
 /// The account's number, derived from its id, so that nothing need be kept.

@@ -296,7 +296,7 @@ impl Gatekeeper {
             let message = "The bucket's public access block refuses ACLs that grant the public anything.";
             return Err(Fault::AccessDenied(message.into()).into());
         }
-        let house = caller.filter(|caller| caller.principal.role != auth::Role::Guest);
+        let house = caller.filter(|caller| !caller.principal.role.has_own_account());
         match house {
             Some(caller) if acl.reaches_beyond(&[caller.account(), &bucket.owner]) => {
                 caller.principal.require(auth::Role::Admin)
@@ -396,7 +396,7 @@ fn denied(asked: &Asked<'_>, operation: &Operation, caller: Option<&Caller>, own
     };
     if caller.account() == owner
         && let Err(refusal) = caller.principal.require(operation.role)
-        && caller.principal.role != auth::Role::Guest
+        && !caller.principal.role.has_own_account()
     {
         return Fault::AccessDenied(refusal.message).into();
     }

@@ -1,10 +1,7 @@
 //! A request as conditions and decisions see it.
 
 use super::{decide::Caller, policy::keys};
-use crate::{
-    auth::Role,
-    kernel::clock::{now_ms, rfc3339},
-};
+use crate::kernel::clock::{now_ms, rfc3339};
 use http::{HeaderMap, Uri};
 use std::net::IpAddr;
 
@@ -123,7 +120,7 @@ impl Asked<'_> {
                 let kind = match caller {
                     None => "Anonymous",
                     Some(_) if who?.role.is_some() => "AssumedRole",
-                    Some(caller) if caller.principal.role == Role::Guest => "Account",
+                    Some(caller) if caller.principal.role.has_own_account() => "Account",
                     Some(_) => "User",
                 };
                 Some(kind.to_owned())
@@ -195,7 +192,7 @@ mod tests {
             signature: Signature::Query,
             tags: Tags::InHeader,
         };
-        let principal = Principal { user: "ann".into(), role: Role::Guest };
+        let principal = Principal { user: "ann".into(), role: crate::auth::Role::Guest };
         let caller = Caller { principal, session: None };
         let there = [("Team".to_owned(), "c".to_owned())];
         let value = |key: &str| asked.values(key, Some(&caller), Some(&there)).map(|values| values.join(","));

@@ -43,7 +43,7 @@ impl Caller {
     /// Whether the user's own rights, within their account, cover the operation. A guest is all there
     /// is of an account, and so may do all.
     pub fn covers(&self, operation: &Operation) -> bool {
-        self.principal.role == Role::Guest || self.principal.role >= operation.role
+        self.principal.role.has_own_account() || self.principal.role >= operation.role
     }
 
     pub fn session_policy(&self) -> Option<&Policy> {
@@ -184,7 +184,8 @@ fn may_list(place: &Place<'_>, question: &Question<'_>) -> bool {
 /// An owner who has locked themselves out must be able to change the policy that did it.
 fn minds_the_policy(question: &Question<'_>) -> bool {
     let top = question.caller.is_some_and(|caller| {
-        caller.session.is_none() && matches!(caller.principal.role, Role::Admin | Role::Guest)
+        caller.session.is_none()
+            && (caller.principal.role == Role::Admin || caller.principal.role.has_own_account())
     });
     top && matches!(question.action, "s3:GetBucketPolicy" | "s3:PutBucketPolicy" | "s3:DeleteBucketPolicy")
 }

@@ -6,10 +6,7 @@ use super::{
     acl::{Acl, GRANTS_MAX, Grant, Grantee, Permission},
     grants::{self, BadGrant, Named, Wanted},
 };
-use crate::{
-    auth::{self, Role},
-    kernel::error::Result,
-};
+use crate::{auth, kernel::error::Result};
 use http::HeaderMap;
 
 /// What the headers want.
@@ -68,7 +65,7 @@ async fn grantee(auth: &auth::Service, named: Named) -> Result<Grantee> {
         }
         Named::Id(id) if id == HOUSE => Ok(Grantee::Account(id)),
         Named::Id(id) => match auth.user_find(&id).await? {
-            Some(user) if user.role == Role::Guest => Ok(Grantee::Account(id)),
+            Some(user) if user.role.has_own_account() => Ok(Grantee::Account(id)),
             _ => Err(Fault::InvalidArgument("Invalid id".into()).into()),
         },
         Named::Email(email) => match auth.user_by_email(&email).await? {

@@ -136,8 +136,8 @@ async fn rights(auth: &auth::Service, caller: &Caller, arn: &str) -> Result<Opti
     let role = name.to_owned();
     let own = account.is_empty() || means(account, caller.account());
     // A role of the house: for anybody who has it, or a higher one.
-    if let Some(most) = Role::parse(name).ok().filter(|role| own && *role != Role::Guest)
-        && me.role != Role::Guest
+    if let Some(most) = Role::parse(name).ok().filter(|role| own && !role.has_own_account())
+        && !me.role.has_own_account()
     {
         let rights = Rights { acts_for: me.clone(), role, at_most: Some(most) };
         return Ok(Some(rights).filter(|_| me.role >= most));

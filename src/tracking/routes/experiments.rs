@@ -5,6 +5,7 @@ use crate::{
     tracking::{
         Service,
         model::{Experiment, Pair, Stage, View},
+        search::reach::Reach,
         wire::{Answer, Fields, MlflowError},
     },
 };
@@ -40,10 +41,12 @@ pub struct Experiments {
 pub async fn search(
     State(tracker): State<Service>,
     _: Viewer,
+    reach: Reach,
     fields: Fields,
 ) -> Result<Json<Experiments>, MlflowError> {
     let page = tracker
         .experiment_search(
+            reach,
             fields.text_or_empty("filter")?,
             fields.texts("order_by")?,
             View::from_number(fields.choice("view_type", View::CHOICES)?),

@@ -9,6 +9,7 @@ mod lexer;
 pub mod models;
 pub mod order;
 pub mod page;
+pub mod reach;
 pub mod runs;
 pub mod sql;
 

@@ -7,6 +7,7 @@ use crate::{
         model::{Experiment, Pair, Stage, View},
         search::{
             experiments,
+            reach::Reach,
             sql::{Bind, Sql},
         },
     },
@@ -71,6 +72,13 @@ fn experiment_tags(db: &Connection, id: i64) -> Result<Vec<Pair>> {
     Ok(statement.query_map([id], pair)?.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The id of every experiment and where its artifacts are, deleted ones too.
+pub fn experiment_places(db: &Connection) -> Result<Vec<(i64, String)>> {
+    let mut statement = db.prepare_cached("SELECT id, artifact_location FROM experiments")?;
+    let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Marks an experiment and all its runs.
 pub fn experiment_set_stage(db: &Connection, id: i64, stage: Stage, now: i64) -> Result<()> {
     db.prepare_cached("UPDATE experiments SET stage = ?2, updated_at = ?3 WHERE id = ?1")?
@@ -107,6 +115,7 @@ pub fn experiment_delete_tag(db: &Connection, id: i64, key: &str) -> Result<bool
 /// One more than `limit`, so that the caller sees whether another page follows.
 pub fn experiment_search(
     db: &Connection,
+    reach: &Reach,
     filter: &str,
     order_by: &[String],
     view: View,
@@ -116,6 +125,7 @@ pub fn experiment_search(
     let mut sql = Sql::default();
     sql.push(&format!("SELECT {COLUMNS} FROM experiments e WHERE e.stage IN {}", view.stages()));
     experiments::compile_filter(filter, &mut sql)?;
+    reach.narrow("CAST(e.id AS TEXT)", &mut sql);
     sql.push(" ORDER BY ").append(experiments::compile_order(order_by)?);
     sql.push(" LIMIT ").bind(Bind::Int(limit as i64 + 1)).push(" OFFSET ").bind(Bind::Int(offset as i64));
     let mut found = super::rows(db, &sql, experiment)?;

@@ -51,6 +51,8 @@ export async function experiments(filter?: string, pageToken?: string) {
 export const experiment = async (id: string) => (await get<{ experiment: Experiment }>("experiments/get", { experiment_id: id })).experiment;
 export const experimentCreate = (name: string) => post<{ experiment_id: string }>("experiments/create", { name });
 export const experimentDelete = (id: string) => post("experiments/delete", { experiment_id: id });
+export const experimentTag = (id: string, key: string, value: string) => post("experiments/set-experiment-tag", { experiment_id: id, key, value });
+export const experimentTagDelete = (id: string, key: string) => post("experiments/delete-experiment-tag", { experiment_id: id, key });
 export const experimentRename = (id: string, name: string) => post("experiments/update", { experiment_id: id, new_name: name });
 
 export interface RunQuery { ids: string[]; filter?: string; order?: string; max?: number; pageToken?: string; view?: "ACTIVE_ONLY" | "DELETED_ONLY" }
@@ -127,6 +129,7 @@ export async function versions(name: string) {
   const found = (await get<{ model_versions?: ModelVersion[] }>("model-versions/search", query)).model_versions ?? [];
   return found.sort((a, b) => Number(b.version) - Number(a.version));
 }
+export const version = async (name: string, v: string) => (await get<{ model_version: ModelVersion }>("model-versions/get", { name, version: v })).model_version;
 /** The registered versions that came from a run. */
 export async function versionsOf(runId: string) {
   return (await get<{ model_versions?: ModelVersion[] }>("model-versions/search", { filter: `run_id=${quote(runId)}`, max_results: 50 })).model_versions ?? [];

@@ -1,8 +1,12 @@
-// A DAG as SVG: tasks in columns by depth, edges as curves. Each node says its state in words.
+// A DAG as SVG: nodes in columns by depth, edges as curves. Each says its state, or what it is, in words.
 import { duration, millis } from "../lib/format";
 import { tone, word } from "./status";
 
-export interface Node { id: string; needs: string[]; state?: string; started_at?: string | null; ended_at?: string | null }
+export interface Node {
+  id: string; needs: string[]; state?: string; started_at?: string | null; ended_at?: string | null;
+  /** Where the id is not what people read, and where a node is no task: a line below its name. */
+  label?: string; note?: string;
+}
 
 const W = 152;
 const H = 46;
@@ -43,11 +47,11 @@ function place(nodes: Node[]): { placed: Placed[]; width: number; height: number
   return { placed, width: columns.length * (W + GAP_X) - GAP_X, height };
 }
 
-export function Graph({ nodes, selected, href }: { nodes: Node[]; selected?: string; href?: (id: string) => string }) {
+export function Graph({ nodes, selected, href, label = "Task graph" }: { nodes: Node[]; selected?: string; href?: (id: string) => string | undefined; label?: string }) {
   const { placed, width, height } = place(nodes);
   const at = new Map(placed.map((node) => [node.id, node]));
   return (
-    <div class="graph" tabIndex={0} role="region" aria-label="Task graph">
+    <div class="graph" tabIndex={0} role="region" aria-label={label}>
       <svg style={{ width: "100%", maxWidth: `${width + 4}px`, minWidth: `${Math.round(width * 0.8)}px` }} viewBox={`-2 -2 ${width + 4} ${height + 4}`}>
         {placed.flatMap((node) => node.needs.map((need) => {
           const from = at.get(need);
@@ -65,14 +69,16 @@ export function Graph({ nodes, selected, href }: { nodes: Node[]; selected?: str
 function Box({ node, selected, href }: { node: Placed; selected: boolean; href?: string }) {
   const start = millis(node.started_at);
   const took = start === null ? "" : ` · ${duration((millis(node.ended_at) ?? Date.now()) - start)}`;
-  const name = node.id.length > 18 ? `${node.id.slice(0, 17)}…` : node.id;
+  const whole = node.label ?? node.id;
+  const name = whole.length > 18 ? `${whole.slice(0, 17)}…` : whole;
+  const below = node.note ?? (node.state ? `${word(node.state)}${took}` : undefined);
   const box = (
     <g class={`node ${selected ? "selected" : ""} tone-${node.state ? tone(node.state) : "off"}`} transform={`translate(${node.x} ${node.y})`}>
-      <title>{node.id}{node.state ? `: ${word(node.state)}` : ""}</title>
+      <title>{whole}{node.note ? `, ${node.note}` : ""}{node.state ? `: ${word(node.state)}` : ""}</title>
       <rect width={W} height={H} rx="8" />
       <rect class="stripe" x="0" y="9" width="3" height={H - 18} rx="1.5" />
-      <text x="14" y={node.state ? 20 : 28} class="node-name">{name}</text>
-      {node.state && <text x="14" y="36" class="node-state">{word(node.state)}{took}</text>}
+      <text x="14" y={below ? 20 : 28} class="node-name">{name}</text>
+      {below && <text x="14" y="36" class="node-state">{below}</text>}
     </g>
   );
   return href ? <a href={href}>{box}</a> : box;

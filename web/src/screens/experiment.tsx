@@ -8,6 +8,7 @@ import { Id, Page, Problem, Tabs, Tags, Time } from "../parts/basics";
 import { UseFromCode } from "../parts/code";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { TagsModal } from "../parts/pairs";
 import { ChartsTab } from "./charts";
 import { RunsTab } from "./runs";
 import { useRuns } from "./runs-query";
@@ -16,7 +17,7 @@ import { TracesTab } from "./traces";
 export function ExperimentScreen({ id }: { id: string }) {
   const { query } = usePlace();
   const { edit } = useMay();
-  const [dialog, setDialog] = useState<"rename" | "delete">();
+  const [dialog, setDialog] = useState<"rename" | "delete" | "tags">();
   const tab = query.get("tab") ?? "runs";
   const info = useLoad(() => ml.experiment(id), [id]);
   const name = info.data?.name ?? `Experiment ${id}`;
@@ -31,7 +32,7 @@ export function ExperimentScreen({ id }: { id: string }) {
     <Page
       title={name}
       crumbs={[{ label: "Experiments", href: "/experiments" }]}
-      lead={<span class="meta"><Id id={id} />{info.data && <span>created <Time at={info.data.creation_time} /></span>}{tags.length > 0 && <Tags tags={tags} />}</span>}
+      lead={<span class="meta"><Id id={id} />{info.data && <span>created <Time at={info.data.creation_time} /></span>}{tags.length > 0 && <Tags tags={tags} />}{edit && <button type="button" class="link" onClick={() => setDialog("tags")}>{tags.length > 0 ? "Edit tags" : "Add tags"}</button>}</span>}
       actions={<>
         <UseFromCode snippets={(at) => snippets(at, name)} />
         {edit && <button type="button" class="btn" onClick={() => setDialog("rename")}><Icon name="edit" />Rename</button>}
@@ -42,6 +43,7 @@ export function ExperimentScreen({ id }: { id: string }) {
       <Tabs current={tab} href={tabHref} tabs={[{ id: "runs", label: "Runs" }, { id: "charts", label: "Charts" }, { id: "traces", label: "Traces" }]} />
       {tab === "traces" ? <TracesTab experiment={id} name={name} /> : <RunViews id={id} name={name} tab={tab} />}
       {dialog === "rename" && info.data && <Rename experiment={info.data} close={() => setDialog(undefined)} after={info.reload} />}
+      {dialog === "tags" && <TagsModal title="Tags of the experiment" tags={tags} close={() => setDialog(undefined)} after={info.reload} set={(key, value) => ml.experimentTag(id, key, value)} drop={(key) => ml.experimentTagDelete(id, key)} />}
       {dialog === "delete" && (
         <Confirm title="Delete the experiment" submit="Delete" type={name} close={() => setDialog(undefined)} save={() => ml.experimentDelete(id)} after={() => go("/experiments")}>
           <p><b>{name}</b> and all its runs leave every list. Files stay until they are removed for good; <code>mlflow</code> can restore the experiment.</p>

@@ -5,8 +5,9 @@ import { number } from "../lib/format";
 import { setQuery, usePlace } from "../lib/router";
 import type { Point, XAxis } from "../lib/series";
 import { useLoad } from "../lib/use";
-import { Card, Problem, Skeleton } from "../parts/basics";
+import { Card, Empty, Problem, Skeleton } from "../parts/basics";
 import { Chart } from "../parts/chart";
+import { InSight } from "../parts/in-sight";
 
 export const toPoints = (points: Metric[]): Point[] => points.map((p) => ({ step: Number(p.step), time: Number(p.timestamp), value: Number(p.value) }));
 
@@ -29,25 +30,51 @@ export function ChartControls({ options }: { options: ReturnType<typeof useChart
   );
 }
 
+/** Metrics by what stands before their first slash: `system/`, `train/`; those without come first. */
+function sections(metrics: Metric[]): [string, Metric[]][] {
+  const found = new Map<string, Metric[]>([["", []]]);
+  for (const metric of metrics) {
+    const prefix = metric.key.includes("/") ? metric.key.slice(0, metric.key.indexOf("/")) : "";
+    found.set(prefix, [...(found.get(prefix) ?? []), metric]);
+  }
+  return [...found].filter(([, members]) => members.length > 0).sort(([a], [b]) => Number(a === "system") - Number(b === "system"));
+}
+
 export function MetricCharts({ runId, metrics }: { runId: string; metrics: Metric[] }) {
+  const { query } = usePlace();
   const options = useChartOptions();
+  const text = query.get("metrics") ?? "";
+  const shown = metrics.filter((metric) => metric.key.toLowerCase().includes(text.toLowerCase()));
   return (
     <>
-      <ChartControls options={options} />
-      <div class="charts">{metrics.map((metric) => <One key={metric.key} runId={runId} metric={metric} options={options} />)}</div>
+      <div class="chart-bar">
+        <ChartControls options={options} />
+        {metrics.length > 4 && <input class="find" type="search" value={text} placeholder={`Find among ${number(metrics.length)} metrics`} aria-label="Find a metric" data-search onInput={(event) => setQuery({ metrics: event.currentTarget.value })} />}
+      </div>
+      {shown.length === 0 && <Card><Empty kind="none" title="No metric is called that" clear={() => setQuery({ metrics: null })} /></Card>}
+      {sections(shown).map(([prefix, members]) => (
+        <section key={prefix} class="stack">
+          {prefix && <h2 class="section-name">{prefix} <span class="count">{members.length}</span></h2>}
+          <div class="charts">{members.map((metric) => <One key={metric.key} runId={runId} metric={metric} options={options} />)}</div>
+        </section>
+      ))}
     </>
   );
 }
 
-function One({ runId, metric, options }: { runId: string; metric: Metric; options: ReturnType<typeof useChartOptions> }) {
+function One(props: { runId: string; metric: Metric; options: ReturnType<typeof useChartOptions> }) {
+  return <Card title={props.metric.key} actions={<b class="figure" title={String(props.metric.value)}>{number(props.metric.value)}</b>}><InSight height={220}><Curve {...props} /></InSight></Card>;
+}
+
+function Curve({ runId, metric, options }: { runId: string; metric: Metric; options: ReturnType<typeof useChartOptions> }) {
   const data = useLoad(async () => [{ label: metric.key, points: toPoints((await ml.sampled([runId], metric.key)).get(runId) ?? []) }], [runId, metric.key, `${metric.timestamp} ${metric.step}`], undefined, [runId, metric.key]);
   const points = data.data?.[0]?.points ?? [];
   return (
-    <Card title={metric.key} actions={<b class="figure">{number(metric.value)}</b>}>
+    <>
       {data.error && <Problem error={data.error} retry={data.reload} />}
       {!data.data && !data.error && <Skeleton rows={6} />}
       {data.data && points.length > 1 && <Chart series={data.data} x={options.x} log={options.log} smoothing={options.smoothing} label={`${metric.key}, ${points.length} points, last ${number(metric.value)}`} />}
       {data.data && points.length <= 1 && <p class="single"><b>{number(metric.value)}</b><span class="muted">one point, at step {number(metric.step)}</span></p>}
-    </Card>
+    </>
   );
 }

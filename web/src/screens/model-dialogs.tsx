@@ -4,6 +4,7 @@ import type { Endpoint } from "../lib/crannog";
 import * as ml from "../lib/mlflow";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { TagsModal } from "../parts/pairs";
 
 interface SetProps {
   name: string; alias?: string; from?: string; versions: ml.ModelVersion[]; aliases: { alias: string; version: string }[];
@@ -46,18 +47,22 @@ export function DropAlias({ name, alias, followers, close, after }: { name: stri
 
 export function EditVersion({ version, close, after }: { version: ml.ModelVersion; close: () => void; after: () => void }) {
   const [about, setAbout] = useState(version.description ?? "");
-  const [tags, setTags] = useState((version.tags ?? []).map((t) => `${t.key}=${t.value}`).join("\n"));
-  const save = async () => {
-    const { name, version: v } = version;
-    const wanted = new Map(tags.split("\n").map((line) => line.trim()).filter(Boolean).map((line) => { const at = line.indexOf("="); return at < 0 ? [line, ""] : [line.slice(0, at).trim(), line.slice(at + 1).trim()]; }));
-    if (about !== (version.description ?? "")) await ml.versionDescribe(name, v, about);
-    for (const old of version.tags ?? []) if (!wanted.has(old.key)) await ml.versionTagDelete(name, v, old.key);
-    for (const [key, value] of wanted) if (ml.tagOf(version.tags, key) !== value) await ml.versionTag(name, v, key, value);
-  };
   return (
-    <FormModal title={`Version ${version.version}`} submit="Save" close={close} after={after} save={save}>
-      <Field label="Description"><textarea rows={4} value={about} onInput={(e) => setAbout(e.currentTarget.value)} /></Field>
-      <Field label="Tags" hint="One a line, as key=value."><textarea rows={4} class="mono" value={tags} onInput={(e) => setTags(e.currentTarget.value)} /></Field>
+    <FormModal title={`Version ${version.version}`} submit="Save" close={close} after={after} save={() => ml.versionDescribe(version.name, version.version, about)}>
+      <Field label="Description"><textarea rows={4} value={about} onInput={(e) => setAbout(e.currentTarget.value)} autofocus /></Field>
     </FormModal>
+  );
+}
+
+export function VersionTags({ version, close, after }: { version: ml.ModelVersion; close: () => void; after: () => void }) {
+  const { name, version: v } = version;
+  return <TagsModal title={`Tags of version ${v}`} tags={ml.userTags(version.tags)} close={close} after={after} set={(key, value) => ml.versionTag(name, v, key, value)} drop={(key) => ml.versionTagDelete(name, v, key)} />;
+}
+
+export function DeleteVersion({ version, close, after }: { version: ml.ModelVersion; close: () => void; after: () => void }) {
+  return (
+    <Confirm title={`Delete version ${version.version}`} submit="Delete" close={close} after={after} save={() => ml.versionDelete(version.name, version.version)}>
+      <p>Version <b>{version.version}</b> of <b>{version.name}</b> is removed{version.aliases?.length ? <>, and with it {version.aliases.map((a) => `@${a}`).join(", ")}</> : null}. The run's files stay.</p>
+    </Confirm>
   );
 }

@@ -12,7 +12,7 @@ import { Confirm } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
 import { Table } from "../parts/table";
-import { DropAlias, EditVersion, SetAlias } from "./model-dialogs";
+import { DeleteVersion, DropAlias, EditVersion, SetAlias } from "./model-dialogs";
 
 type Dialog = { kind: "alias"; alias?: string; version?: string } | { kind: "drop"; alias: string } | { kind: "version"; version: ml.ModelVersion } | { kind: "delete-version"; version: ml.ModelVersion } | { kind: "delete" };
 
@@ -42,7 +42,7 @@ export function ModelScreen({ name }: { name: string }) {
         <ul class="rows">
           {aliases.map((a) => (
             <li key={a.alias}>
-              <span class="alias big">@{a.alias}</span><span class="arrow" aria-label="points to">→</span><b>version {a.version}</b>{" "}
+              <span class="alias big">@{a.alias}</span><span class="arrow" aria-label="points to">→</span><a class="strong" href={path("models", name, "versions", a.version)}>version {a.version}</a>{" "}
               <span class="grow" />
               {followers(a.alias).map((e) => <a key={e.name} class="tag" href={path("endpoints", e.name)}><Icon name="bolt" size={12} /><b>{e.name}</b></a>)}
               {edit && <button type="button" class="btn small" onClick={() => setDialog({ kind: "alias", alias: a.alias, version: a.version })}>Move</button>}
@@ -61,11 +61,7 @@ export function ModelScreen({ name }: { name: string }) {
       {dialog?.kind === "alias" && versions && <SetAlias name={name} alias={dialog.alias} from={dialog.version} versions={versions} aliases={aliases} followers={followers} close={close} after={reload} />}
       {dialog?.kind === "drop" && <DropAlias name={name} alias={dialog.alias} followers={followers(dialog.alias)} close={close} after={reload} />}
       {dialog?.kind === "version" && <EditVersion version={dialog.version} close={close} after={reload} />}
-      {dialog?.kind === "delete-version" && (
-        <Confirm title={`Delete version ${dialog.version.version}`} submit="Delete" close={close} after={reload} save={() => ml.versionDelete(name, dialog.version.version)}>
-          <p>Version <b>{dialog.version.version}</b> of <b>{name}</b> is removed{dialog.version.aliases?.length ? <>, and with it {dialog.version.aliases.map((a) => `@${a}`).join(", ")}</> : null}. The run's files stay.</p>
-        </Confirm>
-      )}
+      {dialog?.kind === "delete-version" && <DeleteVersion version={dialog.version} close={close} after={reload} />}
       {dialog?.kind === "delete" && (
         <Confirm title="Delete the model" submit="Delete" type={name} close={close} save={() => ml.modelDelete(name)} after={() => go("/models")}>
           <p><b>{name}</b>, its {plural(versions?.length ?? 0, "version")} and {plural(aliases.length, "alias", "aliases")} are removed. Endpoints that follow it lose their model. The runs' files stay.</p>
@@ -75,12 +71,14 @@ export function ModelScreen({ name }: { name: string }) {
   );
 }
 
+const hrefOf = (version: ml.ModelVersion) => path("models", version.name, "versions", version.version);
+
 function Versions({ versions, aliases, edit, open }: { versions: ml.ModelVersion[]; aliases: { alias: string; version: string }[]; edit: boolean; open: (dialog: Dialog) => void }) {
   return (
     <Table
-      label="Versions" rows={versions} rowKey={(v) => v.version}
+      label="Versions" rows={versions} rowKey={(v) => v.version} href={hrefOf}
       columns={[
-        { id: "v", head: "Version", cell: (v) => <b>v{v.version}</b> },
+        { id: "v", head: "Version", cell: (v) => <a class="strong" href={hrefOf(v)}>v{v.version}</a> },
         { id: "status", head: "Status", cell: (v) => <Status state={v.status ?? "READY"} note={v.status_message} /> },
         { id: "alias", head: "Aliases", cell: (v) => <span class="tags">{aliases.filter((a) => a.version === v.version).map((a) => <span class="alias" key={a.alias}>@{a.alias}</span>)}</span> },
         { id: "run", head: "Run", cell: (v) => (v.run_id ? <a href={path("runs", v.run_id)}><code>{shortId(v.run_id)}</code></a> : <span class="muted">–</span>) },

@@ -9,6 +9,7 @@ import { useAction } from "../lib/use";
 import { Copy, Problem } from "../parts/basics";
 import { Confirm, Field, FormModal, Modal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { PairRows, type Row } from "../parts/pairs";
 import { folderHref } from "./bucket";
 
 export interface Chosen { objects: { key: string; version: string; size?: number; marker?: boolean }[]; prefixes: string[]; versions: boolean }
@@ -95,25 +96,6 @@ export function CopyObject({ bucket, name, version, close, after }: { bucket: st
       <Field label="As" hint="The whole key, folders included."><input value={toKey} onInput={(e) => setKey(e.currentTarget.value)} spellcheck={false} autofocus /></Field>
       {!version && <label class="choice"><input type="checkbox" checked={moves} onChange={(e) => setMoves(e.currentTarget.checked)} /><span><b>Move</b><small>Delete the original once the copy is there.</small></span></label>}
     </FormModal>
-  );
-}
-
-type Row = [key: string, value: string];
-
-/** Keys and values, a line each; an empty key is passed over. */
-function PairRows({ rows, set, keys, label }: { rows: Row[]; set: (rows: Row[]) => void; keys: string; label: string }) {
-  const put = (at: number, row: Row) => set(rows.map((old, i) => (i === at ? row : old)));
-  return (
-    <div class="pair-rows" role="group" aria-label={label}>
-      {rows.map(([key, value], i) => (
-        <div key={i}>
-          <input value={key} placeholder={keys} aria-label={`${keys} ${i + 1}`} onInput={(e) => put(i, [e.currentTarget.value, value])} spellcheck={false} autocomplete="off" />
-          <input value={value} placeholder="value" aria-label={`Value ${i + 1}`} onInput={(e) => put(i, [key, e.currentTarget.value])} spellcheck={false} autocomplete="off" />
-          <button type="button" class="icon-btn" aria-label={`Remove ${key || "this line"}`} onClick={() => set(rows.filter((_, other) => other !== i))}><Icon name="cross" /></button>
-        </div>
-      ))}
-      <button type="button" class="btn small" onClick={() => set([...rows, ["", ""]])}><Icon name="plus" />Add</button>
-    </div>
   );
 }
 

@@ -40,7 +40,7 @@ async function references(name: string): Promise<Reference[]> {
     experiment && { icon: "flask", kind: "Experiment", href: path("experiments", experiment.experiment_id), label: experiment.name },
     run && { icon: "chart", kind: "Run", href: path("runs", run.info.run_id), label: run.info.run_name || run.info.run_id },
     logged && { icon: "cube", kind: "Logged model", href: path("runs", runId ?? ""), label: logged.name },
-    ...mine.map((v): Reference => ({ icon: "cube", kind: "Model", href: path("models", v.name), label: `${v.name} version ${v.version}` })),
+    ...mine.map((v): Reference => ({ icon: "cube", kind: "Model", href: path("models", v.name, "versions", v.version), label: `${v.name} version ${v.version}` })),
     ...endpoints.filter((e) => mine.some((v) => e.model_name === v.name && String(e.version) === v.version)).map((e): Reference => ({ icon: "bolt", kind: "Endpoint", href: path("endpoints", e.name), label: e.name })),
   ];
   return all.filter((r) => r !== undefined);

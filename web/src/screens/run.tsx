@@ -1,22 +1,26 @@
 // One run: overview, metrics, artifacts, models.
 import { useState } from "preact/hooks";
-import { duration, millis, number } from "../lib/format";
+import { tookOf } from "../lib/fields";
+import { duration, number } from "../lib/format";
 import * as ml from "../lib/mlflow";
-import { go, keyPath, path, usePlace } from "../lib/router";
+import { go, path, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Empty, Facts, Id, Page, Problem, Skeleton, Tabs, Tags, Time } from "../parts/basics";
 import { UseFromCode } from "../parts/code";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { TagsModal } from "../parts/pairs";
 import { Status } from "../parts/status";
 import { Artifacts } from "./artifacts";
 import { MetricCharts } from "./metrics";
+import { Children, Datasets } from "./run-inputs";
+import { Models } from "./run-models";
 
 export function RunScreen({ id }: { id: string }) {
   const { query } = usePlace();
   const { edit } = useMay();
-  const [dialog, setDialog] = useState<"rename" | "delete" | "note">();
+  const [dialog, setDialog] = useState<"rename" | "delete" | "note" | "tags">();
   const loaded = useLoad(() => ml.run(id), [id], (run) => (run && run.info.status !== "RUNNING" ? undefined : 3_000));
   const run = loaded.data;
   const experiment = useLoad(async () => (run ? ml.experiment(run.info.experiment_id) : undefined), [run?.info.experiment_id]);
@@ -45,12 +49,13 @@ export function RunScreen({ id }: { id: string }) {
         current={tab} href={(to) => path("runs", id) + (to === "overview" ? "" : `?tab=${to}`)}
         tabs={[{ id: "overview", label: "Overview" }, { id: "metrics", label: "Metrics", count: metrics.length }, { id: "artifacts", label: "Artifacts" }, { id: "models", label: "Models" }]}
       />
-      {tab === "overview" && <Overview run={run} metrics={metrics} note={edit ? () => setDialog("note") : undefined} />}
+      {tab === "overview" && <Overview run={run} metrics={metrics} edit={edit && !deleted ? setDialog : undefined} />}
       {tab === "metrics" && (metrics.length ? <MetricCharts runId={id} metrics={metrics} /> : <Card><Empty kind="start" icon="chart" title="This run has no metrics"><p><code>mlflow.log_metric("loss", 0.3, step=1)</code> draws a curve here.</p></Empty></Card>)}
       {tab === "artifacts" && <Artifacts runId={id} uri={info.artifact_uri ?? ""} path={query.get("path") ?? ""} />}
       {tab === "models" && <Models run={run} />}
       {dialog === "rename" && <Edit title="Rename the run" label="Name" value={name} close={close} after={loaded.reload} save={(value) => ml.runRename(id, value)} />}
       {dialog === "note" && <Edit title="Describe the run" label="Description" long value={ml.tagOf(data.tags, "mlflow.note.content") ?? ""} close={close} after={loaded.reload} save={(value) => ml.runTag(id, "mlflow.note.content", value)} />}
+      {dialog === "tags" && <TagsModal title="Tags of the run" tags={ml.userTags(data.tags)} close={close} after={loaded.reload} set={(key, value) => ml.runTag(id, key, value)} drop={(key) => ml.runTagDelete(id, key)} />}
       {dialog === "delete" && (
         <Confirm title="Delete the run" submit="Delete" close={close} save={() => ml.runDelete(id)} after={() => go(path("experiments", info.experiment_id))}>
           <p><b>{name}</b> with its {metrics.length} metrics and {data.params?.length ?? 0} params leaves every list. It can be restored from this address.</p>
@@ -60,26 +65,29 @@ export function RunScreen({ id }: { id: string }) {
   );
 }
 
-function Overview({ run, metrics, note }: { run: ml.Run; metrics: ml.Metric[]; note?: () => void }) {
+function Overview({ run, metrics, edit }: { run: ml.Run; metrics: ml.Metric[]; edit?: (what: "note" | "tags") => void }) {
   const { info, data } = run;
-  const start = millis(info.start_time);
-  const text = ml.tagOf(data.tags, "mlflow.note.content");
-  const source = ml.tagOf(data.tags, "mlflow.source.name");
-  const datasets = run.inputs?.dataset_inputs ?? [];
+  const tag = (key: string) => ml.tagOf(data.tags, key);
+  const took = tookOf(run);
+  const [text, source, commit, parent] = ["mlflow.note.content", "mlflow.source.name", "mlflow.source.git.commit", "mlflow.parentRunId"].map(tag);
+  const pencil = (what: "note" | "tags", label: string) => edit && <button type="button" class="icon-btn" aria-label={label} onClick={() => edit(what)}><Icon name="edit" size={14} /></button>;
   return (
     <>
       <Card>
         <Facts items={[
           ["Run id", <Id id={info.run_id} />],
           ["Started", <Time at={info.start_time} />],
-          ["Took", start === null ? "–" : duration((millis(info.end_time) ?? Date.now()) - start)],
-          ["User", ml.tagOf(data.tags, "mlflow.user") ?? info.user_id ?? "–"],
+          ["Took", took === null ? "–" : duration(took)],
+          ["User", tag("mlflow.user") ?? info.user_id ?? "–"],
           source ? ["Source", <code class="cut" title={source}>{source}</code>] : null,
-          datasets.length > 0 && ["Datasets", datasets.map(({ dataset }) => <span class="tag" key={dataset.digest}><b>{dataset.name}</b><span>{dataset.digest}</span></span>)],
-          ["Tags", <Tags tags={ml.userTags(data.tags)} />],
-          ["Description", <span>{text || <span class="muted">none</span>}{note && <button type="button" class="icon-btn" aria-label="Edit the description" onClick={note}><Icon name="edit" size={14} /></button>}</span>],
+          commit ? ["Commit", <code title={commit}>{commit.slice(0, 10)}</code>] : null,
+          parent ? ["Inside", <a href={path("runs", parent)}><code>{parent.slice(0, 8)}</code></a>] : null,
+          ["Tags", <span class="with-edit"><Tags tags={ml.userTags(data.tags)} />{pencil("tags", "Edit the tags")}</span>],
+          ["Description", <span>{text || <span class="muted">none</span>}{pencil("note", "Edit the description")}</span>],
         ]} />
       </Card>
+      <Datasets run={run} />
+      <Children of={run} />
       <div class="two">
         <Pairs title="Metrics" rows={metrics.map((m) => [m.key, number(m.value), String(m.value)])} none="No metrics" href={path("runs", info.run_id) + "?tab=metrics"} num />
         <Pairs title="Params" rows={[...(data.params ?? [])].sort((a, b) => a.key.localeCompare(b.key)).map((p) => [p.key, p.value, p.value])} none="No params" />
@@ -95,50 +103,6 @@ function Pairs({ title, rows, none, href, num }: { title: string; rows: [string,
         <table class="pairs"><tbody>{rows.map(([key, value, raw]) => <tr key={key}><th scope="row">{key}</th><td class={num ? "num" : "param"} title={raw}>{value}</td></tr>)}</tbody></table>
       )}
     </Card>
-  );
-}
-
-function Models({ run }: { run: ml.Run }) {
-  const { edit } = useMay();
-  const [chosen, setChosen] = useState<ml.LoggedModel["info"]>();
-  const ids = run.outputs?.model_outputs?.map((m) => m.model_id) ?? [];
-  const found = useLoad(async () => {
-    const byRun = await ml.loggedModels([run.info.experiment_id], `source_run_id = '${run.info.run_id}'`).catch(() => []);
-    const missing = ids.filter((id) => !byRun.some((m) => m.info.model_id === id));
-    return [...byRun, ...(await Promise.all(missing.map(ml.loggedModel)))].filter(Boolean);
-  }, [run.info.run_id, ids.join()]);
-  if (found.error) return <Problem error={found.error} retry={found.reload} />;
-  if (!found.data) return <Card><Skeleton /></Card>;
-  if (found.data.length === 0) return <Card><Empty kind="start" icon="cube" title="This run logged no model"><p><code>mlflow.onnx.log_model(model, name="model")</code> puts one here.</p></Empty></Card>;
-  return (
-    <Card flush>
-      <ul class="rows">
-        {found.data.map(({ info }) => (
-          <li key={info.model_id}>
-            <Icon name="cube" /><b>{info.name}</b><Status state={String(info.status ?? "READY")} /><Id id={info.model_id} /><span class="grow" />
-            {info.registrations?.map((r) => <a key={r.name + r.version} class="tag" href={path("models", r.name)}><b>{r.name}</b><span>v{r.version}</span></a>)}
-            <span class="muted"><Time at={info.creation_timestamp_ms} /></span>
-            {files(info.artifact_uri) && <a class="btn small" href={files(info.artifact_uri)}><Icon name="folder" size={14} />Files</a>}
-            {edit && <button type="button" class="btn small" onClick={() => setChosen(info)}>Register</button>}
-          </li>
-        ))}
-      </ul>
-      {chosen && <Register of={chosen} close={() => setChosen(undefined)} />}
-    </Card>
-  );
-}
-
-/** An artifact is an object in bucket `mlflow`; this is its folder's address here. */
-const files = (uri: string | undefined) => (uri?.startsWith("mlflow-artifacts:/") ? `/data/mlflow/${keyPath(uri.replace(/^mlflow-artifacts:\/+/, "").replace(/\/+$/, ""))}/` : undefined);
-
-function Register({ of, close }: { of: ml.LoggedModel["info"]; close: () => void }) {
-  const [name, setName] = useState("");
-  const known = useLoad(() => ml.models(), []);
-  return (
-    <FormModal title="Register the model" submit="Register" close={close} disabled={!name} save={async () => { await ml.register(name, of); go(path("models", name)); }}>
-      <Field label="Model" hint="An existing name gets a new version; a new name is made."><input list="model-names" value={name} onInput={(e) => setName(e.currentTarget.value.trim())} autofocus /></Field>
-      <datalist id="model-names">{known.data?.map((m) => <option key={m.name} value={m.name} />)}</datalist>
-    </FormModal>
   );
 }
 

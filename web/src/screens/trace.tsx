@@ -25,7 +25,7 @@ export function TraceScreen({ id }: { id: string }) {
   const { spans } = loaded.data;
   const name = tr.nameOf(info);
   const list = home === undefined ? "/experiments" : `${path("experiments", home)}?tab=traces`;
-  const chosen = spans.find((span) => span.id === query.get("span")) ?? spans.find((span) => span.state === "ERROR") ?? spans[0];
+  const chosen = spans.find((span) => span.id === query.get("span")) ?? spans.findLast((span) => span.state === "ERROR") ?? spans[0];
   const run = info.trace_metadata?.["mlflow.sourceRun"];
   const tokens = info.trace_metadata?.["mlflow.trace.tokenUsage"];
   return (

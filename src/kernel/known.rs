@@ -1,12 +1,12 @@
-//! What was looked up lately by access key, so that a signed request costs no query. Every change of
-//! users, tokens or keys forgets it all: changes are rare, requests are not.
+//! What was looked up lately, such as what stands behind an access key, so that a request costs no
+//! query. Every change forgets it all: changes are rare, requests are not.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Keys remembered at most.
+/// Keys remembered at most, of one kind.
 const REMEMBERED: usize = 4096;
 
 pub struct Known<T>(Mutex<Inner<T>>);
