@@ -109,6 +109,15 @@ impl Health {
         self.0.config.s3.public_url.clone().unwrap_or_else(|| local_url(self.0.s3))
     }
 
+    /// The main door's address as seen from where a request came.
+    pub fn http_url_for(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+        match (&self.0.config.http.public_url, host) {
+            (None, Some(host)) => format!("http://{host}"),
+            _ => self.http_url(),
+        }
+    }
+
     /// The S3 door's address as seen from where a request came.
     pub fn s3_url_for(&self, headers: &HeaderMap) -> String {
         let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
@@ -205,12 +214,7 @@ async fn status(State(health): State<Health>, _: Viewer) -> Json<serde_json::Val
 
 /// What a client needs to find this server, as seen from where the request came; no secrets.
 async fn client_env(State(health): State<Health>, _: Viewer, headers: HeaderMap) -> Json<serde_json::Value> {
-    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
-    let config = &health.0.config;
-    let tracking = match (&config.http.public_url, host) {
-        (None, Some(host)) => format!("http://{host}"),
-        _ => health.http_url(),
-    };
+    let tracking = health.http_url_for(&headers);
     let s3 = health.s3_url_for(&headers);
     Json(json!({ "tracking_uri": tracking, "s3_endpoint": s3, "region": objects::REGION }))
 }

@@ -30,6 +30,7 @@ pub struct House {
     objects: objects::Service,
     tracking: tracking::Service,
     registry: registry::Service,
+    webhooks: registry::webhooks::Webhooks,
     permissions: permissions::Service,
     serving: serving::Service,
     pipelines: pipelines::Service,
@@ -43,6 +44,7 @@ impl House {
         let objects = objects::Service::new(stores, events.clone());
         let tracking = tracking::Service::open(stores, objects.clone(), events.clone()).await?;
         let registry = registry::Service::new(stores.control.clone(), tracking.clone(), events.clone());
+        let webhooks = registry::webhooks::Webhooks::new(stores.control.clone(), auth.clone())?;
         let serving =
             serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
         let pipelines = pipelines(config, stores, &health, events, &auth)?;
@@ -52,7 +54,7 @@ impl House {
             permissions::Service::new(stores.control.clone(), auth.clone(), tracking.clone(), default)?;
         watch_stores(&health, stores);
         watch_blobs(&health, &objects);
-        Ok(Self { auth, objects, tracking, registry, permissions, serving, pipelines, health })
+        Ok(Self { auth, objects, tracking, registry, webhooks, permissions, serving, pipelines, health })
     }
 
     /// Brings what a crash left half-done into order, before anybody may ask.
@@ -70,6 +72,7 @@ impl House {
         self.objects.start_logs(tasks, objects.log_interval.0);
         self.objects.start_scrubber(tasks, objects.scrub_period.0);
         self.registry.start_collector(tasks, config.tracking.deleted_retention.0);
+        registry::webhooks::start(&self.webhooks, &self.registry, tasks);
         self.serving.start(tasks);
         self.pipelines.start(tasks);
         Ok(())
@@ -98,11 +101,18 @@ impl House {
         Arc::new(move |headers| health.s3_url_for(headers))
     }
 
+    /// Where the main door is for who asks there: it takes requests with an AWS signature as well.
+    fn http_address(&self) -> objects::Address {
+        let health = self.health.clone();
+        Arc::new(move |headers| health.http_url_for(headers))
+    }
+
     /// What MLflow's clients call. Members reach it through the permissions only.
     fn mlflow_routes(&self) -> Router {
         Router::new()
-            .merge(tracking::router(self.tracking.clone()))
-            .merge(registry::router(self.registry.clone()))
+            .merge(tracking::router(self.tracking.clone(), self.auth.clone(), self.http_address()))
+            .merge(registry::router(self.registry.clone(), self.tracking.clone()))
+            .merge(registry::webhooks::router(self.webhooks.clone()))
             .merge(permissions::router(self.permissions.clone()))
             .route_layer(middleware::from_fn_with_state(self.permissions.clone(), permissions::enforce))
     }

@@ -11,7 +11,7 @@ use crate::objects::is_s3_request;
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderName, HeaderValue};
 use std::{any::Any, time::Instant};
@@ -55,12 +55,17 @@ pub fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     Problem(Error::internal(format!("a handler panicked: {said}"))).into_response()
 }
 
-/// No room answers this path.
-pub async fn nowhere(request: Request) -> Problem {
-    Problem(Error::new(
-        Kind::NotFound,
-        format!("Nothing answers {} {}.", request.method(), request.uri().path()),
-    ))
+/// No room answers this path. One with empty parts is sent to the path without them, which is what its
+/// caller meant: an address was joined to a path that begins with a slash.
+pub async fn nowhere(request: Request) -> Response {
+    let path = request.uri().path();
+    if path.contains("//") {
+        let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        return Redirect::permanent(&format!("/{}{query}", parts.join("/"))).into_response();
+    }
+    let message = format!("Nothing answers {} {path}.", request.method());
+    Problem(Error::new(Kind::NotFound, message)).into_response()
 }
 
 /// Sends requests that carry an AWS signature to the S3 service, so that one open port is enough.

@@ -204,6 +204,15 @@ impl Service {
         if gone == 0 { Err(Error::not_found(format!("There is no token {token:?}."))) } else { Ok(()) }
     }
 
+    /// Seals a secret of another room for one purpose, so that it cannot stand for another.
+    pub fn secret_seal(&self, purpose: &str, clear: &str) -> Result<Vec<u8>> {
+        self.0.sealer.seal(purpose, clear)
+    }
+
+    pub fn secret_open(&self, purpose: &str, sealed: &[u8]) -> Result<String> {
+        self.0.sealer.unseal(purpose, sealed)
+    }
+
     /// How often users, tokens or keys changed: who remembers something about a user may, as long as
     /// this stays.
     pub fn changes(&self) -> u64 {

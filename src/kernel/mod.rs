@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod hook;
 pub mod http;
 pub mod id;
 pub mod known;

@@ -29,6 +29,7 @@ mod error;
 pub mod fsck;
 mod intake;
 mod lifecycle;
+mod links;
 mod lock;
 mod logging;
 mod md5;
@@ -50,7 +51,9 @@ mod tests;
 mod website;
 
 pub use error::Fault;
+pub use links::{Link, Signer, check_life};
 pub use model::{BucketInfo, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
+pub use multipart::{Completion, ListedPart};
 pub use notify::Starter;
 pub use read::ByteStream;
 pub use routes::{Address, router};

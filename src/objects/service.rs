@@ -11,7 +11,7 @@ use super::{
         Traits, Version, VersionPage, VersionQuery,
     },
     names,
-    notify::{Bell, Fact, Pipelines, Starter, tell, tell_removed},
+    notify::{Fact, Pipelines, Starter, tell, tell_removed},
     read::{ByteStream, Opened},
     store,
 };
@@ -21,7 +21,7 @@ use crate::{
         error::{Error, Kind, Result},
         event::{Bus, Event},
     },
-    store::{Db, Stores, blob::Blobs},
+    store::{Db, Stores, blob::Blobs, outbox::Bell},
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
@@ -37,7 +37,7 @@ struct Inner {
     bus: Bus,
     buckets: Buckets,
     vault: Vault,
-    bell: Bell,
+    bell: Arc<Bell>,
     logs: Logs,
     pipelines: Pipelines,
 }
@@ -82,8 +82,8 @@ impl Service {
     }
 
     /// Rings when there is something to be told to webhooks and pipelines.
-    pub(super) fn bell(&self) -> &Bell {
-        &self.0.bell
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.0.bell)
     }
 
     /// Access log lines that wait for their delivery.

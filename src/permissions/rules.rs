@@ -84,8 +84,8 @@ pub fn of(method: &Method, path: &str) -> Option<Rule> {
         ["metrics", "get-history"] | ["artifacts", "list"] => Some(Rule::On(Target::Run, Read)),
         ["metrics", "get-history-bulk"] => Some(Rule::On(Target::Runs("run_id"), Read)),
         ["metrics", "get-history-bulk-interval"] => Some(Rule::On(Target::Runs("run_ids"), Read)),
-        // Neither is offered here; the answer says so to whoever may ask.
-        ["artifacts", "presigned-upload-url" | "presigned-download-url"] => Some(Rule::Anyone),
+        ["artifacts", "presigned-upload-url"] => Some(Rule::On(Target::Run, Edit)),
+        ["artifacts", "presigned-download-url"] => Some(Rule::On(Target::Run, Read)),
         ["upload-artifact"] => Some(Rule::On(Target::RunInQuery, Edit)),
         ["logged-models", rest @ ..] => logged_model(method, rest),
         ["registered-models", rest @ ..] => registered_model(method, rest),

@@ -8,6 +8,7 @@
 //! carries the user who made it, and versions inside a model's answer list their aliases.
 
 mod gc;
+mod graphql;
 pub mod import;
 mod model;
 mod names;
@@ -19,6 +20,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tracker;
+pub mod webhooks;
 
 pub use model::{Resolved, Stage};
 pub use names::{ModelUri, Pick};

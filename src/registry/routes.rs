@@ -1,20 +1,24 @@
 //! MLflow's registry routes, under `/api/2.0` and, for its UI's clients, `/ajax-api/2.0`.
 
 use super::{
-    Service,
+    Service, graphql,
     model::{ModelVersion, NewVersion, RegisteredModel},
     names,
 };
 use crate::{
     auth,
     tracking::{
+        self,
         search::reach::Reach,
-        wire::{Answer, Fields, pairs},
+        service::path_is_safe,
+        wire::{Answer, Fields, MlflowError, pairs},
     },
 };
 use axum::{
     Json, Router,
     extract::State,
+    http::HeaderMap,
+    response::Response,
     routing::{delete, get, patch, post},
 };
 use serde_json::{Value, json};
@@ -22,7 +26,7 @@ use serde_json::{Value, json};
 const DEFAULT_MODELS: i64 = 100;
 const DEFAULT_VERSIONS: i64 = 10_000;
 
-pub fn router(service: Service) -> Router {
+pub fn router(service: Service, tracker: tracking::Service) -> Router {
     let routes = Router::new()
         .route("/registered-models/create", post(model_create))
         .route("/registered-models/rename", post(model_rename))
@@ -47,6 +51,11 @@ pub fn router(service: Service) -> Router {
     Router::new()
         .nest("/api/2.0/mlflow", routes.clone())
         .nest("/ajax-api/2.0/mlflow", routes)
+        .route(
+            "/model-versions/get-artifact",
+            get(version_file).with_state((service.clone(), tracker.clone())),
+        )
+        .merge(graphql::router(service.clone(), tracker))
         .merge(super::import::router(service.clone()))
         .merge(super::gc::router(service))
 }
@@ -161,7 +170,12 @@ async fn version_delete(_: auth::Editor, State(registry): Registry, fields: Fiel
     Ok(Json(json!({})))
 }
 
-async fn versions_search(_: auth::Viewer, State(registry): Registry, reach: Reach, fields: Fields) -> Answer {
+pub(super) async fn versions_search(
+    _: auth::Viewer,
+    State(registry): Registry,
+    reach: Reach,
+    fields: Fields,
+) -> Answer {
     let most = fields.int("max_results")?.unwrap_or(DEFAULT_VERSIONS);
     let (filter, token) = (fields.text_or_empty("filter")?, fields.text_or_empty("page_token")?);
     let page = registry.versions_search(&reach, filter, &fields.texts("order_by")?, most, token).await?;
@@ -179,6 +193,19 @@ async fn version_transition(_: auth::Editor, State(registry): Registry, fields: 
 async fn version_download_uri(_: auth::Viewer, State(registry): Registry, fields: Fields) -> Answer {
     let version = registry.version_get(fields.required("name")?, version_of(&fields)?).await?;
     Ok(Json(json!({ "artifact_uri": version.storage })))
+}
+
+/// One file of a version, for MLflow's pages.
+async fn version_file(
+    _: auth::Viewer,
+    State((registry, tracker)): State<(Service, tracking::Service)>,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, MlflowError> {
+    let path = path_is_safe(fields.required("path")?)?;
+    let version = registry.version_get(fields.required("name")?, version_of(&fields)?).await?;
+    let key = registry.version_file(&version, &path).await?;
+    Ok(tracking::send_artifact(&tracker, &key, &headers).await?)
 }
 
 async fn version_tag_set(_: auth::Editor, State(registry): Registry, fields: Fields) -> Answer {

@@ -7,6 +7,7 @@ use super::{
     search::{self, Query, Subject},
     source::{self, Tracker},
     store,
+    webhooks::tell,
 };
 use crate::tracking::search::reach::Reach;
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
         error::{Error, Kind, Result},
         event::{Bus, Event},
     },
-    store::{Connection, Db},
+    store::{Connection, Db, outbox::Bell},
 };
 use std::sync::Arc;
 
@@ -30,11 +31,12 @@ struct Inner {
     db: Db,
     tracker: Box<dyn Tracker>,
     bus: Bus,
+    bell: Arc<Bell>,
 }
 
 impl Service {
     pub fn new(db: Db, tracker: impl Tracker + 'static, bus: Bus) -> Self {
-        Self(Arc::new(Inner { db, tracker: Box::new(tracker), bus }))
+        Self(Arc::new(Inner { db, tracker: Box::new(tracker), bus, bell: Arc::default() }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -49,6 +51,11 @@ impl Service {
         self.0.bus.publish(event);
     }
 
+    /// Rings when a change may have left something to be told to a webhook.
+    pub fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.0.bell)
+    }
+
     // ---- registered models
 
     pub async fn model_create(&self, name: &str, description: &str, tags: Pairs) -> Result<RegisteredModel> {
@@ -57,16 +64,21 @@ impl Service {
             names::check_tag(key, value)?;
         }
         let (name, description) = (name.to_owned(), description.to_owned());
-        self.0
+        let tags = last_of_each(tags);
+        let model = self
+            .0
             .db
             .write(move |db| {
                 if store::model_id(db, &name)?.is_some() {
                     return Err(Error::exists(format!("Registered Model (name={name}) already exists.")));
                 }
-                store::model_create(db, &name, &description, &last_of_each(tags), now_ms())?;
+                store::model_create(db, &name, &description, &tags, now_ms())?;
+                tell::model_created(db, &name, &description, &tags)?;
                 store::model_get(db, known(db, &name)?)
             })
-            .await
+            .await?;
+        self.0.bell.ring();
+        Ok(model)
     }
 
     pub async fn model_get(&self, name: &str) -> Result<RegisteredModel> {
@@ -130,14 +142,22 @@ impl Service {
 
     pub async fn model_tag_set(&self, name: &str, key: &str, value: &str) -> Result<()> {
         names::check_tag(key, value)?;
-        let (key, value) = (key.to_owned(), value.to_owned());
-        self.change(name, move |db, id| store::model_tag_set(db, id, &key, &value)).await
+        let (named, key, value) = (name.to_owned(), key.to_owned(), value.to_owned());
+        self.change(name, move |db, id| {
+            store::model_tag_set(db, id, &key, &value)?;
+            tell::model_tag(db, id, &named, &key, Some(&value))
+        })
+        .await
     }
 
     pub async fn model_tag_delete(&self, name: &str, key: &str) -> Result<()> {
         names::check_tag_key(key)?;
-        let key = key.to_owned();
-        self.change(name, move |db, id| store::model_tag_delete(db, id, &key)).await
+        let (named, key) = (name.to_owned(), key.to_owned());
+        self.change(name, move |db, id| {
+            store::model_tag_delete(db, id, &key)?;
+            tell::model_tag(db, id, &named, &key, None)
+        })
+        .await
     }
 
     /// The newest version in each of `stages`; in every stage if none is named.
@@ -153,10 +173,11 @@ impl Service {
     pub async fn alias_set(&self, name: &str, alias: &str, version: u32) -> Result<()> {
         names::check_alias(alias)?;
         names::check_alias_is_free(alias)?;
-        let to = alias.to_owned();
+        let (named, to) = (name.to_owned(), alias.to_owned());
         self.change(name, move |db, id| {
             known_version(db, id, version)?;
-            store::alias_set(db, id, &to, version)
+            store::alias_set(db, id, &to, version)?;
+            tell::alias(db, id, &named, &to, Some(version))
         })
         .await?;
         self.alias_moved(name, alias, Some(version));
@@ -165,8 +186,13 @@ impl Service {
 
     pub async fn alias_delete(&self, name: &str, alias: &str) -> Result<()> {
         names::check_alias(alias)?;
-        let gone = alias.to_owned();
-        if self.change(name, move |db, id| store::alias_delete(db, id, &gone)).await? {
+        let (named, gone) = (name.to_owned(), alias.to_owned());
+        let delete = move |db: &Connection, id| {
+            let was_there = store::alias_delete(db, id, &gone)?;
+            tell::alias(db, id, &named, &gone, None)?;
+            Ok(was_there)
+        };
+        if self.change(name, delete).await? {
             self.alias_moved(name, alias, None);
         }
         Ok(())
@@ -213,9 +239,11 @@ impl Service {
         }
         new.tags = last_of_each(new.tags);
         let logged = new.logged_model_id.clone();
+        let named = name.to_owned();
         let version = self
             .change(name, move |db, id| {
                 let number = store::version_create(db, id, &new, now_ms())?;
+                tell::version_created(db, &named, number, &new)?;
                 known_version(db, id, number)
             })
             .await?;
@@ -344,18 +372,22 @@ impl Service {
 
     pub async fn version_tag_set(&self, name: &str, version: u32, key: &str, value: &str) -> Result<()> {
         names::check_tag(key, value)?;
-        let (key, value) = (key.to_owned(), value.to_owned());
+        let (named, key, value) = (name.to_owned(), key.to_owned(), value.to_owned());
         self.change_version(name, version, move |db, id| {
-            store::version_tag_set(db, id, version, &key, &value)
+            store::version_tag_set(db, id, version, &key, &value)?;
+            tell::version_tag(db, id, (&named, version), &key, Some(&value))
         })
         .await
     }
 
     pub async fn version_tag_delete(&self, name: &str, version: u32, key: &str) -> Result<()> {
         names::check_tag_key(key)?;
-        let key = key.to_owned();
-        self.change_version(name, version, move |db, id| store::version_tag_delete(db, id, version, &key))
-            .await
+        let (named, key) = (name.to_owned(), key.to_owned());
+        self.change_version(name, version, move |db, id| {
+            store::version_tag_delete(db, id, version, &key)?;
+            tell::version_tag(db, id, (&named, version), &key, None)
+        })
+        .await
     }
 
     // ---- addresses
@@ -378,6 +410,17 @@ impl Service {
         };
         let (bucket, source_prefix) = source::locate(self.tracker(), &storage).await?;
         Ok(Resolved { name, version, bucket, source_prefix })
+    }
+
+    /// The key, in the tracker's bucket, of one file of a version.
+    pub async fn version_file(&self, version: &ModelVersion, path: &str) -> Result<String> {
+        match source::locate(self.tracker(), &version.storage).await? {
+            (bucket, prefix) if bucket == source::BUCKET => Ok(format!("{prefix}/{path}")),
+            // Other buckets have policies of their own, which a version must not lead around.
+            (bucket, _) => Err(Error::invalid(format!(
+                "The files of this version are in bucket {bucket}: read them at the S3 door."
+            ))),
+        }
     }
 
     async fn version_picked(&self, name: &str, pick: Pick) -> Result<ModelVersion> {
@@ -404,7 +447,9 @@ impl Service {
     ) -> Result<T> {
         names::check_model(name)?;
         let name = name.to_owned();
-        self.0.db.write(move |db| work(db, known(db, &name)?)).await
+        let done = self.0.db.write(move |db| work(db, known(db, &name)?)).await?;
+        self.0.bell.ring();
+        Ok(done)
     }
 
     /// Runs a change of an existing version.
@@ -416,14 +461,17 @@ impl Service {
     ) -> Result<T> {
         names::check_model(name)?;
         let name = name.to_owned();
-        self.0
+        let done = self
+            .0
             .db
             .write(move |db| {
                 let id = store::model_id(db, &name)?.ok_or_else(|| no_version(&name, version))?;
                 known_version(db, id, version)?;
                 work(db, id)
             })
-            .await
+            .await?;
+        self.0.bell.ring();
+        Ok(done)
     }
 }
 

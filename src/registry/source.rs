@@ -22,6 +22,8 @@ pub trait Tracker: Send + Sync {
     fn logged_by_run<'a>(&'a self, run_id: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<Logged>>>;
     /// Removes for good what was deleted, but for what is claimed.
     fn collect_deleted(&self, wanted: Wanted, claims: Claims) -> BoxFuture<'_, Result<Report>>;
+    /// Whether a folder of bucket `mlflow` holds, or lies in, what an experiment keeps.
+    fn keeps<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<bool>>;
     /// Notes on a logged model that it became a version of a registered one.
     fn registered<'a>(&'a self, id: &'a str, name: &'a str, version: u32) -> BoxFuture<'a, Result<()>>;
 }
@@ -34,7 +36,8 @@ pub struct Logged {
 }
 
 /// Refuses a source that is local to some machine, escapes its folder, or belongs to another run or
-/// model than the request names.
+/// model than the request names. One that names nothing of this server's reaches nobody's files, and is
+/// taken as it is.
 pub async fn check(tracker: &dyn Tracker, source: &str, run_id: &str, model_id: &str) -> Result<()> {
     let asked = if model_id.is_empty() { "run_id" } else { "model_id" };
     check_place(source, asked)?;
@@ -44,7 +47,13 @@ pub async fn check(tracker: &dyn Tracker, source: &str, run_id: &str, model_id: 
         return if id == model_id { Ok(()) } else { Err(mismatch()) };
     }
     if let Some(run) = RunUri::parse(source) {
-        return if model_id.is_empty() && run.id == run_id { Ok(()) } else { Err(mismatch()) };
+        if !model_id.is_empty() {
+            return Err(mismatch());
+        }
+        return match run.id == run_id || is_absent(tracker.run_root(run.id).await)? {
+            true => Ok(()),
+            false => Err(mismatch()),
+        };
     }
     let Some(path) = artifact_path(source) else { return Ok(()) };
     let root = match (model_id, run_id) {
@@ -54,9 +63,22 @@ pub async fn check(tracker: &dyn Tracker, source: &str, run_id: &str, model_id: 
     };
     let root = root.map_err(|error| if error.kind == Kind::NotFound { mismatch() } else { error })?;
     let root = artifact_path(&root).unwrap_or_default();
-    let inside =
-        path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if inside && !root.is_empty() { Ok(()) } else { Err(mismatch()) }
+    let inside = is_within(&path, &root) && !root.is_empty();
+    if inside || (model_id.is_empty() && !tracker.keeps(&path).await?) { Ok(()) } else { Err(mismatch()) }
+}
+
+/// Whether `path` is `folder` or in it.
+pub fn is_within(path: &str, folder: &str) -> bool {
+    folder.is_empty()
+        || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn is_absent<T>(found: Result<T>) -> Result<bool> {
+    match found {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind == Kind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 fn mismatch(source: &str, asked: &str) -> Error {

@@ -22,10 +22,9 @@ struct OneRun;
 
 impl Tracker for OneRun {
     fn run_root<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<String>> {
-        let root = if run_id == "r1" {
-            Ok("mlflow-artifacts:/1/r1/artifacts".into())
-        } else {
-            Err(Error::not_found("no run"))
+        let root = match run_id {
+            "r1" | "r2" => Ok(format!("mlflow-artifacts:/1/{run_id}/artifacts")),
+            _ => Err(Error::not_found("no run")),
         };
         async { root }.boxed()
     }
@@ -48,6 +47,11 @@ impl Tracker for OneRun {
 
     fn collect_deleted(&self, _: Wanted, _: Claims) -> BoxFuture<'_, Result<Report>> {
         async { Ok(Report::default()) }.boxed()
+    }
+
+    fn keeps<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<bool>> {
+        let kept = folder == "1" || folder.starts_with("1/") || folder.is_empty();
+        async move { Ok(kept) }.boxed()
     }
 
     fn registered<'a>(&'a self, _: &'a str, _: &'a str, _: u32) -> BoxFuture<'a, Result<()>> {
@@ -167,12 +171,11 @@ async fn a_source_must_belong_to_the_run_or_model_named() {
         let error = home.registry.version_create("iris", new).await.expect_err(source);
         assert_eq!(error.kind, Kind::Invalid, "{source}");
     }
-    let inside = NewVersion {
-        source: "mlflow-artifacts:/1/r1/artifacts/m".into(),
-        run_id: "r1".into(),
-        ..NewVersion::default()
-    };
-    home.registry.version_create("iris", inside).await.expect("is inside the run");
+    // Inside the run, and two that are nobody's here.
+    for source in ["mlflow-artifacts:/1/r1/artifacts/m", "runs:/gone/model", "mlflow-artifacts:/models/x"] {
+        let new = NewVersion { source: source.into(), run_id: "r1".into(), ..NewVersion::default() };
+        home.registry.version_create("iris", new).await.expect(source);
+    }
     let copy = NewVersion { source: "models:/iris/1".into(), ..NewVersion::default() };
     let copy = home.registry.version_create("iris", copy).await.expect("copies");
     assert_eq!((copy.storage.as_str(), copy.run_id.as_str()), ("mlflow-artifacts:/1/r1/artifacts/m", "r1"));

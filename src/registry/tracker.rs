@@ -1,6 +1,6 @@
 //! The tracker, as the registry asks it.
 
-use super::source::{Logged, Tracker};
+use super::source::{self, Logged, Tracker};
 use crate::{
     kernel::error::Result,
     tracking::{
@@ -47,6 +47,15 @@ impl Tracker for tracking::Service {
         async move { tracking::Service::collect_deleted(self, wanted, &claims).await }.boxed()
     }
 
+    fn keeps<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<bool>> {
+        async move {
+            let kept = self.experiment_places().await?;
+            let mut kept = kept.iter().filter_map(|(_, location)| source::artifact_path(location));
+            Ok(kept.any(|kept| source::is_within(&kept, folder) || source::is_within(folder, &kept)))
+        }
+        .boxed()
+    }
+
     fn registered<'a>(&'a self, id: &'a str, name: &'a str, version: u32) -> BoxFuture<'a, Result<()>> {
         async move {
             let model = self.logged_model_get(id, true).await?;
@@ -57,9 +66,15 @@ impl Tracker for tracking::Service {
             if !versions.contains(&this) {
                 versions.push(this);
             }
-            let value = Value::Array(versions).to_string();
+            let value = listed(&versions);
             self.logged_model_tags_set(id, vec![Pair { key: VERSIONS_TAG.into(), value }]).await
         }
         .boxed()
     }
+}
+
+/// The list as MLflow writes it, with its spaces: clients compare the text.
+fn listed(versions: &[Value]) -> String {
+    let one = |entry: &Value| format!("{{\"name\": {}, \"version\": {}}}", entry["name"], entry["version"]);
+    format!("[{}]", versions.iter().map(one).collect::<Vec<_>>().join(", "))
 }

@@ -7,6 +7,7 @@ pub mod blob;
 mod chunks;
 pub mod db;
 pub mod migrate;
+pub mod outbox;
 mod percentile;
 pub mod regexp;
 

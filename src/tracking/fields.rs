@@ -112,6 +112,11 @@ impl Fields {
         Ok(Self { map, untyped: true, ..Self::default() })
     }
 
+    /// Fields that another protocol brought.
+    pub fn from_map(map: Map<String, Value>) -> Self {
+        Self { map, ..Self::default() }
+    }
+
     /// Sets a field that came in the path, where MLflow's messages carry it as a field as well.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.map.insert(name.to_owned(), Value::String(value.to_owned()));

@@ -13,9 +13,8 @@
 //!
 //! It mirrors MLflow 3.17's REST API: its routes, field names, limits, and the words of its errors,
 //! which its client raises again. Departures: infinities come back as such, not as the largest
-//! double; a filter may quote a quote by doubling it; a batch is atomic; uploads in parts and
-//! presigned URLs are declined with `NOT_IMPLEMENTED`, at which the client streams instead. Evaluation
-//! datasets and webhooks are not here yet.
+//! double; a filter may quote a quote by doubling it; a batch is atomic; presigned URLs are given for
+//! what is kept here, and lead back here. Evaluation datasets are not here yet.
 //!
 //! Read in this order: `model`, `search`, `store`, `service`, `routes`; then `traces`, a room of its own. `wire`, `fields` and `search`
 //! also serve the registry.
@@ -34,5 +33,5 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use routes::router;
+pub use routes::{Read, read, router, send_artifact};
 pub use service::{Service, gc};

@@ -9,7 +9,7 @@ mod models;
 mod names;
 mod runs;
 
-pub use artifacts::{Entry, path_is_safe, prefix_of};
+pub use artifacts::{BUCKET, Entry, file_key, path_is_safe, prefix_of};
 pub use log::Batch;
 pub use models::NewLoggedModel;
 pub use runs::{CreateRun, UpdateRun};
@@ -65,7 +65,7 @@ impl Service {
         for tag in &tags {
             check::experiment_tag(tag)?;
         }
-        let (name, location) = (name.to_owned(), location.map(str::to_owned));
+        let (name, location) = (name.to_owned(), location.map(absolute).transpose()?);
         self.db()
             .write(move |c| {
                 let id = rows::experiment_create(c, &name, location.as_deref(), now_ms())?;
@@ -190,6 +190,14 @@ impl Service {
 
 fn experiment_ids(ids: &[String]) -> Result<Vec<i64>> {
     ids.iter().map(|id| check::experiment_id(id)).collect()
+}
+
+/// A relative path would mean another folder to every client: it is taken from where the server runs.
+fn absolute(location: &str) -> Result<String> {
+    if location.contains(':') {
+        return Ok(location.to_owned());
+    }
+    Ok(std::path::absolute(location)?.to_string_lossy().into_owned())
 }
 
 /// The experiment, if it takes changes.

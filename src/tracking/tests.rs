@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::{
-    auth::{Principal, Role},
+    auth::{self, Principal, Role},
     kernel::event::{Bus, Event},
     objects,
     store::Stores,
@@ -13,6 +13,7 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tower::ServiceExt;
 
 struct Tracker {
@@ -32,8 +33,10 @@ impl Tracker {
         let bus = Bus::new();
         let objects = objects::Service::new(&stores, bus.clone());
         let service = Service::open(&stores, objects, bus.clone()).await.expect("the tracker opens");
+        let auth = auth::Service::open(stores.control.clone(), &stores.secrets()).expect("users open");
         let who = Principal { user: "someone".into(), role };
-        Self { router: super::router(service).layer(Extension(who)), bus, _folder: folder }
+        let router = super::router(service, auth, Arc::new(|_| "http://here".into()));
+        Self { router: router.layer(Extension(who)), bus, _folder: folder }
     }
 
     async fn send(&self, method: Method, uri: &str, body: impl Into<Body>) -> (StatusCode, Vec<u8>) {
@@ -129,7 +132,8 @@ async fn histories_come_in_pages_and_samples() {
     let sampled = tracker.get(&format!("{interval}&max_results=10")).await;
     let steps: Vec<_> =
         sampled["metrics"].as_array().unwrap().iter().map(|m| m["step"].as_i64().unwrap()).collect();
-    assert_eq!((steps.len(), steps[0], steps[9]), (10, 0, 499));
+    // Ten steps and the last, with the two points each has.
+    assert_eq!((steps.len(), steps[0], steps[21]), (22, 0, 499));
     let part = tracker.get(&format!("{interval}&start_step=10&end_step=12")).await;
     assert_eq!(part["metrics"].as_array().unwrap().len(), 6);
     let bulk =

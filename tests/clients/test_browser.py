@@ -275,6 +275,216 @@ def test_no_page_of_a_bucket_is_wider_than_its_window(page, shelves, path, width
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
+@pytest.fixture(scope="module")
+def sweep(server):
+    """More runs than a screen or a page of the list holds, some alike and some not."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with server.api() as api:
+
+        def post(route, body):
+            answer = api.post(f"{server.http_url}/api/2.0/mlflow/{route}", json=body)
+            assert answer.ok, answer.text
+            return answer.json()
+
+        experiment = post("experiments/create", {"name": "a sweep"})["experiment_id"]
+
+        def run(number):
+            body = {"experiment_id": experiment, "run_name": f"sweep-{number:04}", "start_time": 1_700_000_000_000 + number}
+            return post("runs/create", body)["run"]["info"]["run_id"]
+
+        with ThreadPoolExecutor(8) as pool:
+            ids = list(pool.map(run, range(SWEEP)))
+        for number, run_id in enumerate(ids[-4:]):
+            metrics = [{"key": "loss", "value": 1 / (step + 1 + number), "step": step, "timestamp": step} for step in range(10)]
+            params = [{"key": "depth", "value": str(number % 2)}, {"key": "seed", "value": "7"}]
+            post("runs/log-batch", {"run_id": run_id, "metrics": metrics, "params": params})
+            post("runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": 1_700_000_100_000})
+    return f"/experiments/{experiment}", ids
+
+
+SWEEP = 1_600
+
+
+def test_a_filter_is_completed_refused_in_place_and_kept_in_the_address(page, sweep):
+    path, _ = sweep
+    page.goto(path)
+    expect(page.get_by_role("link", name=f"sweep-{SWEEP - 1:04}")).to_be_visible()
+    box = page.get_by_role("combobox", name="Filter runs")
+    box.press_sequentially("params.dep")
+    page.get_by_role("option", name="params.depth").click()
+    expect(box).to_have_value("params.depth ")
+    box.press_sequentially("= ")
+    expect(page.locator("main").get_by_role("alert")).to_contain_text("Invalid comparison clause")
+    page.get_by_role("option", name="'1'").click()
+    expect(page.get_by_role("status").filter(has_text="2 runs")).to_be_visible()
+    expect(page.locator("main").get_by_role("alert")).to_have_count(0)
+    page.reload()
+    expect(box).to_have_value("params.depth = '1' ")
+    expect(page.get_by_role("status").filter(has_text="2 runs")).to_be_visible()
+
+
+def test_columns_groups_and_order_are_kept_in_the_address(page, sweep):
+    page.goto(f"{sweep[0]}?filter=params.seed+%3D+%277%27")
+    page.get_by_role("button", name="Columns").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("seed", exact=True).uncheck()
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("columnheader", name="seed")).to_have_count(0)
+    page.get_by_role("columnheader", name="loss").get_by_role("button").click()
+    expect(page.get_by_role("columnheader", name="loss")).to_have_attribute("aria-sort", "descending")
+    page.get_by_label("Group by").select_option("depth")
+    page.reload()
+    expect(page.get_by_role("columnheader", name="seed")).to_have_count(0)
+    expect(page.get_by_role("columnheader", name="loss")).to_have_attribute("aria-sort", "descending")
+    group = page.locator("tr", has=page.locator(".group-head"))
+    expect(group).to_have_count(2)
+    group.first.get_by_role("button").click()
+    expect(page.get_by_role("link", name=re.compile("^sweep-"))).to_have_count(2)
+
+
+def test_a_long_list_is_scrolled_to_its_end_with_few_rows_on_the_page(page, sweep):
+    page.goto(sweep[0])
+    table = page.get_by_role("region", name="Runs")
+    rows = table.locator("tbody tr[data-href]")
+    expect(rows.first).to_be_visible()
+
+    def to_the_end():
+        table.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+        return table.get_by_role("link", name="sweep-0000").count() == 1
+
+    eventually(to_the_end, what="the first run at the end of the list")
+    assert rows.count() < 100
+    expect(page.get_by_role("status").filter(has_text=f"{SWEEP:,} runs")).to_be_visible()
+
+
+def test_comparing_says_first_what_differs(page, sweep):
+    page.goto(sweep[0])
+    for name in [f"sweep-{SWEEP - 1:04}", f"sweep-{SWEEP - 2:04}"]:
+        page.get_by_label(f"Select {name}").check()
+    page.get_by_role("link", name="Compare").click()
+    page.wait_for_url("**/compare?runs=*")
+    unlike = page.locator("tbody.unlike", has_text="depth")
+    expect(unlike).to_contain_text("Params that differ")
+    expect(unlike).not_to_contain_text("seed")
+    expect(page.locator("tbody.alike", has_text="seed")).to_be_visible()
+    assert page.locator("table").inner_text().index("depth") < page.locator("table").inner_text().index("seed")
+    page.get_by_label("Show what is equal").uncheck()
+    expect(page.locator("tbody.alike")).to_have_count(0)
+    page.get_by_role("link", name="Charts").click()
+    expect(page.get_by_role("img", name="loss of 2 runs")).to_be_visible()
+
+
+def test_chosen_runs_are_saved_deleted_and_restored(page, sweep):
+    path, _ = sweep
+    name = f"sweep-{SWEEP - 3:04}"
+    page.goto(path)
+    page.get_by_label(f"Select {name}").check()
+    chosen = page.get_by_role("group", name="Selected runs")
+    with page.expect_download() as saved:
+        chosen.get_by_role("button", name="CSV").click()
+    head, row = saved.value.path().read_text().splitlines()
+    assert head.startswith("run_id,run_name,Status")
+    assert name in row
+    chosen.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_role("link", name=name)).to_have_count(0)
+    page.get_by_role("button", name="Deleted").click()
+    page.get_by_label(f"Select {name}").check()
+    chosen.get_by_role("button", name="Restore").click()
+    expect(page.get_by_role("link", name=name)).to_have_count(0)
+    page.get_by_role("button", name="Active").click()
+    expect(page.get_by_role("link", name=name)).to_be_visible()
+
+
+@pytest.mark.parametrize("chart", ["parallel", "scatter"])
+def test_a_chart_names_the_run_under_the_pointer_and_leads_to_it(page, sweep, chart):
+    page.goto(f"{sweep[0]}?tab=charts&chart={chart}&filter=params.seed+%3D+%277%27&sx=p.depth&sy=m.loss&axes=p.depth,m.loss")
+    plane = page.locator(".plane")
+    mark = plane.locator(".dots circle" if chart == "scatter" else ".lines path").first
+    mark.wait_for(state="attached")
+    middle = "e => { const at = e.getPointAtLength(e.getTotalLength() / 2), m = e.getScreenCTM(); return [at.x + m.e, at.y + m.f] }"
+    page.mouse.move(*mark.evaluate(middle))
+    expect(plane.locator(".chart-note")).to_contain_text("sweep-")
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url("**/runs/*")
+
+
+def test_a_running_run_changes_before_ones_eyes(page, mlflow_client):
+    run_id = mlflow_client.create_run("0", run_name="alive").info.run_id
+    mlflow_client.log_metric(run_id, "progress", 0.25, step=0)
+    page.goto(f"/runs/{run_id}")
+    main = page.locator("main")
+    expect(main).to_contain_text("0.25")
+    mlflow_client.log_metric(run_id, "progress", 0.75, step=1)
+    expect(main).to_contain_text("0.75", timeout=15_000)
+    mlflow_client.set_terminated(run_id)
+    expect(main.get_by_role("heading", name="alive")).to_contain_text("Finished", timeout=15_000)
+
+
+def test_tags_of_a_run_are_edited(page, mlflow_client):
+    run_id = mlflow_client.create_run("0", tags={"old": "1"}).info.run_id
+    page.goto(f"/runs/{run_id}")
+    page.get_by_role("button", name="Edit the tags").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("key 1").fill("stage")
+    dialog.get_by_label("Value 1").fill("done, at last")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator("main")).to_contain_text("done, at last")
+    tags = mlflow_client.get_run(run_id).data.tags
+    assert tags["stage"] == "done, at last"
+    assert "old" not in tags
+
+
+def test_a_model_version_shows_where_it_came_from_and_who_serves_it(page, seeded):
+    page.goto("/models/browsed/versions/1")
+    lineage = page.get_by_role("region", name="Lineage")
+    for word in ["look at me", "version 1", "@production", "ready"]:
+        expect(lineage).to_contain_text(word)
+    lineage.get_by_role("link").filter(has_text="look at me").click()
+    page.wait_for_url(f"**/runs/{seeded.run_id}")
+
+
+def test_traces_are_searched_and_a_failed_span_is_shown(page, mlflow_client):
+    import mlflow
+
+    @mlflow.trace(span_type="TOOL")
+    def book(code):
+        raise ValueError(f"no booking {code}")
+
+    @mlflow.trace
+    def agent(code):
+        return book(code)
+
+    mlflow.set_experiment("traced in a browser")
+    with pytest.raises(ValueError, match="no booking X"):
+        agent("X")
+    trace_id = mlflow.get_last_active_trace_id()
+    mlflow.flush_trace_async_logging()
+    mlflow.log_feedback(trace_id=trace_id, name="useful", value=False, rationale="it gave up")
+    experiment = mlflow.get_experiment_by_name("traced in a browser").experiment_id
+    page.goto(f"/experiments/{experiment}?tab=traces&state=ERROR")
+    page.get_by_role("link", name="agent").click()
+    page.wait_for_url(f"**/traces/{trace_id}")
+    main = page.locator("main")
+    expect(main).to_contain_text("it gave up")
+    expect(main).to_contain_text("no booking X")
+    spans = page.get_by_role("list", name="Spans")
+    expect(spans.get_by_role("link")).to_have_count(2)
+    spans.get_by_role("link").filter(has_text="agent").click()
+    expect(main.locator(".payload").first).to_contain_text('"code": "X"')
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("query", ["", "?tab=charts", "?tab=charts&chart=parallel", "?tab=charts&chart=scatter", "?tab=traces"])
+def test_no_page_of_an_experiment_is_wider_than_its_window(page, sweep, query, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(sweep[0] + query)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
 @pytest.mark.parametrize("path", ["/pipelines", "/data", "/endpoints", "/experiments", "/settings", "/docs"])
 def test_every_other_screen_opens(page, path):
     page.goto(path)

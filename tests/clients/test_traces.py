@@ -15,6 +15,7 @@ from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, Me
 from mlflow.entities.trace_state import TraceState
 from mlflow.entities.trace_status import TraceStatus
 from mlflow.exceptions import MlflowException
+from mlflow.tracing.attachments import Attachment
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -433,6 +434,29 @@ def test_delete(mlflow_client, experiment, make):
     )
     assert mlflow_client.delete_traces(experiment, max_timestamp_millis=10**15) == 1
     assert mlflow_client.delete_traces(experiment, max_timestamp_millis=10**15) == 0
+
+
+def test_files_beside_a_trace_come_and_go_with_it(server, mlflow_client, experiment):
+    with mlflow.start_span("seen") as span:
+        picture = Attachment(content_type="image/png", content_bytes=b"a picture")
+        span.set_inputs({"picture": picture})
+    mlflow.flush_trace_async_logging()
+
+    def fetch(path):
+        url = f"{server.http_url}/ajax-api/3.0/mlflow/get-trace-artifact"
+        return requests.get(url, params={"request_id": span.trace_id, "path": path}, auth=server.auth, timeout=30)
+
+    assert fetch(picture.id).content == b"a picture"
+    for path, status in [("../traces.json", 400), ("x", 400), ("0" * 8 + picture.id[8:], 404)]:
+        assert fetch(path).status_code == status, path
+    folder = f"{experiment}/traces/{span.trace_id}"
+    objects = server.s3()
+    assert objects.list_objects_v2(Bucket="mlflow", Prefix=folder)["KeyCount"] == 1
+    # Where the files are is no matter of a tag that anyone may change.
+    mlflow_client.set_trace_tag(span.trace_id, "mlflow.artifactLocation", "mlflow-artifacts:/")
+    assert mlflow_client.delete_traces(experiment, trace_ids=[span.trace_id]) == 1
+    assert objects.list_objects_v2(Bucket="mlflow", Prefix=folder)["KeyCount"] == 0
+    assert fetch(picture.id).status_code == 404
 
 
 def test_a_deleted_experiment_takes_no_traces(mlflow_client, make, experiment):

@@ -2,29 +2,17 @@
 
 use super::{
     super::{service::Service, store},
-    Destination, Waiting, record,
+    Destination, record,
 };
-use crate::kernel::{
-    clock::now_ms,
-    error::{Error, Result},
-    id,
+use crate::{
+    kernel::{
+        clock::now_ms,
+        error::{Error, Result},
+        id,
+    },
+    store::outbox,
 };
 use s3s::dto::NotificationConfiguration;
-use tokio::sync::Notify;
-
-/// Rings when a notice was written, so that nobody has to look for one.
-#[derive(Default)]
-pub struct Bell(Notify);
-
-impl Bell {
-    pub fn ring(&self) {
-        self.0.notify_one();
-    }
-
-    pub async fn heard(&self) {
-        self.0.notified().await;
-    }
-}
 
 impl Service {
     /// Sets what a bucket tells to whom. Every destination must exist, and hears a test event, unless
@@ -77,7 +65,7 @@ impl Service {
     }
 
     /// What waits to be told, destination by destination.
-    pub async fn notices_waiting(&self) -> Result<Vec<Waiting>> {
-        self.db().read(store::notice::notice_waiting).await
+    pub async fn notices_waiting(&self) -> Result<Vec<outbox::Waiting>> {
+        self.db().read(outbox::waiting).await
     }
 }

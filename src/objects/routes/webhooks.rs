@@ -2,12 +2,13 @@
 //! the server send requests, and its secret signs them.
 
 use super::{
-    super::notify::{SECRET_PREFIX, Waiting, Webhook},
+    super::notify::{SECRET_PREFIX, Webhook},
     Answer, Service,
 };
 use crate::{
     auth::Admin,
     kernel::{clock::rfc3339, http::Json},
+    store::outbox::Waiting,
 };
 use axum::extract::{Path, State};
 use http::StatusCode;

@@ -7,14 +7,14 @@ use crate::{
     tracking::{
         Service,
         service::{Entry, path_is_safe, prefix_of},
-        wire::{Answer, Fields, MlflowError, failure},
+        wire::{Answer, Fields, MlflowError},
     },
 };
 use axum::{
     Json,
     body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    http::{HeaderMap, Uri},
     response::Response,
 };
 use futures::TryStreamExt;
@@ -80,7 +80,7 @@ async fn list_under(tracker: &Service, root: &str, path: &str) -> Answer {
     Ok(Json(json!({ "root_uri": root, "files": files_json(&entries, &path) })))
 }
 
-fn joined(root: &str, path: &str) -> Result<String> {
+pub(super) fn joined(root: &str, path: &str) -> Result<String> {
     let root = prefix_of(root)?;
     Ok(if path.is_empty() { root } else { format!("{root}/{path}") })
 }
@@ -153,19 +153,4 @@ pub async fn upload_small(
     let stream = futures::stream::iter([Ok(body)]);
     tracker.artifact_put(&joined(&root, &path)?, stream, Some(content_type)).await?;
     Ok(Json(json!({})))
-}
-
-/// Uploads in parts and presigned URLs: the client hears this and sends or fetches the file in one
-/// stream through the proxy instead.
-pub async fn not_offered(_: Viewer, uri: Uri) -> Response {
-    let message = match uri.path() {
-        path if path.contains("/mpu/") => {
-            "Multipart upload is not supported for the current artifact repository"
-        }
-        path if path.contains("upload") => {
-            "Presigned upload is not supported for the current artifact repository"
-        }
-        _ => "Presigned download is not supported for the current artifact repository",
-    };
-    failure(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", message)
 }

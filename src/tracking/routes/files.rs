@@ -84,8 +84,9 @@ fn describe(headers: &mut HeaderMap, path: &str, info: &ObjectInfo, status: Stat
     }
 }
 
-/// RFC 6266: a plain name for old clients, the exact one beside it when the two differ.
-fn attachment(path: &str) -> String {
+/// RFC 6266: a plain name for old clients, quoted where it is no token, the exact one beside it when the
+/// two differ.
+pub(super) fn attachment(path: &str) -> String {
     /// What RFC 5987 leaves as it is.
     const EXACT: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+').remove(b'!');
@@ -94,7 +95,10 @@ fn attachment(path: &str) -> String {
         .chars()
         .map(|c| if c.is_ascii_graphic() && c != '"' && c != '\\' || c == ' ' { c } else { '_' })
         .collect();
-    if plain == name {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if plain == name && !name.is_empty() && name.chars().all(token) {
+        format!("attachment; filename={name}")
+    } else if plain == name {
         format!("attachment; filename=\"{plain}\"")
     } else {
         format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, EXACT))
@@ -145,6 +149,7 @@ mod tests {
         assert_eq!(type_for("a/conda.yaml", &none), "text/plain");
         assert_eq!(type_for("a/x.json", &none), "application/json");
         assert_eq!(type_for("a/model.unknown-thing", &none), "application/octet-stream");
+        assert_eq!(attachment("a/b+c.txt"), "attachment; filename=b+c.txt");
         assert_eq!(attachment("a/b c.txt"), "attachment; filename=\"b c.txt\"");
         assert_eq!(attachment("é\".txt"), "attachment; filename=\"__.txt\"; filename*=UTF-8''%C3%A9%22.txt");
     }

@@ -19,10 +19,12 @@ async fn server_info(_: Viewer) -> Json<Value> {
         "store_type": "SqlStore",
         "workspaces_enabled": false,
         "trace_archival_enabled": false,
-        "multipart_uploads_enabled": false,
+        // Large files go up in parts by themselves. Down they come in one stream: the client would ask for
+        // a link before each file, however small. Whoever wants that says so to the client.
+        "multipart_uploads_enabled": true,
         "multipart_downloads_enabled": false,
-        "presigned_upload_run_id_supported": false,
-        "presigned_upload_model_id_supported": false,
+        "presigned_upload_run_id_supported": true,
+        "presigned_upload_model_id_supported": true,
         "features_enabled": { "gateway": false },
     }))
 }

@@ -8,9 +8,16 @@ mod info;
 mod log;
 mod metrics;
 mod models;
+mod pages;
+mod reads;
 mod runs;
+mod transfers;
+
+pub use files::send as send_artifact;
+pub use reads::{Read, read};
 
 use super::{Service, traces};
+use crate::{auth, objects::Address};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -22,7 +29,8 @@ use axum::{
 const BODY_MAX: usize = 32 << 20;
 
 /// All routes of the tracker, with full paths.
-pub fn router(service: Service) -> Router {
+pub fn router(service: Service, auth: auth::Service, address: Address) -> Router {
+    let transfers = transfers::routes(transfers::Links { tracker: service.clone(), auth, address });
     let router = Router::new()
         .merge(experiment_routes())
         .merge(run_routes())
@@ -30,8 +38,9 @@ pub fn router(service: Service) -> Router {
         .merge(artifact_routes())
         .merge(super::import::router())
         .merge(traces::router())
-        .merge(info::routes());
-    router.layer(DefaultBodyLimit::max(BODY_MAX)).with_state(service)
+        .merge(info::routes())
+        .merge(pages::routes());
+    router.with_state(service).merge(transfers).layer(DefaultBodyLimit::max(BODY_MAX))
 }
 
 /// `path` under both of MLflow's prefixes for one version of its API.
@@ -105,18 +114,12 @@ fn model_routes() -> Router<Service> {
 fn artifact_routes() -> Router<Service> {
     let router = all([
         ("/mlflow/artifacts/list", get(artifacts::list_of_run)),
-        ("/mlflow/artifacts/presigned-upload-url", post(artifacts::not_offered)),
-        ("/mlflow/artifacts/presigned-download-url", post(artifacts::not_offered)),
         ("/mlflow/upload-artifact", post(artifacts::upload_small)),
         ("/mlflow-artifacts/artifacts", get(artifacts::list)),
         (
             "/mlflow-artifacts/artifacts/{*path}",
             get(artifacts::download).put(artifacts::upload).delete(artifacts::delete),
         ),
-        ("/mlflow-artifacts/mpu/create/{*path}", post(artifacts::not_offered)),
-        ("/mlflow-artifacts/mpu/complete/{*path}", post(artifacts::not_offered)),
-        ("/mlflow-artifacts/mpu/abort/{*path}", post(artifacts::not_offered)),
-        ("/mlflow-artifacts/presigned/{*path}", get(artifacts::not_offered)),
     ]);
     router.route("/get-artifact", get(artifacts::file_of_run))
 }

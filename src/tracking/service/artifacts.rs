@@ -3,13 +3,14 @@
 use super::Service;
 use crate::{
     kernel::error::{Error, Kind, Result},
-    objects::{ByteStream, ListQuery, ObjectInfo, PutOptions},
+    objects::{ByteStream, Completion, ListQuery, ListedPart, ObjectInfo, PutOptions},
 };
 use bytes::Bytes;
 use futures::Stream;
 use std::{borrow::Cow, io, ops::Range};
 
-pub(super) const BUCKET: &str = "mlflow";
+/// Where artifacts live.
+pub const BUCKET: &str = "mlflow";
 
 /// One file or folder of a listing, by its name within the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +31,7 @@ impl Service {
     where
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
-        let key = path_is_safe(path)?;
-        if key.is_empty() {
-            return Err(invalid_path());
-        }
+        let key = file_key(path)?;
         let options = PutOptions::of_type(content_type);
         self.0.objects.put(BUCKET, &key, body, options).await
     }
@@ -87,16 +85,49 @@ impl Service {
         Ok(entries)
     }
 
+    /// Begins an upload in parts; answers its id.
+    pub async fn artifact_upload_begin(&self, path: &str, content_type: Option<String>) -> Result<String> {
+        let key = file_key(path)?;
+        let options = PutOptions::of_type(content_type);
+        Ok(self.0.objects.upload_create(BUCKET, &key, options, None).await?.id)
+    }
+
+    /// Makes the file of the parts that are in, each with the ETag it was answered with.
+    pub async fn artifact_upload_complete(
+        &self,
+        path: &str,
+        upload: &str,
+        parts: Vec<(u32, String)>,
+    ) -> Result<()> {
+        let key = file_key(path)?;
+        let listed = |(number, etag): (u32, String)| ListedPart {
+            number,
+            etag: etag.trim_matches('"').to_owned(),
+            checksums: Vec::new(),
+        };
+        let parts = parts.into_iter().map(listed).collect();
+        let completion = Completion { parts, ..Completion::default() };
+        self.0.objects.upload_complete(BUCKET, &key, upload, completion).await?;
+        Ok(())
+    }
+
+    pub async fn artifact_upload_abort(&self, path: &str, upload: &str) -> Result<()> {
+        self.0.objects.upload_abort(BUCKET, &file_key(path)?, upload).await
+    }
+
     /// Deletes a file, or a folder with all that is in it.
     pub async fn artifact_delete(&self, path: &str) -> Result<()> {
-        let key = path_is_safe(path)?;
-        if key.is_empty() {
-            return Err(invalid_path());
-        }
+        let key = file_key(path)?;
         self.0.objects.delete(BUCKET, &key).await?;
         self.0.objects.delete_prefix(BUCKET, &folder(&key)).await?;
         Ok(())
     }
+}
+
+/// The key of what is no mere root.
+pub fn file_key(path: &str) -> Result<String> {
+    let key = path_is_safe(path)?;
+    if key.is_empty() { Err(invalid_path()) } else { Ok(key) }
 }
 
 fn folder(key: &str) -> String {

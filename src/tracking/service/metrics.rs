@@ -9,6 +9,7 @@ use crate::{
         store::{metrics, runs},
     },
 };
+use std::collections::BTreeSet;
 
 impl Service {
     /// One metric's points by time; all of them when no page size is named. A run that does not
@@ -66,8 +67,8 @@ impl Service {
             .await
     }
 
-    /// One metric of many runs over a range of steps, each thinned to at most `limit` points that
-    /// keep its first and last.
+    /// One metric of many runs over a range of steps, at about `limit` steps that are the same for all
+    /// runs, so that their curves can be compared; the first and last step of each run are kept.
     pub async fn metric_history_sampled(
         &self,
         run_ids: Vec<String>,
@@ -79,28 +80,48 @@ impl Service {
         let (first, last) = steps.unwrap_or((i64::MIN, i64::MAX));
         self.db()
             .read(move |c| {
-                let sample = |run_id: String| {
+                let whole = |run_id: String| {
                     let points = match runs::run_rid(c, &run_id)? {
                         Some(rid) => metrics::history_by_step(c, rid, &key, first, last)?,
                         None => Vec::new(),
                     };
-                    Ok((run_id, thin(points, limit)))
+                    Ok((run_id, points))
                 };
-                run_ids.into_iter().map(sample).collect()
+                let mut found: Vec<_> = run_ids.into_iter().map(whole).collect::<Result<_>>()?;
+                sample(&mut found, limit);
+                Ok(found)
             })
             .await
     }
 }
 
-/// Evenly spaced points of the whole, ending with the last.
-fn thin(points: Vec<Point>, limit: usize) -> Vec<Point> {
-    if points.len() <= limit {
-        return points;
+/// Points of one run at most, however many share a step.
+const POINTS_OF_A_RUN: usize = 2500;
+
+/// Keeps the points at evenly spaced ones of all steps, and at both ends of every run.
+fn sample(runs: &mut [(String, Vec<Point>)], limit: usize) {
+    let mut steps: Vec<i64> = runs.iter().flat_map(|(_, points)| points).map(|point| point.step).collect();
+    steps.sort_unstable();
+    steps.dedup();
+    if steps.len() > limit {
+        let mut kept: BTreeSet<i64> = (0..limit).map(|index| steps[index * steps.len() / limit]).collect();
+        kept.extend(steps.last());
+        for (_, points) in runs.iter() {
+            kept.extend(points.first().iter().chain(points.last().iter()).map(|point| point.step));
+        }
+        for (_, points) in runs.iter_mut() {
+            points.retain(|point| kept.contains(&point.step));
+        }
     }
-    match limit {
-        0 => Vec::new(),
-        1 => points.last().copied().into_iter().collect(),
-        _ => (0..limit).map(|index| points[index * (points.len() - 1) / (limit - 1)]).collect(),
+    for (_, points) in runs {
+        thin(points, POINTS_OF_A_RUN);
+    }
+}
+
+/// Cuts a list to evenly spaced points of the whole that include both ends.
+fn thin(points: &mut Vec<Point>, limit: usize) {
+    if points.len() > limit {
+        *points = (0..limit).map(|index| points[index * (points.len() - 1) / (limit - 1)]).collect();
     }
 }
 
@@ -108,15 +129,30 @@ fn thin(points: Vec<Point>, limit: usize) -> Vec<Point> {
 mod tests {
     use super::*;
 
+    fn run(steps: impl IntoIterator<Item = i64>) -> (String, Vec<Point>) {
+        (String::new(), steps.into_iter().map(|step| Point { timestamp: 1, step, value: 0.0 }).collect())
+    }
+
+    fn steps(run: &(String, Vec<Point>)) -> Vec<i64> {
+        run.1.iter().map(|point| point.step).collect()
+    }
+
     #[test]
-    fn thinning_keeps_both_ends() {
-        let points: Vec<_> = (0..1000).map(|step| Point { timestamp: step, step, value: 0.0 }).collect();
-        for limit in [1, 2, 3, 320, 999, 1000, 5000] {
-            let thinned = thin(points.clone(), limit);
-            assert_eq!(thinned.len(), limit.min(1000));
-            assert_eq!(thinned.last(), points.last());
-            assert!(limit == 1 || thinned.first() == points.first());
-            assert!(thinned.windows(2).all(|pair| pair[0].step < pair[1].step));
-        }
+    fn runs_are_sampled_at_the_same_steps() {
+        let mut runs = [run(0..10), run(0..20), run([])];
+        sample(&mut runs, 5);
+        assert_eq!(steps(&runs[0]), [0, 4, 8, 9]);
+        assert_eq!(steps(&runs[1]), [0, 4, 8, 9, 12, 16, 19]);
+        assert!(runs[2].1.is_empty());
+    }
+
+    #[test]
+    fn few_steps_stay_whole_and_many_points_of_one_step_do_not() {
+        let mut runs = [run(0..5)];
+        sample(&mut runs, 5);
+        assert_eq!(steps(&runs[0]), [0, 1, 2, 3, 4]);
+        let mut runs = [run(std::iter::repeat_n(0, 10_000))];
+        sample(&mut runs, 5);
+        assert_eq!(runs[0].1.len(), POINTS_OF_A_RUN);
     }
 }

@@ -163,3 +163,70 @@ fn link_to_wire(link: &Value) -> Value {
     let attributes = link["attributes"].as_object().map(value::tagged_pairs).unwrap_or_else(|| json!([]));
     json!({ "trace_id": bytes("trace_id"), "span_id": bytes("span_id"), "attributes": attributes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(key: &str, value: proto::Any) -> proto::KeyValue {
+        proto::KeyValue { key: key.into(), value: Some(proto::AnyValue { value: Some(value) }) }
+    }
+
+    fn sent() -> proto::Span {
+        proto::Span {
+            trace_id: vec![1; 16],
+            span_id: vec![2; 8],
+            name: "n".into(),
+            start_time_unix_nano: 5,
+            end_time_unix_nano: 9,
+            attributes: vec![
+                pair("text", proto::Any::Text("a\"b".into())),
+                pair("dumped", proto::Any::Text(r#"{"k": 1}"#.into())),
+                pair("digits", proto::Any::Text("7".into())),
+                pair("nan", proto::Any::Double(f64::NAN)),
+            ],
+            events: vec![proto::Event { time_unix_nano: 6, name: "e".into(), attributes: Vec::new() }],
+            links: vec![proto::Link { trace_id: vec![3; 16], span_id: vec![4; 8], attributes: Vec::new() }],
+            status: Some(proto::Status { message: "m".into(), code: 2 }),
+            ..proto::Span::default()
+        }
+    }
+
+    #[test]
+    fn a_span_is_kept_as_mlflow_writes_it() {
+        let (span, trace_id, attributes) = from_proto(&sent()).unwrap();
+        assert_eq!(trace_id, format!("tr-{}", "01".repeat(16)));
+        assert_eq!((span.id.as_str(), span.parent, span.status), ("0202020202020202", None, "ERROR"));
+        assert_eq!(get(&attributes, "text"), Some(r#""a\"b""#));
+        assert_eq!(get(&attributes, "dumped"), Some(r#"{"k": 1}"#));
+        assert_eq!(get(&attributes, "digits"), Some("\"7\""));
+        assert!(span.content.starts_with(r#"{"trace_id": "AQEB"#), "{}", span.content);
+        assert!(span.content.contains(r#""parent_span_id": null, "name": "n", "start_time_unix_nano": 5"#));
+    }
+
+    #[test]
+    fn and_given_back_as_protobuf_writes_it() {
+        let wire = to_wire(&from_proto(&sent()).unwrap().0.content);
+        let attributes = wire["attributes"].as_array().unwrap();
+        assert!(attributes.contains(&json!({ "key": "text", "value": { "string_value": "a\"b" } })));
+        let map = json!({ "values": [{ "key": "k", "value": { "int_value": 1 } }] });
+        assert!(attributes.contains(&json!({ "key": "dumped", "value": { "kvlist_value": map } })));
+        assert_eq!(wire["status"], json!({ "message": "m", "code": "STATUS_CODE_ERROR" }));
+        assert_eq!(wire["links"][0]["span_id"], "BAQEBAQEBAQ=");
+        assert_eq!((&wire["end_time_unix_nano"], wire.get("parent_span_id")), (&json!(9), None));
+    }
+
+    #[test]
+    fn what_is_no_span_is_told() {
+        for wrong in [
+            proto::Span { trace_id: Vec::new(), ..sent() },
+            proto::Span { trace_id: vec![1; 17], ..sent() },
+            proto::Span { span_id: Vec::new(), ..sent() },
+            proto::Span { start_time_unix_nano: u64::MAX, ..sent() },
+        ] {
+            assert!(from_proto(&wrong).is_err());
+        }
+        let root = proto::Span { parent_span_id: vec![0; 8], ..sent() };
+        assert_eq!(from_proto(&root).unwrap().0.parent, None);
+    }
+}

@@ -1,5 +1,5 @@
 // The one table: real links in rows, j/k to move, Enter to open, sort by its heads.
-import type { ComponentChildren, RefObject } from "preact";
+import type { ComponentChildren, RefObject, VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go } from "../lib/router";
 import { Icon } from "./icon";
@@ -38,6 +38,20 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, cur
   const marked = useRowKeys(box, rows, rowKey, href, tall !== undefined);
   const [by, way] = (sort ?? "").split(/ (?=ASC|DESC)/);
   const shown = tall ? rows.slice(from, to) : rows;
+  const drawn = useDrawn([columns, rows, marked]);
+  /** Scrolling asks for the same rows again and again; what was made for one is used until something changes. */
+  const lineOf = (row: T, at: number) => {
+    const key = rowKey(row);
+    const known = drawn.get(key);
+    if (known) return known;
+    const line = (
+      <tr key={key} class={marked === key ? "marked" : undefined} data-href={href?.(row)} aria-rowindex={tall ? at + 2 : undefined} aria-current={current?.(row) ? "true" : undefined}>
+        {columns.map((column) => <td key={column.id} class={column.class}>{column.cell(row)}</td>)}
+      </tr>
+    );
+    drawn.set(key, line);
+    return line;
+  };
   const gap = (rowsBefore: number) => rowsBefore > 0 && <tr class="gap" aria-hidden="true"><td colSpan={columns.length} style={{ height: `${rowsBefore * ROW}px` }} /></tr>;
   return (
     <div ref={box} class={`table-wrap ${tall ? "tall" : ""} ${tall?.stale ? "stale" : ""}`} tabIndex={0} role="region" aria-label={label} aria-busy={tall?.stale}>
@@ -59,16 +73,19 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, cur
         </thead>
         <tbody>
           {tall && gap(from)}
-          {shown.map((row, i) => (
-            <tr key={rowKey(row)} class={marked === rowKey(row) ? "marked" : undefined} data-href={href?.(row)} aria-rowindex={tall ? from + i + 2 : undefined} aria-current={current?.(row) ? "true" : undefined}>
-              {columns.map((column) => <td key={column.id} class={column.class}>{column.cell(row)}</td>)}
-            </tr>
-          ))}
+          {shown.map((row, i) => lineOf(row, from + i))}
           {tall && gap(rows.length - to)}
         </tbody>
       </table>
     </div>
   );
+}
+
+/** Rows made so far, for as long as `from` stays the same; not more than a few screens of them. */
+function useDrawn(from: readonly unknown[]): Map<string, VNode> {
+  const kept = useRef<{ from: readonly unknown[]; drawn: Map<string, VNode> }>({ from, drawn: new Map() });
+  if (kept.current.drawn.size > 500 || kept.current.from.some((value, i) => value !== from[i])) kept.current = { from, drawn: new Map() };
+  return kept.current.drawn;
 }
 
 const typing = (target: EventTarget | null) => target instanceof Element && target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]") !== null;

@@ -1,4 +1,4 @@
-// From data to answers: the datasets, the run, the logged model, the version, its aliases, the endpoints.
+// From data to answers: the datasets, the run, the logged model, the version, its aliases, the endpoints and what they answered.
 import type { Endpoint } from "../lib/crannog";
 import { nameOf } from "../lib/fields";
 import { plural } from "../lib/format";
@@ -25,8 +25,7 @@ export function lineage({ version, run, logged, aliases, endpoints }: Known): { 
   for (const one of endpoints) {
     const alias = one.model.split("@")[1];
     const needs = [alias !== undefined && aliases.includes(alias) ? `alias ${alias}` : "version"];
-    add(`endpoint ${one.name}`, one.name, `endpoint, ${one.state.replace("_", " ")}`, needs, path("endpoints", one.name));
-    add(`answers ${one.name}`, plural(one.requests, "prediction"), one.errors > 0 ? `${plural(one.errors, "error")}` : "no error", [`endpoint ${one.name}`], path("endpoints", one.name));
+    add(`endpoint ${one.name}`, one.name, `${one.state.replace("_", " ")}, ${plural(one.requests, "prediction")}`, needs, path("endpoints", one.name));
   }
   return { nodes, hrefs };
 }

@@ -6,7 +6,7 @@ use crate::{
     tracking::{
         Service,
         routes::files,
-        service::{path_is_safe, prefix_of},
+        service::prefix_of,
         traces::{keys, model::TraceInfo},
         wire::{Fields, MlflowError},
     },
@@ -33,7 +33,13 @@ pub async fn send(
     let path = fields.text_or_empty("path")?;
     let info = tracker.trace_info(id).await?;
     if !path.is_empty() {
-        let path = path_is_safe(path)?;
+        let named = uuid::Uuid::try_parse(path).is_ok_and(|id| id.hyphenated().to_string() == path);
+        if !named {
+            return Err(Error::invalid(format!(
+                "Invalid attachment path: '{path}'. Attachment path must be a valid UUID."
+            ))
+            .into());
+        }
         return Ok(files::send(&tracker, &beside(&info, &format!("attachments/{path}"))?, &headers).await?);
     }
     if !info.spans_are_here() {

@@ -10,6 +10,7 @@ use crate::{
         Service, check,
         model::{Experiment, Page, Stage},
         search::{self, page},
+        service::prefix_of,
         store::{experiments, runs},
         traces::{
             keys,
@@ -262,7 +263,23 @@ impl Service {
         if let Some(most) = most.filter(|most| *most <= 0) {
             return Err(Error::invalid(format!("`max_traces` must be a positive integer, received {most}.")));
         }
-        self.db().write(move |c| rows::traces_delete(c, experiment, &doomed)).await
+        let gone = self.db().write(move |c| rows::traces_delete(c, experiment, &doomed)).await?;
+        self.trace_files_delete(experiment, &gone).await?;
+        Ok(gone.len())
+    }
+
+    /// Deletes the files beside traces that are gone. Where they are is worked out anew: the tag that
+    /// says so is anyone's to change.
+    async fn trace_files_delete(&self, experiment: i64, ids: &[String]) -> Result<()> {
+        let found = self.db().read(move |c| experiments::experiment_get(c, experiment)).await;
+        let Ok(experiment) = found else { return Ok(()) };
+        for id in ids {
+            // Files kept elsewhere are not this server's to delete.
+            if let Ok(folder) = prefix_of(&artifact_location(&experiment, id)) {
+                self.artifact_delete(&folder).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Links traces to a run. Ids of no trace are passed over, as MLflow passes them over.

@@ -188,8 +188,8 @@ pub enum Doomed {
     Until { moment: i64, most: Option<i64> },
 }
 
-/// Deletes traces with all that hangs on them, and answers how many.
-pub fn traces_delete(db: &Connection, experiment: i64, doomed: &Doomed) -> Result<usize> {
+/// Deletes traces with all that hangs on them, and answers their ids.
+pub fn traces_delete(db: &Connection, experiment: i64, doomed: &Doomed) -> Result<Vec<String>> {
     let mut sql = Sql::default();
     sql.push("DELETE FROM traces WHERE tid IN (SELECT tid FROM traces WHERE experiment_id = ");
     sql.bind(Bind::Int(experiment));
@@ -204,8 +204,8 @@ pub fn traces_delete(db: &Connection, experiment: i64, doomed: &Doomed) -> Resul
             }
         }
     }
-    sql.push(")");
-    Ok(db.execute(&sql.text, rusqlite::params_from_iter(&sql.binds))?)
+    sql.push(") RETURNING id");
+    rows(db, &sql, |row| row.get(0))
 }
 
 /// What a search over traces asks for.
@@ -229,4 +229,123 @@ pub fn trace_search(db: &Connection, query: &Query) -> Result<Vec<TraceInfo>> {
     let mut found = rows(db, &sql, info)?;
     found.iter_mut().try_for_each(|trace| fill(db, trace))?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        store::Stores,
+        tracking::traces::{
+            model::{Assessment, Span},
+            store::spans,
+        },
+    };
+
+    fn span() -> Span {
+        Span {
+            id: "01".into(),
+            parent: None,
+            name: "s".into(),
+            kind: None,
+            status: "OK",
+            started_ns: 1,
+            ended_ns: None,
+            content: "{}".into(),
+            usage: None,
+            cost: None,
+            model: None,
+            provider: None,
+        }
+    }
+
+    fn assessment() -> Assessment {
+        Assessment {
+            id: "a-1".into(),
+            trace_id: "t".into(),
+            name: "n".into(),
+            kind: "feedback",
+            value: true.into(),
+            error: None,
+            created_at: 1,
+            updated_at: 1,
+            source_type: "HUMAN".into(),
+            source_id: "x".into(),
+            span_id: None,
+            rationale: None,
+            overrides: None,
+            valid: true,
+            metadata: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_experiment_that_is_gone_takes_its_traces_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let stores = Stores::open(folder.path()).unwrap();
+        let left: Vec<i64> = stores
+            .control
+            .write(|c| {
+                c.execute(
+                    "INSERT INTO experiments (id, name, artifact_location, created_at, updated_at)
+                     VALUES (7, 'e', 'x', 0, 0)",
+                    [],
+                )?;
+                let info = TraceInfo {
+                    id: "t".into(),
+                    experiment_id: 7,
+                    state: "OK".into(),
+                    ..TraceInfo::default()
+                };
+                let tid = trace_put(c, &info)?;
+                tag_set(c, tid, "k", "v")?;
+                metadata_set(c, tid, "k", "v")?;
+                link(c, tid, "run", "r")?;
+                spans::span_put(c, tid, &span())?;
+                assessments::assessment_put(c, tid, &assessment())?;
+                c.execute("DELETE FROM experiments WHERE id = 7", [])?;
+                let tables =
+                    ["traces", "trace_tags", "trace_metadata", "trace_links", "spans", "assessments"];
+                let count = |table: &&str| {
+                    Ok(c.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?)
+                };
+                tables.iter().map(count).collect()
+            })
+            .await
+            .unwrap();
+        assert_eq!(left, [0; 6]);
+    }
+
+    #[tokio::test]
+    async fn spans_widen_a_trace_until_its_maker_has_spoken() {
+        let folder = tempfile::tempdir().unwrap();
+        let stores = Stores::open(folder.path()).unwrap();
+        let times: Vec<(i64, Option<i64>)> = stores
+            .control
+            .write(|c| {
+                let info = TraceInfo {
+                    id: "t".into(),
+                    started_at: 100,
+                    state: "IN_PROGRESS".into(),
+                    ..TraceInfo::default()
+                };
+                let tid = trace_put(c, &info)?;
+                let batch = |started_at, ended_at| Batch { started_at, ended_at, ..Batch::default() };
+                let steps = [
+                    (batch(150, Some(200)), false),
+                    (batch(50, Some(90)), false),
+                    (batch(1, Some(999)), true),
+                ];
+                let mut times = Vec::new();
+                for (batch, settled) in steps {
+                    trace_widen(c, tid, &batch, settled)?;
+                    let info = trace_get(c, "t")?;
+                    times.push((info.started_at, info.duration));
+                }
+                Ok(times)
+            })
+            .await
+            .unwrap();
+        assert_eq!(times, [(100, Some(100)), (50, Some(150)), (50, Some(150))]);
+    }
 }
