@@ -23,6 +23,7 @@ pub mod check;
 mod evaluation;
 pub mod fields;
 mod gateway;
+pub mod import;
 pub mod model;
 mod routes;
 pub mod search;
@@ -35,4 +36,4 @@ pub mod wire;
 mod tests;
 
 pub use routes::{Read, read, router, send_artifact};
-pub use service::Service;
+pub use service::{Service, gc};

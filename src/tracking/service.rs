@@ -2,6 +2,7 @@
 //! leaves nothing.
 
 mod artifacts;
+pub mod gc;
 mod log;
 mod metrics;
 mod models;

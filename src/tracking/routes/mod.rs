@@ -36,6 +36,7 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
         .merge(run_routes())
         .merge(model_routes())
         .merge(artifact_routes())
+        .merge(super::import::router())
         .merge(traces::router())
         .merge(evaluation::router())
         .merge(gateway::router())

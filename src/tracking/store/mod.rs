@@ -3,6 +3,7 @@
 
 pub mod datasets;
 pub mod experiments;
+pub mod gc;
 pub mod metrics;
 pub mod models;
 pub mod runs;
