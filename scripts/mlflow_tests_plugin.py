@@ -167,7 +167,7 @@ def auth_settings(env: dict) -> dict:
         return {}
     parser = configparser.ConfigParser()
     parser.read(env["MLFLOW_AUTH_CONFIG_PATH"])
-    return {f"auth.{key}": parser["mlflow"][key] for key in ("default_permission",) if key in parser["mlflow"]}
+    return {f"mlflow.{key}": parser["mlflow"][key] for key in ("default_permission",) if key in parser["mlflow"]}
 
 
 @functools.cache

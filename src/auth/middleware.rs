@@ -15,7 +15,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 
 /// Paths that answer to anybody.
-const PUBLIC: [&str; 5] = ["/livez", "/readyz", "/login", "/login.css", "/favicon.svg"];
+const PUBLIC: [&str; 6] = ["/livez", "/readyz", "/health", "/login", "/login.css", "/favicon.svg"];
 pub const SESSION_COOKIE: &str = "crannog_session";
 
 /// Lets a request through with its `Principal`, or refuses it. For `axum::middleware::from_fn_with_state`.
@@ -104,13 +104,18 @@ fn refused(message: &str) -> Error {
 
 /// The session id in the request's cookies.
 pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_named(headers, SESSION_COOKIE)
+}
+
+/// The value of a cookie.
+pub fn cookie_named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == SESSION_COOKIE)
+        .find(|(name, _)| *name == wanted)
         .map(|(_, value)| value)
 }
 

@@ -1,4 +1,6 @@
-//! `crannog user`: list, make, change and remove users.
+//! `crannog user`: list, make, change and remove users, and say what members may do.
+
+mod grants;
 
 use super::{Failure, Global, client::Client, print, print_json, table, wait_for};
 use crate::kernel::id;
@@ -20,7 +22,8 @@ pub enum Command {
     /// Make a user; a random password is printed unless one is given
     Create {
         name: String,
-        /// guest (S3 only, an account of its own), viewer, editor or admin
+        /// guest (S3 only, an account of its own), member (of MLflow what is granted), viewer, editor or
+        /// admin
         #[arg(long)]
         role: String,
         /// Read the password from standard input
@@ -42,6 +45,8 @@ pub enum Command {
     },
     /// Remove a user with all tokens and keys; the user's buckets stay
     Delete { name: String },
+    #[command(flatten)]
+    Grants(grants::Command),
 }
 
 /// By what others know the user.
@@ -72,6 +77,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
             wait_for(client.send(request)).map(drop)
         }
         Command::Delete { name } => wait_for(client.delete(&path_of(name))),
+        Command::Grants(command) => grants::run(&client, command),
     }
 }
 
@@ -100,7 +106,11 @@ fn create(client: &Client, name: &str, role: &str, from_stdin: bool, names: &Nam
     };
     user.extend(password.clone().map(|password| ("password".to_owned(), Value::String(password))));
     wait_for(client.post(PATH, &Value::Object(user)))?;
-    eprintln!("User {name} is {role}. Next: crannog s3 key create --user {name}");
+    let next = match role {
+        "member" => format!("crannog user grant {name} READ --experiment NAME"),
+        _ => format!("crannog s3 key create --user {name}"),
+    };
+    eprintln!("User {name} is {role}. Next: {next}");
     match password.filter(|_| !from_stdin) {
         Some(password) => print(&format!("{password}\n")),
         None => Ok(()),

@@ -36,7 +36,7 @@ pub enum Target {
     Experiment,
     /// The field `experiment_name`.
     ExperimentByName,
-    /// The field `experiment_ids`.
+    /// The fields `experiment_ids` and `experiment_id`, whichever there are.
     Experiments,
     /// The header that OTLP exporters send.
     ExperimentHeader,
@@ -117,6 +117,9 @@ pub fn of(method: &Method, path: &str) -> Option<Rule> {
         ["logged-models", rest @ ..] => logged_model(method, rest),
         ["registered-models", rest @ ..] => registered_model(method, rest),
         ["model-versions", rest @ ..] => model_version(rest),
+        ["scorers", "register" | "online-config"] => Some(Rule::On(Target::Experiment, Edit)),
+        ["scorers", "list" | "versions" | "get"] => Some(Rule::On(Target::Experiments, Read)),
+        ["scorers", "delete"] => Some(Rule::On(Target::Experiment, Manage)),
         ["traces", rest @ ..] => trace(method, rest),
         ["get-trace-artifact"] => Some(Rule::On(Target::TraceFile, Read)),
         ["users", rest @ ..] => user(rest),

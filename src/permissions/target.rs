@@ -33,7 +33,11 @@ pub async fn find(
             let name = fields.required("experiment_name")?;
             vec![experiment(&service.tracking().experiment_by_name(name).await?.experiment_id)]
         }
-        Target::Experiments => fields.texts("experiment_ids")?.iter().map(|id| experiment(id)).collect(),
+        Target::Experiments => {
+            let mut ids = fields.texts("experiment_ids")?;
+            ids.extend(fields.text("experiment_id")?.map(str::to_owned));
+            ids.iter().map(|id| experiment(id)).collect()
+        }
         Target::ExperimentHeader => {
             let header = request.headers.get("x-mlflow-experiment-id");
             let id = header.and_then(|value| value.to_str().ok());

@@ -31,6 +31,10 @@ impl IntoResponse for MlflowError {
             tracing::error!(error = ?self.0, "an MLflow request failed");
         }
         let mut response = failure(status, code, &self.0.message);
+        if status == StatusCode::BAD_REQUEST {
+            // Python's clients show the phrase, and scripts look for it as MLflow's server writes it.
+            response.extensions_mut().insert(hyper::ext::ReasonPhrase::from_static(b"BAD REQUEST"));
+        }
         if self.0.kind == Kind::Busy {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

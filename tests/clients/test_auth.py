@@ -56,7 +56,7 @@ def test_strangers_hear_401_everywhere(server, method, path):
     assert "crannog env" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/login", "/login.css", "/favicon.svg"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/login", "/login.css", "/favicon.svg"])
 def test_only_health_and_the_login_page_are_public(server, path):
     assert raw(server, "GET", path).status_code == 200
 

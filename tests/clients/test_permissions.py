@@ -529,3 +529,48 @@ def test_no_link_to_the_s3_door_is_made_for_a_member(member):
     for way in ("upload", "download"):
         answer = ann.raw("POST", f"/api/2.0/mlflow/artifacts/presigned-{way}-url", json=wanted)
         assert answer.status_code == 501, answer.text
+
+
+def test_the_command_line_shares_one_experiment(server, member):
+    ann = member()
+    name, shut = f"shared {uuid.uuid4().hex}", experiment_of(ann)
+    with ann.acting() as client:
+        shared = client.create_experiment(name)
+    user = f"m-{uuid.uuid4().hex[:10]}"
+    password = server.cli("user", "create", user, "--role", "member").stdout.strip()
+    bob = Person(server, user, password)
+    server.cli("user", "default-permission", user, "NO_PERMISSIONS")
+    server.cli("user", "grant", user, "READ", "--experiment", name)
+    with bob.acting() as client:
+        assert [one.experiment_id for one in client.search_experiments()] == [shared]
+        with denied():
+            client.create_run(shared)
+        with denied():
+            client.get_experiment(shut)
+    server.cli("user", "grant", user, "EDIT", "--experiment", shared)
+    with bob.acting() as client:
+        client.create_run(shared)
+    listed = server.cli("user", "grants", user).stdout
+    assert "EDIT" in listed and "NO_PERMISSIONS" in listed and shared in listed
+    server.cli("user", "revoke", user, "--experiment", name)
+    with bob.acting() as client:
+        assert client.search_experiments() == []
+    assert server.cli("user", "grant", user, "READ", "--experiment", "no such", check=False).returncode == 4
+    assert server.cli("user", "grant", user, "READ", check=False).returncode == 2
+    server.cli("user", "delete", user)
+
+
+def test_the_signup_page_makes_a_member_and_no_other_page_can(server, admin, grants):
+    form = {"username": f"m-{uuid.uuid4().hex[:10]}", "password": PASSWORD}
+    path = "/api/2.0/mlflow/users/create-ui"
+    assert "The CSRF token is missing" in admin.raw("POST", path, data=form).text
+    with requests.Session() as browser:
+        browser.auth, browser.trust_env = admin.auth, False
+        page = browser.get(server.http_url + "/signup", timeout=30).text
+        token = page.split('name="csrf_token" value="')[1].split('"')[0]
+        assert browser.post(server.http_url + path, data=form | {"csrf_token": "x"}, timeout=30).status_code == 400
+        answer = browser.post(server.http_url + path, data=form | {"csrf_token": token}, timeout=30)
+        assert "Successfully signed up user" in answer.text
+    bob = Person(server, form["username"])
+    assert bob.raw("GET", "/signup").status_code == 403
+    grants.delete_user(bob.name)

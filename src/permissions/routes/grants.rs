@@ -25,13 +25,17 @@ fn resource_in(kind: Kind, fields: &Fields) -> Result<String> {
     Ok(fields.required(form(kind).0)?.to_owned())
 }
 
-fn grant_json(kind: Kind, resource: &str, user: &UserInfo, permission: Permission) -> Value {
-    let (field, answer) = form(kind);
-    let mut grant = json!({ field: resource, "user_id": user.id, "permission": permission.name() });
+/// One grant in the older form.
+pub fn old_json(kind: Kind, resource: &str, user: &UserInfo, permission: Permission) -> Value {
+    let mut grant = json!({ form(kind).0: resource, "user_id": user.id, "permission": permission.name() });
     if kind != Kind::Experiment {
         grant["workspace"] = super::WORKSPACE.into();
     }
-    json!({ answer: grant })
+    grant
+}
+
+fn grant_json(kind: Kind, resource: &str, user: &UserInfo, permission: Permission) -> Value {
+    json!({ form(kind).1: old_json(kind, resource, user, permission) })
 }
 
 async fn old_create(service: &Service, kind: Kind, fields: &Fields) -> Answer {

@@ -4,6 +4,7 @@
 mod grants;
 mod own;
 mod roles;
+mod signup;
 mod users;
 
 use super::{
@@ -71,7 +72,12 @@ pub fn router(service: Service) -> Router {
         ("roles/unassign", delete(roles::unassign)),
         ("roles/users/list", get(roles::members)),
     ];
-    Router::new().merge(both(2, users)).merge(both(3, roles)).with_state(service)
+    Router::new()
+        .merge(both(2, users))
+        .merge(both(3, roles))
+        .route("/signup", get(signup::page))
+        .route("/api/2.0/mlflow/users/create-ui", post(signup::create))
+        .with_state(service)
 }
 
 /// Our own routes of this room.

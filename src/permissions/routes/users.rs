@@ -1,10 +1,11 @@
 //! Users on the wire, as MLflow's clients know them. A user made here is a member; an admin of MLflow is
 //! an admin.
 
-use super::{Service, roles};
+use super::{Service, grants::old_json, roles};
 use crate::{
     auth::{Admin, Member, NewUser, Principal, Role, UserChange, UserInfo},
     kernel::error::{Error, Kind, Result},
+    permissions::model::Kind as GrantKind,
     tracking::wire::{Answer, Fields},
 };
 use axum::{Json, extract::State};
@@ -20,6 +21,23 @@ pub fn self_or_admin(who: &Principal, name: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::forbidden(format!("Permission denied: user {:?} may not ask about others.", who.user)))
+}
+
+/// With what was granted directly, which clients before 3.12 want to see.
+async fn whole_json(service: &Service, name: &str) -> Result<Value> {
+    let (user, _, grants) = service.direct(name).await?;
+    let of = |experiments: bool| {
+        let wanted = grants.iter().filter(|grant| (grant.kind == GrantKind::Experiment) == experiments);
+        let shown = wanted.map(|grant| old_json(grant.kind, &grant.resource, &user, grant.permission));
+        shown.collect::<Value>()
+    };
+    let mut shown = user_json(&user);
+    shown["experiment_permissions"] = of(true);
+    shown["registered_model_permissions"] = of(false);
+    for kept_elsewhere in ["scorer", "gateway_secret", "gateway_endpoint", "gateway_model_definition"] {
+        shown[format!("{kept_elsewhere}_permissions")] = json!([]);
+    }
+    Ok(shown)
 }
 
 pub async fn create(State(service): State<Service>, _: Admin, fields: Fields) -> Answer {
@@ -38,13 +56,13 @@ pub async fn create(State(service): State<Service>, _: Admin, fields: Fields) ->
         Kind::Exists => Error::exists(format!("User (username={name}) already exists.")),
         _ => error,
     })?;
-    Ok(Json(json!({ "user": user_json(&service.user(name).await?) })))
+    Ok(Json(json!({ "user": whole_json(&service, name).await? })))
 }
 
 pub async fn get(State(service): State<Service>, Member(who): Member, fields: Fields) -> Answer {
     let name = fields.required("username")?;
     self_or_admin(&who, name)?;
-    Ok(Json(json!({ "user": user_json(&service.user(name).await?) })))
+    Ok(Json(json!({ "user": whole_json(&service, name).await? })))
 }
 
 pub async fn list(State(service): State<Service>, _: Admin) -> Answer {

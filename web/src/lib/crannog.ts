@@ -4,7 +4,7 @@ import { ask, withQuery } from "./api";
 const V1 = "/api/crannog/v1";
 const enc = encodeURIComponent;
 
-export type Role = "guest" | "viewer" | "editor" | "admin";
+export type Role = "guest" | "member" | "viewer" | "editor" | "admin";
 export interface Me { user: string; role: Role }
 export interface Status {
   version: string; started_at: string; uptime_s: number; pid: number; data_dir: string; http_url: string; s3_url: string;

@@ -32,7 +32,7 @@ function You() {
   const { me, admin } = useMay();
   const [changing, setChanging] = useState(false);
   if (!me) return <Card><Skeleton rows={3} /></Card>;
-  const can = { guest: "reach over S3 what was granted to you", viewer: "see everything, change nothing", editor: "change data, models, pipelines and endpoints", admin: "do everything, users and keys included" }[me.role];
+  const can = { guest: "reach over S3 what was granted to you", member: "reach through MLflow what was granted to you", viewer: "see everything, change nothing", editor: "change data, models, pipelines and endpoints", admin: "do everything, users and keys included" }[me.role];
   return (
     <Card title="You" actions={admin && <button type="button" class="btn" onClick={() => setChanging(true)}><Icon name="key" />Change password</button>}>
       <Facts items={[["Name", <b>{me.user}</b>], ["Role", me.role], ["You may", can]]} />
