@@ -10,7 +10,7 @@ use super::{
 use crate::{
     auth,
     kernel::{
-        config::{self, Config},
+        config::Config,
         error::{Kind, Result},
         event::Bus,
         tasks::Tasks,
@@ -64,12 +64,14 @@ impl House {
     }
 
     /// Starts the background work.
-    pub fn start(&self, tasks: &Tasks, objects: &config::Objects) -> Result<()> {
+    pub fn start(&self, tasks: &Tasks, config: &Config) -> Result<()> {
+        let objects = &config.objects;
         self.objects.start_collector(tasks);
         self.objects.start_lifecycle(tasks, objects.lifecycle_day_s, objects.upload_expiry.0);
         self.objects.start_delivery(tasks)?;
         self.objects.start_logs(tasks, objects.log_interval.0);
         self.objects.start_scrubber(tasks, objects.scrub_period.0);
+        self.registry.start_collector(tasks, config.tracking.deleted_retention.0);
         registry::webhooks::start(&self.webhooks, &self.registry, tasks);
         self.serving.start(tasks);
         self.pipelines.start(tasks);

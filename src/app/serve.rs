@@ -47,7 +47,7 @@ pub async fn serve(effective: &Effective) -> Result<()> {
     let random_password = chosen.is_none();
     let first = house.auth.first_admin(&stores.secrets(), chosen).await?;
     house.recover().await?;
-    house.start(&tasks, &config.objects)?;
+    house.start(&tasks, config)?;
     http_gate.open(house.main_door(s3_gate.clone()));
     s3_gate.open(house.s3_door());
 

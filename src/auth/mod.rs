@@ -22,5 +22,5 @@ pub use model::{
     FirstAdmin, NewSession, NewUser, Principal, Role, S3Key, S3Session, TemporaryKey, UserChange, UserInfo,
 };
 pub use routes::router;
-pub use seal::write_private;
+pub use seal::{Sealer, write_private};
 pub use service::Service;

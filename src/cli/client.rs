@@ -35,6 +35,7 @@ impl Admin {
 enum Credential {
     Token(String),
     Admin(Admin),
+    Password(String, String),
     Nothing,
 }
 
@@ -64,6 +65,23 @@ impl Client {
                 )
             })?,
         };
+        Self::of(&base, credential)
+    }
+
+    /// Another server, an MLflow one, with the credentials its own clients would use.
+    pub fn of_mlflow(url: &str) -> Result<Self, Failure> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let credential = match (variable("MLFLOW_TRACKING_USERNAME"), variable("MLFLOW_TRACKING_TOKEN")) {
+            (Some(user), _) => {
+                Credential::Password(user, variable("MLFLOW_TRACKING_PASSWORD").unwrap_or_default())
+            }
+            (None, Some(token)) => Credential::Token(token),
+            (None, None) => Credential::Nothing,
+        };
+        Self::of(url, credential)
+    }
+
+    fn of(base: &str, credential: Credential) -> Result<Self, Failure> {
         // No proxy from the environment: a proxy asked for 127.0.0.1 answers for its own machine.
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -82,6 +100,7 @@ impl Client {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.credential {
             Credential::Token(token) => request.bearer_auth(token),
+            Credential::Password(user, password) => request.basic_auth(user, Some(password)),
             Credential::Admin(admin) => request.basic_auth(&admin.user, Some(&admin.password)),
             Credential::Nothing => request,
         }

@@ -8,9 +8,11 @@ mod endpoint;
 mod env;
 pub mod failure;
 mod fsck;
+mod gc;
 mod image;
 mod k8s;
 mod kms;
+mod migrate;
 mod object;
 mod pipeline;
 mod place;
@@ -80,6 +82,17 @@ enum Command {
     S3(s3::Command),
     /// Check that what the database says and what the disk has agree
     Fsck(fsck::Arguments),
+    /// Take over what another tracker holds: import mlflow
+    #[command(subcommand)]
+    Import(migrate::Import),
+    /// Write out what the tracker and the registry hold: export mlflow
+    #[command(subcommand)]
+    Export(migrate::Export),
+    /// Remove deleted runs, experiments and logged models for good, with their files
+    ///
+    /// Deleting marks; this removes, and cannot be undone. Without ids, everything deleted goes. What a
+    /// registered model version still needs is kept, and said.
+    Gc(gc::Arguments),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -122,6 +135,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::User(command) => user::run(&global, &command),
         Command::S3(command) => s3::run(&global, &command),
         Command::Fsck(arguments) => fsck::run(&global, &arguments),
+        Command::Import(command) => migrate::import(&global, &command),
+        Command::Export(command) => migrate::export(&global, &command),
+        Command::Gc(arguments) => gc::run(&global, &arguments),
         Command::Config(command) => config::run(&global, &command),
         Command::K8s(command) => k8s::run(&command),
         Command::Image(arguments) => image::run(&arguments),

@@ -2,7 +2,7 @@
 
 use super::{
     model::{Grant, Kind, Permission, Rights},
-    rules::{self, Rule},
+    rules::{self, Rule, Target},
     service::Service,
     target::{self, Resource},
 };
@@ -58,7 +58,7 @@ async fn admit(service: &Service, request: Request) -> Result<Option<Request>> {
     let viewer = who.role == Role::Viewer;
     let rule = rules::of(&parts.method, parts.uri.path());
     // What no grant is about, a viewer's role decides.
-    let granted = matches!(rule, Some(Rule::On(..) | Rule::NewVersion));
+    let granted = matches!(rule, Some(Rule::On(..) | Rule::NewVersion | Rule::Spans));
     if viewer && (rights.is_bare() || !granted) {
         return Ok(Some(Request::from_parts(parts, body)));
     }
@@ -125,8 +125,15 @@ impl Asked<'_> {
                 let named = target::find(self.service, &target, &self.parts, &fields).await?;
                 self.need(&named, needed)?;
             }
+            Rule::Spans => {
+                let target = Target::ExperimentHeader;
+                let named = target::find(self.service, &target, &self.parts, &Fields::default()).await?;
+                self.need(&named, Permission::Edit)?;
+                // The spans may be of a trace that is in another experiment: the store knows.
+                self.parts.extensions.insert(self.rights.reach(Kind::Experiment, Permission::Edit));
+            }
             Rule::Search(kind) => {
-                let reach = self.rights.reach(kind);
+                let reach = self.rights.reach(kind, Permission::Read);
                 self.parts.extensions.insert(reach);
             }
             Rule::SearchIn => return self.narrow().await,

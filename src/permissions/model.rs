@@ -140,9 +140,9 @@ impl Rights {
         }
     }
 
-    /// Which resources of a kind the user may read.
-    pub fn reach(&self, kind: Kind) -> Reach {
-        let reads = |permission: Permission| permission >= Permission::Read;
+    /// On which resources of a kind the user has at least this permission.
+    pub fn reach(&self, kind: Kind, needed: Permission) -> Reach {
+        let reads = |permission: Permission| permission >= needed;
         let of_kind = || self.grants.iter().filter(|grant| grant.kind.covers(kind));
         let named: BTreeMap<&str, bool> = of_kind()
             .filter(|grant| grant.resource != ALL)

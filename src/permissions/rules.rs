@@ -21,6 +21,8 @@ pub enum Rule {
     SearchIn,
     /// Not choosing where its artifacts are kept: that could be another's folder.
     NewExperiment,
+    /// Editing the experiment the header names, and those of the traces the spans are of.
+    Spans,
     /// Editing the model and reading what the version is made from.
     NewVersion,
 }
@@ -50,6 +52,20 @@ pub enum Target {
     Artifact(String),
     /// The same, in the field `path`.
     ArtifactInQuery,
+    /// The id of a trace in the path.
+    Trace(String),
+    /// The id of a trace, in the field of this name.
+    TraceIn(&'static str),
+    /// The trace in the field `request_id`, and where its files are.
+    TraceFile,
+    /// The field `trace_ids`.
+    Traces,
+    /// The field `trace_ids`, and `run_id`.
+    TracesAndRun,
+    /// A whole trace, as its maker sends it.
+    NewTrace,
+    /// The field `locations`, a list of experiments.
+    Locations,
     /// The fields `resource_type` and `resource_id`.
     Resource,
 }
@@ -57,7 +73,14 @@ pub enum Target {
 impl Target {
     /// Whether a handler reads it from fields; otherwise the body may be a file, which is left alone.
     pub fn is_in_fields(&self) -> bool {
-        !matches!(self, Self::ExperimentHeader | Self::RunInQuery | Self::LoggedModel(_) | Self::Artifact(_))
+        !matches!(
+            self,
+            Self::ExperimentHeader
+                | Self::RunInQuery
+                | Self::LoggedModel(_)
+                | Self::Trace(_)
+                | Self::Artifact(_)
+        )
     }
 }
 
@@ -90,6 +113,8 @@ pub fn of(method: &Method, path: &str) -> Option<Rule> {
         ["logged-models", rest @ ..] => logged_model(method, rest),
         ["registered-models", rest @ ..] => registered_model(method, rest),
         ["model-versions", rest @ ..] => model_version(rest),
+        ["traces", rest @ ..] => trace(method, rest),
+        ["get-trace-artifact"] => Some(Rule::On(Target::TraceFile, Read)),
         ["users", rest @ ..] => user(rest),
         ["server-info" | "ui-telemetry"] => Some(Rule::Anyone),
         _ => None,
@@ -101,7 +126,7 @@ fn outside(method: &str, path: &str) -> Option<Rule> {
         (_, "/health" | "/version") => Some(Rule::Anyone),
         ("GET", "/get-artifact") => Some(Rule::On(Target::Run, Read)),
         ("GET", "/model-versions/get-artifact") => Some(Rule::On(Target::Model, Read)),
-        ("POST", "/v1/traces") => Some(Rule::On(Target::ExperimentHeader, Edit)),
+        ("POST", "/v1/traces") => Some(Rule::Spans),
         _ => None,
     }
 }
@@ -174,6 +199,26 @@ fn model_version(parts: &[&str]) -> Option<Rule> {
         _ => return None,
     };
     Some(Rule::On(Target::Model, needed))
+}
+
+fn trace(method: &str, parts: &[&str]) -> Option<Rule> {
+    let (target, needed) = match (method, parts) {
+        ("GET", []) => (Target::Experiments, Read),
+        (_, []) => (Target::NewTrace, Edit),
+        (_, ["search"]) => (Target::Locations, Read),
+        (_, ["metrics" | "calculate-filter-correlation"]) => (Target::Experiments, Read),
+        (_, ["get"]) => (Target::TraceIn("trace_id"), Read),
+        (_, ["batchGet" | "batchGetInfos"]) => (Target::Traces, Read),
+        (_, ["delete-traces"]) => (Target::Experiment, Manage),
+        (_, ["link-to-run"]) => (Target::TracesAndRun, Edit),
+        (_, ["link-prompts"]) => (Target::TraceIn("trace_id"), Edit),
+        ("GET", [id] | [id, "info"] | [id, "assessments", _]) => (Target::Trace(decoded(id)), Read),
+        (_, [id] | [id, "tags" | "assessments"] | [id, "assessments", _]) => {
+            (Target::Trace(decoded(id)), Edit)
+        }
+        _ => return None,
+    };
+    Some(Rule::On(target, needed))
 }
 
 fn user(parts: &[&str]) -> Option<Rule> {

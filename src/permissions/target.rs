@@ -53,6 +53,17 @@ pub async fn find(
             }
             found
         }
+        Target::Trace(id) => vec![of_trace(service, id).await?],
+        Target::TraceIn(name) => vec![of_trace(service, fields.required(name)?).await?],
+        Target::TraceFile => of_trace_file(service, fields.required("request_id")?).await?,
+        Target::Traces => of_traces(service, fields).await?,
+        Target::TracesAndRun => {
+            let mut found = of_traces(service, fields).await?;
+            found.push(of_run(service, fields.run_id()?).await?);
+            found
+        }
+        Target::NewTrace => of_new_trace(service, fields).await?,
+        Target::Locations => of_locations(fields)?,
         Target::LoggedModel(id) => vec![of_logged_model(service, id).await?],
         Target::Model => vec![model(fields.required("name")?)],
         Target::Artifact(path) => of_artifact(service, path).await?,
@@ -118,6 +129,59 @@ pub fn resource(kind: Kind, id: &str) -> Resource {
 
 async fn of_run(service: &Service, run: &str) -> Result<Resource> {
     Ok(experiment(&service.tracking().run_info(run).await?.experiment_id))
+}
+
+fn of_locations(fields: &Fields) -> Result<Vec<Resource>> {
+    let mut found = Vec::new();
+    for location in fields.items("locations")? {
+        if let Some(place) = location.item("mlflow_experiment")? {
+            found.push(experiment(place.text_or_empty("experiment_id")?));
+        }
+    }
+    Ok(found)
+}
+
+async fn of_trace(service: &Service, id: &str) -> Result<Resource> {
+    Ok(experiment(&service.tracking().trace_info(id).await?.experiment_id.to_string()))
+}
+
+/// Ids of no trace are passed over by the handlers; where none is left, only the house is answered.
+async fn of_traces(service: &Service, fields: &Fields) -> Result<Vec<Resource>> {
+    let mut found = Vec::new();
+    for id in fields.texts("trace_ids")? {
+        found.extend(known(of_trace(service, &id).await)?);
+    }
+    Ok(found)
+}
+
+/// A trace's files are where a tag says, which whoever edits the trace may have changed.
+async fn of_trace_file(service: &Service, id: &str) -> Result<Vec<Resource>> {
+    let info = service.tracking().trace_info(id).await?;
+    let mut found = vec![experiment(&info.experiment_id.to_string())];
+    if let Some(location) = info.tag("mlflow.artifactLocation").filter(|text| !text.is_empty()) {
+        let owners = of_artifact(service, &prefix_of(location)?).await?;
+        if owners.is_empty() {
+            return Ok(owners);
+        }
+        found.extend(owners);
+    }
+    Ok(found)
+}
+
+/// Where the trace is to be, and where it is if it is here already. The second version of the API names
+/// the experiment outside of the trace, the third within it.
+async fn of_new_trace(service: &Service, fields: &Fields) -> Result<Vec<Resource>> {
+    let mut found = Vec::new();
+    if fields.has("experiment_id") {
+        found.push(experiment(fields.text_or_empty("experiment_id")?));
+    }
+    let Some(trace) = fields.item("trace")? else { return Ok(found) };
+    let info = trace.item("trace_info")?.unwrap_or_default();
+    let place =
+        info.item("trace_location")?.unwrap_or_default().item("mlflow_experiment")?.unwrap_or_default();
+    found.push(experiment(place.text_or_empty("experiment_id")?));
+    found.extend(known(of_trace(service, info.text_or_empty("trace_id")?).await)?);
+    Ok(found)
 }
 
 async fn of_logged_model(service: &Service, id: &str) -> Result<Resource> {

@@ -7,7 +7,9 @@
 //! The protocol is the registry half of MLflow 3.17's REST API. Departures, all additions: a version
 //! carries the user who made it, and versions inside a model's answer list their aliases.
 
+mod gc;
 mod graphql;
+pub mod import;
 mod model;
 mod names;
 mod routes;

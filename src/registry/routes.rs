@@ -55,7 +55,9 @@ pub fn router(service: Service, tracker: tracking::Service) -> Router {
             "/model-versions/get-artifact",
             get(version_file).with_state((service.clone(), tracker.clone())),
         )
-        .merge(graphql::router(service, tracker))
+        .merge(graphql::router(service.clone(), tracker))
+        .merge(super::import::router(service.clone()))
+        .merge(super::gc::router(service))
 }
 
 type Registry = State<Service>;

@@ -39,11 +39,15 @@ impl Service {
         Self(Arc::new(Inner { db, tracker: Box::new(tracker), bus, bell: Arc::default() }))
     }
 
-    fn tracker(&self) -> &dyn Tracker {
+    pub(super) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    pub(super) fn tracker(&self) -> &dyn Tracker {
         &*self.0.tracker
     }
 
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         self.0.bus.publish(event);
     }
 
@@ -497,7 +501,7 @@ fn newest(db: &Connection, id: i64, name: &str, stage: Option<Stage>) -> Result<
 }
 
 /// A key given twice means its last value, as it does in MLflow.
-fn last_of_each(tags: Pairs) -> Pairs {
+pub(super) fn last_of_each(tags: Pairs) -> Pairs {
     let mut out: Pairs = Vec::with_capacity(tags.len());
     for (key, value) in tags {
         match out.iter_mut().find(|(known, _)| *known == key) {

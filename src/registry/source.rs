@@ -2,7 +2,10 @@
 //! stored address to a place in the object store.
 
 use super::names::ModelUri;
-use crate::kernel::error::{Error, Kind, Result};
+use crate::{
+    kernel::error::{Error, Kind, Result},
+    tracking::gc::{Claims, Report, Wanted},
+};
 use futures::future::BoxFuture;
 use percent_encoding::percent_decode_str;
 
@@ -17,6 +20,8 @@ pub trait Tracker: Send + Sync {
     fn logged_model<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Logged>>;
     /// The model a run logged under `name`, if it did.
     fn logged_by_run<'a>(&'a self, run_id: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<Logged>>>;
+    /// Removes for good what was deleted, but for what is claimed.
+    fn collect_deleted(&self, wanted: Wanted, claims: Claims) -> BoxFuture<'_, Result<Report>>;
     /// Whether a folder of bucket `mlflow` holds, or lies in, what an experiment keeps.
     fn keeps<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<bool>>;
     /// Notes on a logged model that it became a version of a registered one.

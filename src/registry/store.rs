@@ -188,6 +188,26 @@ pub fn versions_search(
     Ok((found, more))
 }
 
+/// What a version needs to stay loadable.
+pub struct Needed {
+    pub name: String,
+    pub version: u32,
+    pub storage: String,
+    pub logged_model_id: Option<String>,
+}
+
+/// What all versions that are not deleted need.
+pub fn versions_needed(db: &Connection) -> Result<Vec<Needed>> {
+    let sql = format!(
+        "SELECT m.name, v.version, v.storage, v.logged_model_id FROM model_versions v
+         JOIN registered_models m ON m.id = v.model_id WHERE v.stage <> '{DELETED}'"
+    );
+    rows(db, &sql, [], |row| {
+        let (name, version) = (row.get(0)?, row.get(1)?);
+        Ok(Needed { name, version, storage: row.get(2)?, logged_model_id: row.get(3)? })
+    })
+}
+
 pub fn version_describe(db: &Connection, id: Id, version: u32, text: Option<&str>, now: i64) -> Result<()> {
     db.prepare_cached(
         "UPDATE model_versions SET description = ?3, updated_ms = ?4 WHERE model_id = ?1 AND version = ?2",

@@ -11,7 +11,10 @@ use crate::{
         event::{Bus, Event},
     },
     store::{Db, Durability, migrate},
-    tracking::search::reach::Reach,
+    tracking::{
+        gc::{Claims, Report, Wanted},
+        search::reach::Reach,
+    },
 };
 use futures::{FutureExt, future::BoxFuture};
 
@@ -40,6 +43,10 @@ impl Tracker for OneRun {
 
     fn logged_by_run<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<Logged>>> {
         async { Ok(None) }.boxed()
+    }
+
+    fn collect_deleted(&self, _: Wanted, _: Claims) -> BoxFuture<'_, Result<Report>> {
+        async { Ok(Report::default()) }.boxed()
     }
 
     fn keeps<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<bool>> {

@@ -3,7 +3,11 @@
 use super::source::{self, Logged, Tracker};
 use crate::{
     kernel::error::Result,
-    tracking::{self, model::Pair},
+    tracking::{
+        self,
+        gc::{Claims, Report, Wanted},
+        model::Pair,
+    },
 };
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::{Value, json};
@@ -37,6 +41,10 @@ impl Tracker for tracking::Service {
             Ok(found.map(|info| Logged { artifact_uri: info.artifact_uri, run_id: info.source_run_id }))
         }
         .boxed()
+    }
+
+    fn collect_deleted(&self, wanted: Wanted, claims: Claims) -> BoxFuture<'_, Result<Report>> {
+        async move { tracking::Service::collect_deleted(self, wanted, &claims).await }.boxed()
     }
 
     fn keeps<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<bool>> {

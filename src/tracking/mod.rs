@@ -14,13 +14,16 @@
 //! It mirrors MLflow 3.17's REST API: its routes, field names, limits, and the words of its errors,
 //! which its client raises again. Departures: infinities come back as such, not as the largest
 //! double; a filter may quote a quote by doubling it; a batch is atomic; presigned URLs are given for
-//! what is kept here, and lead back here. Evaluation datasets are not here yet.
+//! what is kept here, and lead back here.
 //!
-//! Read in this order: `model`, `search`, `store`, `service`, `routes`; then `traces`, a room of its own. `wire`, `fields` and `search`
-//! also serve the registry.
+//! Read in this order: `model`, `search`, `store`, `service`, `routes`; then `traces`,
+//! `evaluation` and `gateway`, rooms of their own. `wire`, `fields` and `search` also serve the registry.
 
 pub mod check;
+mod evaluation;
 pub mod fields;
+mod gateway;
+pub mod import;
 pub mod model;
 mod routes;
 pub mod search;
@@ -33,4 +36,4 @@ pub mod wire;
 mod tests;
 
 pub use routes::{Read, read, router, send_artifact};
-pub use service::Service;
+pub use service::{Service, gc};

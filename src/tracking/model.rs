@@ -1,10 +1,10 @@
 //! Experiments, runs and logged models as this room holds them. They serialise to MLflow's JSON
-//! directly: its field names are the only ones these things have.
+//! directly: its field names are the only ones these things have. An import reads them back from it.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A double that may be NaN or infinite, written the way protobuf's JSON writes it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Double(pub f64);
 
 impl Serialize for Double {
@@ -18,8 +18,26 @@ impl Serialize for Double {
     }
 }
 
+impl<'de> Deserialize<'de> for Double {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Number(number) => number.as_f64(),
+            serde_json::Value::String(word) => match word.as_str() {
+                "NaN" => Some(f64::NAN),
+                "Infinity" => Some(f64::INFINITY),
+                "-Infinity" => Some(f64::NEG_INFINITY),
+                _ => None,
+            },
+            _ => None,
+        }
+        .map(Self)
+        .ok_or_else(|| D::Error::custom("neither a number nor NaN, Infinity or -Infinity"))
+    }
+}
+
 /// A param or a tag.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Pair {
     pub key: String,
     pub value: String,
@@ -77,7 +95,8 @@ impl View {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Experiment {
     pub experiment_id: String,
     pub name: String,
@@ -88,7 +107,8 @@ pub struct Experiment {
     pub tags: Vec<Pair>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Run {
     pub info: RunInfo,
     pub data: RunData,
@@ -96,7 +116,8 @@ pub struct Run {
     pub outputs: RunOutputs,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct RunInfo {
     /// The row's number: what metrics, params and tags refer to.
     #[serde(skip)]
@@ -118,26 +139,30 @@ pub struct RunInfo {
 pub const RUN_STATUSES: &[(&str, i64)] =
     &[("RUNNING", 1), ("SCHEDULED", 2), ("FINISHED", 3), ("FAILED", 4), ("KILLED", 5)];
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct RunData {
     pub metrics: Vec<Metric>,
     pub params: Vec<Pair>,
     pub tags: Vec<Pair>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct RunInputs {
     pub dataset_inputs: Vec<DatasetInput>,
     pub model_inputs: Vec<ModelInput>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct RunOutputs {
     pub model_outputs: Vec<ModelOutput>,
 }
 
 /// One point of a metric.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Metric {
     pub key: String,
     pub value: Double,
@@ -161,7 +186,8 @@ pub struct Point {
     pub value: f64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Dataset {
     pub name: String,
     pub digest: String,
@@ -173,7 +199,8 @@ pub struct Dataset {
     pub profile: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct DatasetInput {
     pub tags: Vec<Pair>,
     pub dataset: Dataset,
@@ -188,24 +215,28 @@ pub struct DatasetSummary {
     pub context: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct ModelInput {
     pub model_id: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct ModelOutput {
     pub model_id: String,
     pub step: i64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct LoggedModel {
     pub info: LoggedModelInfo,
     pub data: LoggedModelData,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct LoggedModelInfo {
     pub model_id: String,
     pub experiment_id: String,
@@ -224,7 +255,8 @@ pub struct LoggedModelInfo {
     pub lifecycle_stage: String,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct LoggedModelData {
     pub params: Vec<Pair>,
     pub metrics: Vec<Metric>,

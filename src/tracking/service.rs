@@ -2,6 +2,7 @@
 //! leaves nothing.
 
 mod artifacts;
+pub mod gc;
 mod log;
 mod metrics;
 mod models;
@@ -20,6 +21,7 @@ use super::{
     store::{datasets, experiments as rows},
 };
 use crate::{
+    auth::Sealer,
     kernel::{
         clock::now_ms,
         error::{Error, Kind, Result},
@@ -38,13 +40,20 @@ struct Inner {
     db: Db,
     objects: objects::Service,
     bus: Bus,
+    sealer: Sealer,
 }
 
 impl Service {
     /// The tracker over `stores`; makes the bucket its artifacts live in.
     pub async fn open(stores: &Stores, objects: objects::Service, bus: Bus) -> Result<Self> {
         objects.bucket_ensure(artifacts::BUCKET).await?;
-        Ok(Self(Arc::new(Inner { db: stores.control.clone(), objects, bus })))
+        let sealer = Sealer::open(&stores.secrets().join("master.key"))?;
+        Ok(Self(Arc::new(Inner { db: stores.control.clone(), objects, bus, sealer })))
+    }
+
+    /// Seals what must not be read in the database.
+    pub(super) fn sealer(&self) -> &Sealer {
+        &self.0.sealer
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -187,7 +196,7 @@ impl Service {
     }
 }
 
-fn experiment_ids(ids: &[String]) -> Result<Vec<i64>> {
+pub(super) fn experiment_ids(ids: &[String]) -> Result<Vec<i64>> {
     ids.iter().map(|id| check::experiment_id(id)).collect()
 }
 
@@ -200,7 +209,7 @@ fn absolute(location: &str) -> Result<String> {
 }
 
 /// The experiment, if it takes changes.
-fn active_experiment(db: &Connection, id: i64) -> Result<Experiment> {
+pub(super) fn active_experiment(db: &Connection, id: i64) -> Result<Experiment> {
     let experiment = rows::experiment_get(db, id)?;
     if experiment.lifecycle_stage == Stage::Active.word() {
         return Ok(experiment);
@@ -212,7 +221,7 @@ fn active_experiment(db: &Connection, id: i64) -> Result<Experiment> {
 }
 
 /// Cuts the row that shows another page follows, and makes that page's token.
-fn page_of<T>(mut found: Vec<T>, limit: usize, offset: usize) -> Page<T> {
+pub(super) fn page_of<T>(mut found: Vec<T>, limit: usize, offset: usize) -> Page<T> {
     let next = (found.len() > limit).then(|| page::encode(offset + limit));
     found.truncate(limit);
     Page { items: found, next }

@@ -436,3 +436,56 @@ def test_what_makes_no_sense_is_refused_in_mlflows_words(member, admin, body, wo
     answer = admin.raw("POST", "/api/3.0/mlflow/users/permissions/grant", json=whole | body)
     assert answer.status_code in (400, 404)
     assert words in answer.json()["message"]
+
+
+def span_of(trace):
+    """One span of OpenTelemetry's JSON, in the trace of this id."""
+    span = {
+        "traceId": trace,
+        "spanId": uuid.uuid4().hex[:16],
+        "name": "work",
+        "startTimeUnixNano": "1700000000000000000",
+        "endTimeUnixNano": "1700000001000000000",
+    }
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+
+
+def test_traces_go_by_their_experiment(member, grants):
+    ann, bob = member(), member(default="NO_PERMISSIONS")
+    theirs, own, trace = experiment_of(ann), experiment_of(bob), uuid.uuid4().hex
+
+    def export(person, experiment):
+        headers = {"x-mlflow-experiment-id": experiment}
+        return person.raw("POST", "/v1/traces", json=span_of(trace), headers=headers).status_code
+
+    assert export(bob, theirs) == 403
+    assert export(ann, theirs) == 200
+    assert export(bob, own) == 403, "the trace there is lies in another experiment"
+    known = f"tr-{trace}"
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": theirs}}
+    mine = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": own}}
+    new = {"trace": {"trace_info": {"trace_id": known, "trace_location": mine, "state": "OK"}}}
+    calls = [
+        ("GET", f"/api/3.0/mlflow/traces/{known}", None),
+        ("GET", f"/api/3.0/mlflow/traces/get?trace_id={known}", None),
+        ("GET", f"/api/3.0/mlflow/traces/batchGet?trace_ids={known}", None),
+        ("GET", f"/api/2.0/mlflow/traces/{known}/info", None),
+        ("GET", f"/api/2.0/mlflow/traces?experiment_ids={theirs}", None),
+        ("GET", f"/ajax-api/3.0/mlflow/get-trace-artifact?request_id={known}", None),
+        ("POST", "/api/3.0/mlflow/traces/search", {"locations": [mine, place]}),
+        ("POST", "/api/3.0/mlflow/traces", new),
+        ("POST", "/api/2.0/mlflow/traces", {"experiment_id": theirs, "trace": new["trace"]}),
+        ("PATCH", f"/api/3.0/mlflow/traces/{known}/tags", {"key": "k", "value": "v"}),
+        ("POST", "/api/3.0/mlflow/traces/delete-traces", {"experiment_id": theirs, "request_ids": [known]}),
+    ]
+    for method, path, body in calls:
+        answer = bob.raw(method, path, json=body)
+        assert answer.status_code == 403, (method, path, answer.text)
+    grants.grant_user_permission(bob.name, "experiment", theirs, "READ")
+    for method, path, body in calls[:7]:
+        answer = bob.raw(method, path, json=body)
+        assert answer.status_code == 200, (method, path, answer.text)
+    for method, path, body in calls[7:]:
+        answer = bob.raw(method, path, json=body)
+        assert answer.status_code == 403, (method, path, answer.text)
+    assert export(bob, own) == 403, "to read is not to write"

@@ -143,6 +143,13 @@ settings! {
         format: LogFormat = "text";
     }
 
+    /// Experiments, runs and logged models.
+    tracking: Tracking {
+        /// How long after their deletion runs, experiments and logged models are removed for good, files
+        /// included; 0s is never, and `crannog gc` does it on demand.
+        deleted_retention: Duration = "0s";
+    }
+
     /// Experiments, runs and models, as MLflow's clients see them.
     mlflow: Mlflow {
         /// What a member may do with the experiments and models of others, where nothing was granted:

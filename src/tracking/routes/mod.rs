@@ -16,7 +16,7 @@ mod transfers;
 pub use files::send as send_artifact;
 pub use reads::{Read, read};
 
-use super::{Service, traces};
+use super::{Service, evaluation, gateway, traces};
 use crate::{auth, objects::Address};
 use axum::{
     Router,
@@ -36,7 +36,10 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
         .merge(run_routes())
         .merge(model_routes())
         .merge(artifact_routes())
+        .merge(super::import::router())
         .merge(traces::router())
+        .merge(evaluation::router())
+        .merge(gateway::router())
         .merge(info::routes())
         .merge(pages::routes());
     router.with_state(service).merge(transfers).layer(DefaultBodyLimit::max(BODY_MAX))

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 pub fn routes() -> Router<Service> {
     Router::new()
         .route("/ajax-api/3.0/mlflow/ui-telemetry", get(telemetry).post(telemetry_refused))
-        .route("/ajax-api/2.0/mlflow/gateway-proxy", get(gateway))
         .route("/ajax-api/3.0/mlflow/assistant/config", get(assistant))
         .route("/ajax-api/3.0/mlflow/assistant/providers", get(providers))
 }
@@ -20,11 +19,6 @@ async fn telemetry(_: Viewer) -> Json<Value> {
 
 async fn telemetry_refused(_: Viewer) -> Json<Value> {
     Json(json!({ "status": "disabled" }))
-}
-
-/// No gateway to language models, so no endpoints of one.
-async fn gateway(_: Viewer) -> Json<Value> {
-    Json(json!({ "endpoints": [] }))
 }
 
 /// No assistant, and nobody to provide one.

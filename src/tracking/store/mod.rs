@@ -3,6 +3,7 @@
 
 pub mod datasets;
 pub mod experiments;
+pub mod gc;
 pub mod metrics;
 pub mod models;
 pub mod runs;
@@ -38,6 +39,6 @@ pub(super) fn rows<T>(
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-fn pair(row: &Row<'_>) -> rusqlite::Result<Pair> {
+pub(super) fn pair(row: &Row<'_>) -> rusqlite::Result<Pair> {
     Ok(Pair { key: row.get(0)?, value: row.get(1)? })
 }

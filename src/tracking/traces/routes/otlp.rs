@@ -6,6 +6,7 @@ use crate::{
     kernel::error::Result,
     tracking::{
         Service, check,
+        search::reach::Reach,
         traces::{
             ingest::batches,
             model::Batch,
@@ -27,7 +28,13 @@ const EXPERIMENT: &str = "x-mlflow-experiment-id";
 const RUN: &str = "x-mlflow-run-id";
 const PROTOBUF: &str = "application/x-protobuf";
 
-pub async fn export(State(tracker): State<Service>, _: Editor, headers: HeaderMap, body: Bytes) -> Response {
+pub async fn export(
+    State(tracker): State<Service>,
+    _: Editor,
+    reach: Reach,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let Some(experiment) = text(&headers, EXPERIMENT) else {
         return detail(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -38,7 +45,7 @@ pub async fn export(State(tracker): State<Service>, _: Editor, headers: HeaderMa
         Ok(batches) => batches,
         Err((status, words)) => return detail(status, words.into()),
     };
-    if let Err(error) = store(&tracker, experiment, text(&headers, RUN), batches).await {
+    if let Err(error) = store(&tracker, reach, experiment, text(&headers, RUN), batches).await {
         return MlflowError(error).into_response();
     }
     // An answer without fields is protobuf's empty message.
@@ -65,13 +72,19 @@ fn read(headers: &HeaderMap, body: &[u8]) -> std::result::Result<Vec<Batch>, Ref
     })
 }
 
-async fn store(tracker: &Service, experiment: &str, run: Option<&str>, batches: Vec<Batch>) -> Result<()> {
+async fn store(
+    tracker: &Service,
+    reach: Reach,
+    experiment: &str,
+    run: Option<&str>,
+    batches: Vec<Batch>,
+) -> Result<()> {
     if batches.is_empty() {
         return Ok(());
     }
     let rooted = batches.iter().filter(|batch| batch.has_root());
     let finished: Vec<_> = rooted.map(|batch| batch.trace_id.clone()).collect();
-    tracker.spans_put(check::experiment_id(experiment)?, batches).await?;
+    tracker.spans_put(reach, check::experiment_id(experiment)?, batches).await?;
     if let Some(run) = run.filter(|run| !run.is_empty()) {
         for some in finished.chunks(100) {
             // The spans are stored; a run that is not there must not make their sender send them again.

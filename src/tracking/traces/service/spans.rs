@@ -2,11 +2,12 @@
 
 use super::traces::artifact_location;
 use crate::{
-    kernel::error::Result,
+    kernel::error::{Error, Result},
     store::Connection,
     tracking::{
         Service,
         model::Experiment,
+        search::reach::Reach,
         store::experiments,
         traces::{
             keys,
@@ -19,13 +20,29 @@ use crate::{
 
 impl Service {
     /// Stores the spans of one request; those of a trace nobody has heard of make it.
-    pub async fn spans_put(&self, experiment_id: i64, batches: Vec<Batch>) -> Result<()> {
+    /// `reach` is the experiments that the sender may write to: a trace there is may be in another one.
+    pub async fn spans_put(&self, reach: Reach, experiment_id: i64, batches: Vec<Batch>) -> Result<()> {
         self.db()
             .write(move |c| {
                 let mut experiment = None;
-                batches.iter().try_for_each(|batch| put(c, experiment_id, &mut experiment, batch))
+                batches.iter().try_for_each(|batch| {
+                    check_reach(c, &reach, &batch.trace_id)?;
+                    put(c, experiment_id, &mut experiment, batch)
+                })
             })
             .await
+    }
+}
+
+fn check_reach(db: &Connection, reach: &Reach, id: &str) -> Result<()> {
+    if *reach == Reach::All {
+        return Ok(());
+    }
+    match rows::trace_find(db, id)? {
+        Some(trace) if !reach.has(&trace.experiment_id.to_string()) => Err(Error::forbidden(format!(
+            "Permission denied: trace '{id}' is in an experiment you cannot edit."
+        ))),
+        _ => Ok(()),
     }
 }
 

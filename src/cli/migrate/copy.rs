@@ -1,0 +1,373 @@
+//! The copying: experiment by experiment, run by run, then the registry. Each thing is read back from
+//! where it was written, and its digest compared with that of what was read.
+
+use super::{
+    report::Report,
+    sink::Sink,
+    source::{File, Kind, Owner, Source, md5},
+};
+use crate::{
+    cli::{Failure, failure::Code},
+    registry::import::{ModelRecord as Registered, VersionRecord},
+    tracking::{
+        import::{ModelRecord, RunRecord, Series},
+        model::{Experiment, Pair},
+    },
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    io::IsTerminal,
+};
+
+pub struct Wanted<'a> {
+    /// By name; none is all.
+    pub experiments: &'a [String],
+    pub checksums: bool,
+}
+
+struct Copy<'a> {
+    from: &'a Source,
+    to: &'a Sink,
+    /// Reads what was written.
+    back: &'a Source,
+    checksums: bool,
+    report: Report,
+    /// Where the files of runs and models went: addresses of the source and of this side.
+    moved: HashMap<String, String>,
+}
+
+pub async fn all(from: &Source, to: &Sink, back: &Source, wanted: &Wanted<'_>) -> Result<Report, Failure> {
+    let (checksums, moved) = (wanted.checksums, HashMap::new());
+    let mut copy = Copy { from, to, back, checksums, report: Report::default(), moved };
+    let mut experiments = from.experiments().await?;
+    for name in wanted.experiments {
+        if !experiments.iter().any(|experiment| experiment.name == *name) {
+            return Err(Failure::new(Code::NotFound, format!("the source has no experiment {name:?}")));
+        }
+    }
+    experiments.retain(|one| wanted.experiments.is_empty() || wanted.experiments.contains(&one.name));
+    let count = experiments.len();
+    for (at, experiment) in experiments.iter().enumerate() {
+        copy.experiment(experiment, &format!("experiment {} of {count}, {}", at + 1, experiment.name))
+            .await?;
+    }
+    if wanted.experiments.is_empty() {
+        copy.registry().await?;
+    }
+    Ok(copy.report)
+}
+
+/// Tells how far the work is: on a terminal in one line that changes, else in a line now and then.
+fn progress(line: &str, last: bool) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{line}{}", if last { "\n" } else { "" });
+    } else if last {
+        eprintln!("{line}");
+    }
+}
+
+impl Copy<'_> {
+    async fn experiment(&mut self, experiment: &Experiment, line: &str) -> Result<(), Failure> {
+        let place = self.to.experiment(experiment).await?;
+        let back = self.back.experiments().await?;
+        let same = back.iter().any(|other| {
+            other.experiment_id == place.id
+                && other.lifecycle_stage == experiment.lifecycle_stage
+                && experiment.tags.iter().all(|tag| other.tags.contains(tag))
+        });
+        self.alike("experiments", same, || format!("experiment {}", experiment.name));
+        let models = self.from.logged_models(&experiment.experiment_id).await?;
+        let kept: HashMap<_, _> = match models.is_empty() {
+            true => HashMap::new(),
+            false => {
+                for model in &models {
+                    self.logged_model(model, &place.id).await?;
+                }
+                let back = self.back.logged_models(&place.id).await?;
+                back.into_iter().map(|model| (model.model.info.model_id.clone(), model)).collect()
+            }
+        };
+        for model in &models {
+            self.model_compare(model, kept.get(&model.model.info.model_id));
+        }
+        let runs = self.from.run_ids(&experiment.experiment_id).await?;
+        for (at, id) in runs.iter().enumerate() {
+            progress(&format!("{line}: run {} of {}", at + 1, runs.len()), false);
+            self.run(id, &place.id).await?;
+        }
+        progress(&format!("{line}: {} runs, {} logged models", runs.len(), models.len()), true);
+        Ok(())
+    }
+
+    async fn run(&mut self, id: &str, experiment: &str) -> Result<(), Failure> {
+        let (mut record, histories) = self.from.run(id).await?;
+        let from =
+            Owner { kind: Kind::Run, id: id.to_owned(), artifact_uri: record.run.info.artifact_uri.clone() };
+        record.run.info.experiment_id = experiment.to_owned();
+        let place = self.to.run(&record, &histories).await?;
+        let stay = record.files_stay;
+        self.files(from, place.artifact_uri, stay).await?;
+        let (back, found) = self.back.run(id).await?;
+        let data = &record.run.data;
+        let same = run_digest(&record, &record) == run_digest(&back, &record)
+            && series_digest(&histories, &histories) == series_digest(&found, &histories);
+        let points = |series: &[Series]| series.iter().map(|one| one.points.len()).sum::<usize>();
+        let common: Vec<_> =
+            found.iter().filter(|one| histories.iter().any(|other| other.key == one.key)).cloned().collect();
+        self.report.count("metric points", points(&histories), points(&common));
+        self.report.count("params", data.params.len(), in_common(&data.params, &back.run.data.params));
+        self.report.count("tags", data.tags.len(), in_common(&data.tags, &back.run.data.tags));
+        self.alike("runs", same, || format!("run {id}"));
+        Ok(())
+    }
+
+    async fn logged_model(&mut self, record: &ModelRecord, experiment: &str) -> Result<(), Failure> {
+        let mut record = record.clone();
+        let info = &mut record.model.info;
+        let from =
+            Owner { kind: Kind::Model, id: info.model_id.clone(), artifact_uri: info.artifact_uri.clone() };
+        info.experiment_id = experiment.to_owned();
+        let stay = record.files_stay;
+        let place = self.to.logged_model(&record).await?;
+        self.files(from, place.artifact_uri, stay).await
+    }
+
+    /// A deleted model answers no question over REST: that it was taken is all there is to know.
+    fn model_compare(&mut self, record: &ModelRecord, back: Option<&ModelRecord>) {
+        let same = match back {
+            Some(back) => model_digest(record, record) == model_digest(back, record),
+            None => record.deleted,
+        };
+        self.alike("logged models", same, || format!("logged model {}", record.model.info.model_id));
+    }
+
+    /// Files that cannot be read are a difference, and no reason to leave the other runs behind.
+    async fn files(&mut self, from: Owner, uri: String, stay: bool) -> Result<(), Failure> {
+        let id = from.id.clone();
+        match self.files_copy(from, uri, stay).await {
+            Err(failure) if matches!(failure.code, Code::Failed | Code::NotFound) => {
+                self.report.differs(format!("the files of {id}: {}", failure.message));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Copies what is missing of an owner's files, then compares the lists.
+    async fn files_copy(&mut self, from: Owner, uri: String, stay: bool) -> Result<(), Failure> {
+        self.moved.insert(from.artifact_uri.clone(), uri.clone());
+        if stay {
+            let Owner { id, artifact_uri, .. } = from;
+            self.report.note(format!(
+                "the files of {id} stay at {artifact_uri}: only that store's clients reach them"
+            ));
+            return Ok(());
+        }
+        let to = Owner { artifact_uri: uri, ..from.clone() };
+        let files = self.from.files(&from).await?;
+        let mut present = self.to.present(&to).await?;
+        let mut wrong = HashSet::new();
+        for file in &files {
+            if self.is_there(&from, &to, file, present.get(&file.path)).await? {
+                continue;
+            }
+            let body = self.from.read(&from, &file.path).await?;
+            let (read, stored) = self.to.put(&to, &file.path, body).await?;
+            self.report.hashed += 1;
+            self.report.copied_bytes += file.size;
+            if read != stored {
+                wrong.insert(&file.path);
+            }
+        }
+        if !files.is_empty() {
+            present = self.to.present(&to).await?;
+        }
+        for file in &files {
+            let size = present.get(&file.path).map(|(size, _)| *size);
+            let same = size == Some(file.size) && !wrong.contains(&file.path);
+            self.alike("files", same, || format!("file {} of {}", file.path, from.id));
+        }
+        Ok(())
+    }
+
+    async fn is_there(
+        &mut self,
+        from: &Owner,
+        to: &Owner,
+        file: &File,
+        present: Option<&(u64, String)>,
+    ) -> Result<bool, Failure> {
+        let Some((size, _)) = present.filter(|(size, _)| *size == file.size) else { return Ok(false) };
+        if !self.checksums || *size == 0 {
+            return Ok(true);
+        }
+        let (theirs, ours) = (self.from.read(from, &file.path).await?, self.back.read(to, &file.path).await?);
+        self.report.hashed += 1;
+        Ok(md5(theirs).await? == md5(ours).await?)
+    }
+
+    async fn registry(&mut self) -> Result<(), Failure> {
+        let mut models = self.from.registered().await?;
+        for version in models.iter_mut().flat_map(|model| &mut model.versions) {
+            self.follow(version);
+        }
+        self.to.registered(&models).await?;
+        let back = self.back.registered().await?;
+        for model in &models {
+            let found = back.iter().find(|other| other.name == model.name);
+            let aliases = |model: &Registered| -> BTreeMap<String, u32> {
+                model.aliases.iter().map(|alias| (alias.alias.clone(), alias.version)).collect()
+            };
+            let same = found.is_some_and(|found| {
+                let there = aliases(found);
+                found.description == model.description
+                    && aliases(model).iter().all(|(alias, version)| there.get(alias) == Some(version))
+                    && in_common(&model.tags, &found.tags) == model.tags.len()
+            });
+            self.alike("registered models", same, || format!("registered model {}", model.name));
+            for version in &model.versions {
+                let found =
+                    found.and_then(|model| model.versions.iter().find(|one| one.version == version.version));
+                let same = found
+                    .is_some_and(|found| version_digest(found, version) == version_digest(version, version));
+                self.alike("model versions", same, || {
+                    format!("version {} of {}", version.version, model.name)
+                });
+            }
+        }
+        progress(&format!("registry: {} models", models.len()), true);
+        Ok(())
+    }
+
+    /// Points a version at where its files are now.
+    fn follow(&mut self, version: &mut VersionRecord) {
+        for uri in [&mut version.source, &mut version.storage] {
+            let root = uri.match_indices('/').map(|(end, _)| end).chain([uri.len()]).rev();
+            let found = root.filter_map(|end| Some((end, self.moved.get(&uri[..end])?))).next();
+            if let Some((end, to)) = found {
+                *uri = format!("{to}{}", &uri[end..]);
+            }
+        }
+    }
+
+    fn alike(&mut self, what: &'static str, same: bool, name: impl FnOnce() -> String) {
+        self.report.count(what, 1, usize::from(same));
+        if !same {
+            self.report.differs(name());
+        }
+    }
+}
+
+fn in_common(ours: &[Pair], theirs: &[Pair]) -> usize {
+    let theirs: HashSet<_> = theirs.iter().map(|pair| (&pair.key, &pair.value)).collect();
+    ours.iter().filter(|pair| theirs.contains(&(&pair.key, &pair.value))).count()
+}
+
+fn digest(value: &Value) -> String {
+    hex::encode(Sha256::digest(value.to_string()))
+}
+
+/// The pairs whose keys `wanted` has, in order: what was added on this side since is no difference.
+fn pairs<'a>(pairs: &'a [Pair], wanted: &[Pair]) -> BTreeMap<&'a str, &'a str> {
+    let wanted: HashSet<_> = wanted.iter().map(|pair| pair.key.as_str()).collect();
+    let known = pairs.iter().filter(|pair| wanted.contains(pair.key.as_str()));
+    known.map(|pair| (pair.key.as_str(), pair.value.as_str())).collect()
+}
+
+fn run_digest(record: &RunRecord, wanted: &RunRecord) -> String {
+    let (run, info, data) = (&record.run, &record.run.info, &wanted.run.data);
+    let mut datasets: Vec<_> = run
+        .inputs
+        .dataset_inputs
+        .iter()
+        .map(|input| {
+            let set = &input.dataset;
+            json!([
+                set.name,
+                set.digest,
+                set.source_type,
+                set.source,
+                set.schema.as_deref().unwrap_or_default(),
+                set.profile.as_deref().unwrap_or_default(),
+                pairs(&input.tags, &input.tags)
+            ])
+            .to_string()
+        })
+        .collect();
+    datasets.sort();
+    let mut models: Vec<_> = run.inputs.model_inputs.iter().map(|model| model.model_id.as_str()).collect();
+    models.sort_unstable();
+    let mut out: Vec<_> =
+        run.outputs.model_outputs.iter().map(|out| (out.step, out.model_id.as_str())).collect();
+    out.sort_unstable();
+    digest(&json!([
+        info.run_id,
+        info.run_name,
+        info.user_id,
+        info.status,
+        info.start_time,
+        info.end_time.unwrap_or_default(),
+        info.lifecycle_stage,
+        pairs(&run.data.params, &data.params),
+        pairs(&run.data.tags, &data.tags),
+        datasets,
+        models,
+        out
+    ]))
+}
+
+/// Every point of the wanted metrics, by its bits.
+fn series_digest(series: &[Series], wanted: &[Series]) -> String {
+    let wanted: HashSet<_> = wanted.iter().map(|one| one.key.as_str()).collect();
+    let mut by_key: BTreeMap<&str, Vec<(i64, i64, u64)>> = BTreeMap::new();
+    for one in series.iter().filter(|one| wanted.contains(one.key.as_str())) {
+        let points = by_key.entry(one.key.as_str()).or_default();
+        points.extend(one.points.iter().map(|&(time, step, value)| (time, step, bits(value.0))));
+    }
+    by_key.values_mut().for_each(|points| points.sort_unstable());
+    digest(&json!(by_key))
+}
+
+/// All NaN are one, and so are the two zeros: no database tells them apart.
+fn bits(value: f64) -> u64 {
+    if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
+}
+
+fn model_digest(record: &ModelRecord, wanted: &ModelRecord) -> String {
+    let (info, data) = (&record.model.info, &record.model.data);
+    let mut metrics: Vec<_> = data
+        .metrics
+        .iter()
+        .map(|point| {
+            json!([point.key, point.timestamp, point.step, bits(point.value.0), point.run_id]).to_string()
+        })
+        .collect();
+    metrics.sort();
+    digest(&json!([
+        info.model_id,
+        info.name,
+        info.status,
+        info.model_type,
+        info.source_run_id,
+        info.creation_timestamp_ms,
+        pairs(&info.tags, &wanted.model.info.tags),
+        pairs(&data.params, &wanted.model.data.params),
+        metrics
+    ]))
+}
+
+fn version_digest(version: &VersionRecord, wanted: &VersionRecord) -> String {
+    let stage = if version.current_stage.is_empty() { "None" } else { &version.current_stage };
+    digest(&json!([
+        version.version,
+        stage,
+        version.description,
+        version.source,
+        version.run_id,
+        version.run_link,
+        version.creation_timestamp,
+        pairs(&version.tags, &wanted.tags)
+    ]))
+}

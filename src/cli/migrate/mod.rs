@@ -1,0 +1,104 @@
+//! `crannog import mlflow` and `crannog export mlflow`: one way of copying (`copy`) between what can be
+//! read (`source`: an MLflow server or this one over REST, MLflow's SQLite file, a folder) and what can be
+//! written (`sink`: this server, a folder). Each thing is read back after it was written and compared.
+
+mod copy;
+mod folder;
+mod report;
+mod rest;
+mod sink;
+mod source;
+mod store;
+
+use super::{Failure, Global, client::Client, failure::Code, print_json, wait_for};
+use report::Report;
+use sink::Sink;
+use source::Source;
+use std::path::PathBuf;
+
+#[derive(clap::Subcommand)]
+pub enum Import {
+    /// From an MLflow server, its SQLite database, or a folder made by `crannog export mlflow`
+    ///
+    /// Experiments, runs, histories, datasets, logged models, artifacts and the model registry, with
+    /// their ids and times. Run it again after an interruption, or to catch up: what is here already is
+    /// not copied twice. Each thing is compared after it was copied; the exit code is 1 when any differs.
+    Mlflow(ImportMlflow),
+}
+
+#[derive(clap::Args)]
+pub struct ImportMlflow {
+    /// http://HOST:PORT of a running MLflow server, path of its mlflow.db (or sqlite:///PATH), or a folder
+    ///
+    /// A server that asks for credentials is given MLFLOW_TRACKING_USERNAME and
+    /// MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
+    source: String,
+    /// With a database: the folder MLflow keeps artifacts in (mlartifacts or mlruns)
+    #[arg(long, value_name = "DIR")]
+    artifacts: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(clap::Subcommand)]
+pub enum Export {
+    /// Into a folder of JSON and files that anyone can read, and `crannog import mlflow` too
+    ///
+    /// Run it again after an interruption: what is there already is not copied twice.
+    Mlflow(ExportMlflow),
+}
+
+#[derive(clap::Args)]
+pub struct ExportMlflow {
+    /// The folder; it is made if it is not there
+    target: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(clap::Args)]
+struct How {
+    /// Only these experiments, by name, separated by commas; the registry is then left out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    experiments: Vec<String>,
+    /// Read files that are there already once more and compare them by their MD5, not by size only
+    #[arg(long)]
+    checksums: bool,
+    /// The report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn import(global: &Global, command: &Import) -> Result<(), Failure> {
+    let Import::Mlflow(arguments) = command;
+    let from = Source::open(&arguments.source, arguments.artifacts.as_deref())?;
+    let to = Sink::House(Client::find(global)?);
+    run(&from, &to, &Source::Rest(rest::Rest::new(Client::find(global)?)), &arguments.how)
+}
+
+pub fn export(global: &Global, command: &Export) -> Result<(), Failure> {
+    let Export::Mlflow(arguments) = command;
+    if arguments.target.to_string_lossy().contains("://") {
+        return Err(Failure::new(Code::Usage, "an export goes into a folder, not to another server").hint(
+            "export into a folder, then load that with MLflow's client: docs, \"Moving from MLflow\"",
+        ));
+    }
+    let from = Source::Rest(rest::Rest::new(Client::find(global)?));
+    let folder = folder::Folder::create(&arguments.target)?;
+    run(&from, &Sink::Folder(folder.clone()), &Source::Folder(folder), &arguments.how)
+}
+
+fn run(from: &Source, to: &Sink, back: &Source, how: &How) -> Result<(), Failure> {
+    let wanted = copy::Wanted { experiments: &how.experiments, checksums: how.checksums };
+    let report: Report = wait_for(copy::all(from, to, back, &wanted))?;
+    if how.json {
+        print_json(&report)?
+    } else {
+        report.tell()?
+    }
+    match report.differences.len() as u64 + report.more {
+        0 => Ok(()),
+        count => Err(Failure::failed(format!("{count} differences were found"))
+            .hint("run the same command again: it continues, and copies nothing twice")),
+    }
+}

@@ -1,0 +1,68 @@
+//! The report at the end: how much there was, how much arrived, and each difference.
+
+use crate::cli::{Failure, print, table};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Differences named one by one; more are counted.
+const NAMED: usize = 100;
+
+#[derive(Default, Serialize)]
+pub struct Report {
+    /// In the source, and of these alike on this side, by what they are.
+    pub counts: BTreeMap<&'static str, Count>,
+    /// Files whose MD5 was compared; the others were there before and compared by size.
+    pub hashed: u64,
+    pub copied_bytes: u64,
+    /// Files that stay where they are, because only their own store's clients can read them.
+    pub notes: Vec<String>,
+    pub differences: Vec<String>,
+    pub more: u64,
+}
+
+#[derive(Clone, Copy, Default, Serialize)]
+pub struct Count {
+    pub source: u64,
+    pub alike: u64,
+}
+
+impl Report {
+    pub fn count(&mut self, what: &'static str, source: usize, alike: usize) {
+        let count = self.counts.entry(what).or_default();
+        count.source += source as u64;
+        count.alike += alike as u64;
+    }
+
+    pub fn differs(&mut self, what: String) {
+        if self.differences.len() < NAMED {
+            self.differences.push(what);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub fn note(&mut self, what: String) {
+        if self.notes.len() < NAMED {
+            self.notes.push(what);
+        }
+    }
+
+    pub fn tell(&self) -> Result<(), Failure> {
+        let mut rows = vec![vec!["WHAT".to_owned(), "IN THE SOURCE".to_owned(), "ALIKE HERE".to_owned()]];
+        rows.extend(self.counts.iter().map(|(what, count)| {
+            vec![(*what).to_owned(), count.source.to_string(), count.alike.to_string()]
+        }));
+        print(&table(&rows))?;
+        print(&format!("\n{} bytes copied; {} files compared by MD5\n", self.copied_bytes, self.hashed))?;
+        for note in &self.notes {
+            print(&format!("note: {note}\n"))?;
+        }
+        for difference in &self.differences {
+            print(&format!("differs: {difference}\n"))?;
+        }
+        if self.more > 0 {
+            print(&format!("and {} more differences\n", self.more))?;
+        }
+        Ok(())
+    }
+}

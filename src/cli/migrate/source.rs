@@ -1,0 +1,172 @@
+//! What can be read: one set of questions, put to a server, a database or a folder.
+
+use super::{folder::Folder, rest::Rest, store::Database};
+use crate::{
+    cli::{Failure, client::Client, failure::Code},
+    registry::import::ModelRecord as Registered,
+    tracking::{
+        import::{ModelRecord, RunRecord, Series},
+        model::Experiment,
+    },
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use std::path::Path;
+use tokio_util::io::ReaderStream;
+
+pub enum Source {
+    Rest(Rest),
+    Database(Box<Database>),
+    Folder(Folder),
+}
+
+/// Whose files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Run,
+    Model,
+}
+
+/// The owner of files, as the source knows it.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    pub kind: Kind,
+    pub id: String,
+    pub artifact_uri: String,
+}
+
+/// A file by its path below its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    pub path: String,
+    pub size: u64,
+}
+
+pub type Body = BoxStream<'static, std::io::Result<Bytes>>;
+
+impl Source {
+    /// Tells from the text what is meant.
+    pub fn open(text: &str, artifacts: Option<&Path>) -> Result<Self, Failure> {
+        if text.starts_with("https://") {
+            let message = "this version of Crannog speaks no TLS";
+            return Err(Failure::new(Code::Usage, message).hint(
+                "reach the server without TLS (its own port, or an SSH tunnel), or import its mlflow.db",
+            ));
+        }
+        if text.starts_with("http://") {
+            return Ok(Self::Rest(Rest::new(Client::of_mlflow(text)?)));
+        }
+        if text.starts_with("postgresql") || text.starts_with("mysql") || text.starts_with("mssql") {
+            let message = "only SQLite databases are read directly";
+            return Err(Failure::new(Code::Usage, message)
+                .hint("start `mlflow server` on that database and give its http:// address"));
+        }
+        let path = Path::new(text.strip_prefix("sqlite:///").unwrap_or(text));
+        if path.is_dir() {
+            return Ok(Self::Folder(Folder::open(path)?));
+        }
+        if !path.is_file() {
+            let message = format!("{text} is no address of a server, no database and no folder");
+            return Err(Failure::new(Code::NotFound, message));
+        }
+        Ok(Self::Database(Box::new(Database::open(path, artifacts)?)))
+    }
+
+    pub async fn experiments(&self) -> Result<Vec<Experiment>, Failure> {
+        match self {
+            Self::Rest(rest) => rest.experiments().await,
+            Self::Database(database) => database.experiments(),
+            Self::Folder(folder) => folder.experiments(),
+        }
+    }
+
+    /// The runs of an experiment, deleted ones too.
+    pub async fn run_ids(&self, experiment: &str) -> Result<Vec<String>, Failure> {
+        match self {
+            Self::Rest(rest) => rest.run_ids(experiment).await,
+            Self::Database(database) => database.run_ids(experiment),
+            Self::Folder(folder) => folder.run_ids(experiment),
+        }
+    }
+
+    /// A run with its whole histories.
+    pub async fn run(&self, id: &str) -> Result<(RunRecord, Vec<Series>), Failure> {
+        match self {
+            Self::Rest(rest) => rest.run(id).await,
+            Self::Database(database) => database.run(id),
+            Self::Folder(folder) => folder.run(id),
+        }
+    }
+
+    pub async fn logged_models(&self, experiment: &str) -> Result<Vec<ModelRecord>, Failure> {
+        match self {
+            Self::Rest(rest) => rest.logged_models(experiment).await,
+            Self::Database(database) => database.logged_models(experiment),
+            Self::Folder(folder) => folder.logged_models(experiment),
+        }
+    }
+
+    pub async fn registered(&self) -> Result<Vec<Registered>, Failure> {
+        match self {
+            Self::Rest(rest) => rest.registered().await,
+            Self::Database(database) => database.registered(),
+            Self::Folder(folder) => folder.registered(),
+        }
+    }
+
+    pub async fn files(&self, owner: &Owner) -> Result<Vec<File>, Failure> {
+        let mut files = match self {
+            Self::Rest(rest) => rest.files(owner).await?,
+            Self::Database(database) => walk(database.root(owner)?.as_deref())?,
+            Self::Folder(folder) => walk(Some(&folder.files(owner)))?,
+        };
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    pub async fn read(&self, owner: &Owner, path: &str) -> Result<Body, Failure> {
+        let root = match self {
+            Self::Rest(rest) => return rest.read(owner, path).await,
+            Self::Database(database) => database.root(owner)?.unwrap_or_default(),
+            Self::Folder(folder) => folder.files(owner),
+        };
+        let file = fs_err::tokio::File::open(root.join(path)).await;
+        let file = file.map_err(|error| Failure::failed(error.to_string()))?;
+        Ok(ReaderStream::with_capacity(file, 1 << 18).boxed())
+    }
+}
+
+/// Every file below a folder; a folder that is not there has none. Links are not followed.
+fn walk(root: Option<&Path>) -> Result<Vec<File>, Failure> {
+    let broken = |error: std::io::Error| Failure::failed(error.to_string());
+    let (Some(root), mut found) = (root, Vec::new()) else { return Ok(Vec::new()) };
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in fs_err::read_dir(&folder).map_err(broken)? {
+            let entry = entry.map_err(broken)?;
+            let meta = entry.metadata().map_err(broken)?;
+            if meta.is_dir() {
+                open.push(entry.path());
+            } else if meta.is_file() {
+                let path = entry.path();
+                let below = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+                found.push(File { path: below, size: meta.len() });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The MD5 of a stream, in hexadecimal.
+pub async fn md5(body: impl Stream<Item = std::io::Result<Bytes>>) -> Result<String, Failure> {
+    use md5::{Digest, Md5};
+    let hash = body.try_fold(Md5::new(), |mut hash, bytes| async move {
+        hash.update(&bytes);
+        Ok(hash)
+    });
+    let hash = hash.await.map_err(|error| Failure::failed(format!("a file broke off: {error}")))?;
+    Ok(hex::encode(hash.finalize()))
+}

@@ -1,0 +1,381 @@
+"""Moving from MLflow: a real `mlflow server` filled with what people have, taken over both ways, compared
+by the mlflow client on both sides; the way out again; and `crannog gc`, which removes for good."""
+
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import requests
+from conftest import CRANNOG, QUIET
+
+mlflow = pytest.importorskip("mlflow")
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelParameter, Metric, Param, ViewType  # noqa: E402
+from mlflow.tracking import MlflowClient  # noqa: E402
+
+POINTS = 1_000
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Theirs:
+    """One `mlflow server` on SQLite."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.url = folder, f"http://127.0.0.1:{free_port()}"
+        self.database, self.artifacts = folder / "mlflow.db", folder / "mlartifacts"
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+        command += ["--port", self.url.rsplit(":", 1)[1], "--backend-store-uri", f"sqlite:///{self.database}"]
+        command += ["--artifacts-destination", str(self.artifacts)]
+        env = os.environ | QUIET | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (folder / "mlflow.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def wait(self):
+        deadline = time.monotonic() + 240
+        while True:
+            try:
+                if requests.get(f"{self.url}/health", timeout=5).ok:
+                    return self
+            except requests.RequestException:
+                pass
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail("mlflow server did not start:\n" + (self.folder / "mlflow.log").read_text()[-2000:])
+            time.sleep(0.2)
+
+    def stop(self):
+        # Its own session: uvicorn's workers go with it.
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(60)
+
+
+def history(client, run_id, key):
+    """A history as something that can be compared: NaN equals NaN."""
+    points = client.get_metric_history(run_id, key)
+    return sorted((p.timestamp, p.step, "nan" if math.isnan(p.value) else p.value) for p in points)
+
+
+def fill(client, folder):
+    """What a team has after a year, small."""
+    known = SimpleNamespace()
+    known.experiment = client.create_experiment("flights", tags={"team": "ops"})
+    parent = client.create_run(known.experiment, run_name="sweep", tags={"note": "ünï 'quoted'"})
+    known.parent = parent.info.run_id
+    child = client.create_run(known.experiment, tags={"mlflow.parentRunId": known.parent}, run_name="child")
+    known.child = child.info.run_id
+    values = [math.nan if step == 7 else math.inf if step == 8 else step / 3 for step in range(POINTS)]
+    start = 1_700_000_000_000
+    points = [Metric("loss", value, start + step, step) for step, value in enumerate(values)]
+    for at in range(0, POINTS, 500):
+        client.log_batch(known.child, metrics=points[at : at + 500])
+    client.log_batch(known.parent, params=[Param("depth", "6"), Param("long", "x" * 5000)])
+    client.log_metric(known.parent, "auc", 0.71, step=-3)
+    (folder / "plots").mkdir()
+    (folder / "plots" / "a b.txt").write_text("a plot")
+    (folder / "big.bin").write_bytes(os.urandom(1 << 20))
+    (folder / "empty").write_bytes(b"")
+    client.log_artifacts(known.parent, str(folder))
+    dataset = Dataset("flights", "abc123", "local", "{}", schema='{"a": 1}', profile=None)
+    client.log_inputs(known.parent, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+    model = client.create_logged_model(
+        known.experiment, name="delay", source_run_id=known.child, params={"p": "1"}, tags={"t": "2"}
+    )
+    known.model = model.model_id
+    client.log_model_artifact(known.model, str(folder / "plots" / "a b.txt"))
+    client.finalize_logged_model(known.model, "READY")
+    client.create_registered_model("delay", tags={"owner": "me"}, description="of flights")
+    root = client.get_run(known.parent).info.artifact_uri
+    client.create_model_version("delay", f"{root}/plots", known.parent, tags={"v": "1"}, description="first")
+    client.create_model_version("delay", f"models:/{known.model}", model_id=known.model)
+    client.set_registered_model_alias("delay", "production", 1)
+    client.set_registered_model_alias("delay", "next", 2)
+    client.set_terminated(known.child)
+    client.set_terminated(known.parent, "FAILED")
+    gone = client.create_run(known.experiment, run_name="gone")
+    known.deleted = gone.info.run_id
+    client.log_metric(known.deleted, "auc", 0.1)
+    client.delete_run(known.deleted)
+    known.closed = client.create_experiment("closed")
+    known.inside = client.create_run(known.closed).info.run_id
+    client.delete_experiment(known.closed)
+    return known
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory):
+    server = Theirs(tmp_path_factory.mktemp("mlflow")).wait()
+    server.client = MlflowClient(server.url, server.url)
+    server.known = fill(server.client, tmp_path_factory.mktemp("files"))
+    yield server
+    server.stop()
+
+
+def ours(server, point_at):
+    point_at(server)
+    return MlflowClient(server.http_url, server.http_url)
+
+
+def one_run(client, run_id):
+    run = client.get_run(run_id)
+    info = {name: getattr(run.info, name) for name in ("run_name", "status", "start_time", "end_time", "user_id")}
+    info["stage"] = run.info.lifecycle_stage
+    datasets = [(d.dataset.to_dictionary(), [(t.key, t.value) for t in d.tags]) for d in run.inputs.dataset_inputs]
+    return info, run.data.params, run.data.tags, sorted(run.data.metrics), datasets
+
+
+def files_of(client, run_id, path=None):
+    """Paths and sizes; MLflow leaves the size of an empty file out."""
+    found = {}
+    for entry in client.list_artifacts(run_id, path):
+        found |= files_of(client, run_id, entry.path) if entry.is_dir else {entry.path: entry.file_size or 0}
+    return found
+
+
+def assert_same(known, a, b, tmp_path):
+    """Everything the client can see is alike on both sides."""
+    for run_id in (known.parent, known.child, known.deleted, known.inside):
+        assert one_run(a, run_id) == one_run(b, run_id), run_id
+    assert history(a, known.child, "loss") == history(b, known.child, "loss")
+    assert len(history(b, known.child, "loss")) == POINTS
+    assert b.get_run(known.deleted).info.lifecycle_stage == "deleted"
+    for name, stage in (("flights", "active"), ("closed", "deleted")):
+        left, right = a.get_experiment_by_name(name), b.get_experiment_by_name(name)
+        assert (left.tags, stage) == (right.tags, right.lifecycle_stage)
+        assert left.creation_time == right.creation_time
+    assert files_of(a, known.parent) == files_of(b, known.parent)
+    for side, client in (("a", a), ("b", b)):
+        (tmp_path / side).mkdir(exist_ok=True)
+        client.download_artifacts(known.parent, "big.bin", str(tmp_path / side))
+    assert (tmp_path / "a" / "big.bin").read_bytes() == (tmp_path / "b" / "big.bin").read_bytes()
+    left, right = a.get_logged_model(known.model), b.get_logged_model(known.model)
+    for field in ("name", "status", "source_run_id", "params", "creation_timestamp"):
+        assert getattr(left, field) == getattr(right, field), field
+    assert left.tags.items() <= right.tags.items()
+    left, right = a.get_registered_model("delay"), b.get_registered_model("delay")
+    assert (left.description, left.tags, left.aliases) == (right.description, right.tags, right.aliases)
+    for number in ("1", "2"):
+        left, right = a.get_model_version("delay", number), b.get_model_version("delay", number)
+        for field in ("description", "run_id", "tags", "aliases", "creation_timestamp", "current_stage"):
+            assert getattr(left, field) == getattr(right, field), (number, field)
+    files = mlflow.artifacts.download_artifacts("models:/delay@production", dst_path=str(tmp_path / "version"))
+    assert (Path(files) / "a b.txt").read_text() == "a plot"
+
+
+def report_of(done) -> dict:
+    return json.loads(done.stdout)
+
+
+def all_alike(report) -> bool:
+    return report["differences"] == [] and all(c["source"] == c["alike"] for c in report["counts"].values())
+
+
+def source_words(theirs, way):
+    return [theirs.url] if way == "rest" else [f"sqlite:///{theirs.database}", "--artifacts", theirs.artifacts]
+
+
+@pytest.mark.parametrize("way", ["rest", "database"])
+def test_everything_arrives_and_a_second_time_changes_nothing(theirs, private_server, point_at, tmp_path, way):
+    server = private_server()
+    words = ["import", "mlflow", *source_words(theirs, way), "--json"]
+    report = report_of(server.cli(*words))
+    assert all_alike(report), report
+    counts = report["counts"]
+    assert counts["runs"]["source"] == 4 and counts["metric points"]["source"] == POINTS + 2
+    assert counts["model versions"]["source"] == 2 and counts["logged models"]["source"] == 1
+    assert report["hashed"] == counts["files"]["source"] == 4
+    client = ours(server, point_at)
+    assert_same(theirs.known, theirs.client, client, tmp_path)
+    again = report_of(server.cli(*words))
+    assert all_alike(again) and again["copied_bytes"] == 0 and again["counts"] == counts
+    looked = report_of(server.cli(*words, "--checksums"))
+    assert all_alike(looked) and looked["copied_bytes"] == 0 and looked["hashed"] == 3
+    assert_same(theirs.known, theirs.client, client, tmp_path)
+    assert {e.name for e in client.search_experiments(ViewType.ALL)} == {"Default", "flights", "closed"}
+
+
+def test_a_change_on_this_side_is_told_and_ends_with_1(theirs, private_server, point_at):
+    server = private_server()
+    words = ["import", "mlflow", theirs.url]
+    server.cli(*words)
+    client = ours(server, point_at)
+    # A point of the same metric that the source has not: the histories are no longer alike.
+    client.log_metric(theirs.known.child, "loss", 1.0, timestamp=1, step=1)
+    done = server.cli(*words, check=False)
+    assert done.returncode == 1
+    assert f"differs: run {theirs.known.child}" in done.stdout and "1 differences" in done.stderr
+
+
+def test_an_import_cut_off_anywhere_is_finished_by_the_next(theirs, private_server, point_at, tmp_path):
+    server = private_server()
+    words = [str(CRANNOG), "--data-dir", str(server.data_dir), "import", "mlflow", theirs.url]
+    cut = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    client = ours(server, point_at)
+    deadline = time.monotonic() + 120
+    # The experiment is there, the registry, which comes last, is not: somewhere in the middle.
+    while client.get_experiment_by_name("flights") is None and time.monotonic() < deadline:
+        pass
+    cut.kill()
+    assert cut.wait() == -signal.SIGKILL
+    server.kill9()
+    server.start()
+    assert client.search_registered_models() == []
+    assert all_alike(report_of(server.cli(*words[3:], "--json")))
+    assert_same(theirs.known, theirs.client, client, tmp_path)
+
+
+def test_the_way_out_is_a_folder_which_is_a_way_in(theirs, private_server, point_at, tmp_path):
+    first, folder = private_server(), tmp_path / "out"
+    first.cli("import", "mlflow", theirs.url)
+    report = report_of(first.cli("export", "mlflow", folder, "--json"))
+    assert all_alike(report), report
+    record = json.loads((folder / "runs" / theirs.known.parent / "run.json").read_text())
+    assert record["run"]["info"]["run_name"] == "sweep"
+    lines = (folder / "runs" / theirs.known.child / "metrics.jsonl").read_text().splitlines()
+    assert len(json.loads(lines[0])["points"]) == POINTS
+    plot = folder / "runs" / theirs.known.parent / "artifacts" / "plots" / "a b.txt"
+    assert plot.read_text() == "a plot"
+    assert report_of(first.cli("export", "mlflow", folder, "--json"))["copied_bytes"] == 0
+    second = private_server()
+    assert all_alike(report_of(second.cli("import", "mlflow", folder, "--json")))
+    assert_same(theirs.known, theirs.client, ours(second, point_at), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "words"),
+    [
+        ("/nowhere/mlflow.db", 4, "no database"),
+        ("https://mlflow.example", 2, "no TLS"),
+        ("postgresql://db/mlflow", 2, "mlflow server"),
+        ("http://127.0.0.1:9", 3, "does not answer"),
+        ("{tmp}", 2, "no folder made by"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_told(server, tmp_path, source, code, words):
+    done = server.cli("import", "mlflow", source.format(tmp=tmp_path), check=False)
+    assert done.returncode == code and words in done.stderr
+
+
+def test_import_is_for_administrators(server, api):
+    user = f"u{os.urandom(4).hex()}"
+    assert api.post("/users", json={"name": user, "password": "correct horse 9", "role": "editor"}).ok
+    for path in ("/import/tracking", "/import/registry", "/gc"):
+        url = f"{server.http_url}/api/crannog/v1{path}"
+        assert requests.post(url, json={}, auth=(user, "correct horse 9"), timeout=30).status_code == 403
+        assert requests.post(url, json={}, timeout=30).status_code == 401
+
+
+def test_a_bad_batch_is_refused_whole(server, api, point_at):
+    run = {"info": {"run_id": "f" * 32, "experiment_id": "0", "status": "FINISHED", "lifecycle_stage": "active"}}
+    for change in ({"status": "DONE"}, {"lifecycle_stage": "gone"}, {"run_id": "../x"}, {"experiment_id": "99999"}):
+        bad = {"run": {"info": run["info"] | change}}
+        answer = api.post("/import/tracking", json={"runs": [{"run": run}, bad]})
+        assert 400 <= answer.status_code < 500, (change, answer.text)
+    client = ours(server, point_at)
+    with pytest.raises(mlflow.MlflowException, match="not found"):
+        client.get_run("f" * 32)
+
+
+def stored(server, prefix):
+    page = server.s3().list_objects_v2(Bucket="mlflow", Prefix=prefix)
+    return {item["Key"]: item["Size"] for item in page.get("Contents", [])}
+
+
+def test_gc_counts_first_and_then_removes_for_good(private_server, point_at, tmp_path):
+    server = private_server()
+    client = ours(server, point_at)
+    experiment = client.create_experiment("e")
+    (tmp_path / "f").write_bytes(b"x" * 1000)
+    runs = [client.create_run(experiment).info.run_id for _ in range(4)]
+    for run_id in runs:
+        client.log_artifact(run_id, str(tmp_path / "f"))
+        client.log_metric(run_id, "m", 1)
+    kept, one, other, alive = runs
+    client.create_registered_model("r")
+    client.create_model_version("r", client.get_run(kept).info.artifact_uri + "/f", kept)
+    for run_id in (kept, one, other):
+        client.delete_run(run_id)
+
+    def gc(*words):
+        return report_of(server.cli("gc", "--json", *words))
+
+    young = gc("--older-than", "1d")
+    assert (young["runs"], young["files"]) == (0, 0)
+    dry = gc("--dry-run")
+    assert (dry["runs"], dry["files"], dry["bytes"], dry["experiments"]) == (2, 2, 2000, 0)
+    assert [note["what"] for note in dry["notes"]] == [f"run {kept}"]
+    assert len(stored(server, f"{experiment}/")) == 4 and client.get_run(one).info.run_id == one
+    refused = server.cli("gc", "--run-ids", f"{one},{alive}", check=False)
+    assert refused.returncode == 1 and alive in refused.stderr
+    assert gc("--run-ids", one)["runs"] == 1
+    assert gc()["runs"] == 1 and gc()["runs"] == 0
+    for run_id in (one, other):
+        with pytest.raises(mlflow.MlflowException, match="not found"):
+            client.get_run(run_id)
+    assert set(stored(server, f"{experiment}/")) == {f"{experiment}/{run}/artifacts/f" for run in (kept, alive)}
+
+    client.delete_model_version("r", "1")
+    client.delete_experiment(experiment)
+    dry = gc("--dry-run")
+    assert (dry["experiments"], dry["runs"], dry["files"], dry["bytes"]) == (1, 2, 2, 2000)
+    done = gc("--experiment-ids", experiment)
+    assert [done[field] for field in ("experiments", "runs", "files", "bytes")] == [1, 2, 2, 2000]
+    assert stored(server, f"{experiment}/") == {}
+    assert client.create_experiment("e") != experiment
+
+
+def test_gc_killed_anywhere_is_finished_by_the_next(private_server, point_at, tmp_path):
+    server = private_server()
+    client = ours(server, point_at)
+    experiment = client.create_experiment("e")
+    (tmp_path / "f").write_bytes(b"x" * 300_000)
+    runs = [client.create_run(experiment).info.run_id for _ in range(12)]
+    for run_id in runs:
+        client.log_artifact(run_id, str(tmp_path / "f"))
+    client.delete_experiment(experiment)
+    url, auth = f"{server.http_url}/api/crannog/v1/gc", server.auth
+    code = f"import requests; requests.post({url!r}, json={{}}, auth={auth!r})"
+    asking = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(stored(server, f"{experiment}/")) == 12 and time.monotonic() < deadline:
+        pass
+    server.kill9()
+    asking.wait()
+    server.start()
+    # Rows go last: whatever still has files can still be found by the next collection.
+    left = {key.split("/")[1] for key in stored(server, f"{experiment}/")}
+    known = {run.info.run_id for run in client.search_runs([experiment], run_view_type=ViewType.ALL)}
+    assert left <= known
+    server.cli("gc")
+    assert stored(server, f"{experiment}/") == {}
+    assert client.get_experiment_by_name("e") is None
+    assert "no problems found" in server.cli("fsck").stdout
+
+
+def test_retention_removes_by_itself(private_server, point_at):
+    server = private_server(args=["--tracking-deleted-retention", "1ms"])
+    client = ours(server, point_at)
+    run_id = client.create_run("0").info.run_id
+    client.delete_run(run_id)
+    # The policy is carried out at every start.
+    server.restart()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            client.get_run(run_id)
+        except mlflow.MlflowException:
+            return
+        time.sleep(0.1)
+    pytest.fail("the deleted run is still there")
