@@ -379,3 +379,27 @@ def test_retention_removes_by_itself(private_server, point_at):
             return
         time.sleep(0.1)
     pytest.fail("the deleted run is still there")
+
+
+def test_files_that_are_gone_are_told_and_the_other_runs_go_on(private_server, point_at, tmp_path):
+    """The source is another Crannog, which asks for credentials as an MLflow server may."""
+    first, second = private_server(), private_server()
+    client = ours(first, point_at)
+    runs = [client.create_run("0").info.run_id for _ in range(2)]
+    for at, run_id in enumerate(runs):
+        (tmp_path / "f").write_bytes(bytes([at]) * (2 << 20))
+        client.log_artifact(run_id, str(tmp_path / "f"))
+        if at == 0:
+            lost = [path for path in (first.data_dir / "blobs").rglob("*") if path.is_file()]
+    assert lost
+    for path in lost:
+        path.unlink()
+    words = ["import", "mlflow", first.http_url, "--json"]
+    bare = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "CRANNOG_"))}
+    refused = second.cli(*words, check=False, env=bare)
+    assert refused.returncode == 5
+    known = bare | {"MLFLOW_TRACKING_USERNAME": first.user, "MLFLOW_TRACKING_PASSWORD": first.password}
+    done = second.cli(*words, check=False, env=known)
+    assert done.returncode == 1, done.stderr
+    assert [line.split(":")[0] for line in report_of(done)["differences"]] == [f"the files of {runs[0]}"]
+    assert files_of(ours(second, point_at), runs[1]) == {"f": 2 << 20}

@@ -146,13 +146,18 @@ impl Copy<'_> {
     /// Files that cannot be read are a difference, and no reason to leave the other runs behind.
     async fn files(&mut self, from: Owner, uri: String, stay: bool) -> Result<(), Failure> {
         let id = from.id.clone();
-        match self.files_copy(from, uri, stay).await {
-            Err(failure) if matches!(failure.code, Code::Failed | Code::NotFound) => {
-                self.report.differs(format!("the files of {id}: {}", failure.message));
-                Ok(())
-            }
-            other => other,
+        let Err(failure) = self.files_copy(from, uri, stay).await else { return Ok(()) };
+        let passing = match failure.code {
+            Code::Failed | Code::NotFound => true,
+            // A server that cuts the connection over one damaged file still answers the next question.
+            Code::Unreachable => self.from.experiments().await.is_ok(),
+            _ => false,
+        };
+        if !passing {
+            return Err(failure);
         }
+        self.report.differs(format!("the files of {id}: {}", failure.message));
+        Ok(())
     }
 
     /// Copies what is missing of an owner's files, then compares the lists.
