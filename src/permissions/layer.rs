@@ -10,8 +10,9 @@ use crate::{
     auth::{Principal, Role},
     kernel::error::{Error, Result},
     tracking::{
+        links_refused,
         search::reach::ExperimentReach,
-        wire::{Fields, MlflowError, failure},
+        wire::{Fields, MlflowError},
     },
 };
 use axum::{
@@ -20,7 +21,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{Method, StatusCode, header, request::Parts};
+use http::{Method, header, request::Parts};
 use serde_json::{Value, json};
 
 /// The largest body read here; the handlers' own limit on JSON is no larger.
@@ -39,8 +40,7 @@ pub async fn enforce(State(service): State<Service>, request: Request, next: Nex
         match admit(&service, request).await {
             // A link would carry the user's own rights at the S3 door, and there the user has none.
             Ok(Some(request)) if rules::hands_out_links(request.uri().path()) && is_lent(&request, role) => {
-                let words = "Presigned URLs and uploads in parts are not offered to this user";
-                failure(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", words)
+                links_refused(request.uri().path())
             }
             Ok(Some(request)) => next.run(request).await,
             Ok(None) => axum::Json(json!({})).into_response(),

@@ -35,5 +35,5 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use routes::{Read, read, router, send_artifact};
+pub use routes::{Read, links_refused, read, router, send_artifact};
 pub use service::{Service, gc};

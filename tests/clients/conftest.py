@@ -287,6 +287,8 @@ def point_at(monkeypatch):
         mlflow.end_run("FAILED")
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
+    # What `set_registry_uri` put there it does not take away again, and it may name a server that is gone.
+    os.environ.pop("MLFLOW_REGISTRY_URI", None)
 
 
 @pytest.fixture

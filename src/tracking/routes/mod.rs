@@ -15,6 +15,7 @@ mod transfers;
 
 pub use files::send as send_artifact;
 pub use reads::{Read, read};
+pub use transfers::links_refused;
 
 use super::{Service, evaluation, gateway, traces};
 use crate::{auth, objects::Address};

@@ -34,6 +34,18 @@ const PARTS: &str = "Multipart upload is not supported for the current artifact 
 const UPLOAD: &str = "Presigned upload is not supported for the current artifact repository";
 const DOWNLOAD: &str = "Presigned download is not supported for the current artifact repository";
 
+/// Says that the route at `path` hands out no links to this user, in the words at which the client falls back.
+pub fn links_refused(path: &str) -> Response {
+    let words = if path.contains("/mpu/") {
+        PARTS
+    } else if path.ends_with("presigned-upload-url") {
+        UPLOAD
+    } else {
+        DOWNLOAD
+    };
+    Refused::NotOffered(words).into_response()
+}
+
 /// What a handler that makes links returns.
 type Given = Result<Json<Value>, Refused>;
 
