@@ -15,7 +15,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 
 /// Paths that answer to anybody.
-const PUBLIC: [&str; 6] = ["/livez", "/readyz", "/health", "/login", "/login.css", "/favicon.svg"];
+const PUBLIC: [&str; 8] = [
+    "/livez",
+    "/readyz",
+    "/health",
+    "/login",
+    "/login.css",
+    "/favicon.svg",
+    // Airflow's own client asks these two without its token.
+    "/api/v2/version",
+    "/api/v2/monitor/health",
+];
 /// Where a password is exchanged for a session or a token, by POST: here, and as Airflow's clients do.
 const SIGN_IN: [&str; 3] = ["/api/crannog/v1/session", "/auth/token", "/auth/token/cli"];
 pub const SESSION_COOKIE: &str = "crannog_session";

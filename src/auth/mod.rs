@@ -1,7 +1,7 @@
 //! Floor 2: who is asking, and what they may do.
 //!
-//! Invariants: every request to every plane carries a credential, save `/livez`, `/readyz`, `/health`, the
-//! login page and what a bucket's policy opens; a guest is let through at the S3 door only; no default
+//! Invariants: every request to every plane carries a credential, save `/livez`, `/readyz`, `/health`,
+//! Airflow's `version` and `monitor/health`, the login page and what a bucket's policy opens; a guest is let through at the S3 door only; no default
 //! password exists; secrets are stored as digests, or sealed where the clear text is needed again (S3
 //! keys); revoking takes effect with the next request.
 

@@ -193,6 +193,17 @@ pub struct AttemptKey {
     pub attempt: u32,
 }
 
+/// One try of a task, as it is remembered.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub number: u32,
+    pub state: TaskState,
+    pub started_at: i64,
+    pub ended_at: Option<i64>,
+    pub exit_code: Option<i32>,
+    pub reason: Option<String>,
+}
+
 /// How an attempt ended, as the scheduler needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {

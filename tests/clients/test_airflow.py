@@ -138,6 +138,16 @@ def test_a_viewer_reads_and_an_editor_acts(api, server, raw, make):
     api.delete(f"/users/{viewer}")
 
 
+def test_health_says_who_is_alive(door):
+    health = apis.MonitorApi(door).get_health()
+    assert health.metadatabase.status == health.scheduler.status == "healthy"
+    beat = datetime.fromisoformat(health.scheduler.latest_scheduler_heartbeat)
+    assert abs(datetime.now(timezone.utc) - beat) < timedelta(minutes=1)
+    assert health.triggerer.status is None
+    # The client asks without a token: both are open.
+    assert apis.VersionApi(door).get_version().version == "3.3.2"
+
+
 # dags
 
 
@@ -397,3 +407,186 @@ def test_a_log_that_grows_has_a_token_to_follow_it(door, raw, make):
     assert [line["event"] for line in answer["content"]] == ["early"]
     more = raw("GET", path, params={"token": answer["continuation_token"]}).json()
     assert more["content"] == [] and more["continuation_token"] == answer["continuation_token"]
+
+
+def test_a_task_instance_is_given_a_note(door, raw, make):
+    dag, tasks = make(CHAIN), apis.TaskInstanceApi(door)
+    run = finished(door, trigger(door, dag))
+    body = models.PatchTaskInstanceBody(note="why it did")
+    changed = tasks.patch_task_instance(dag, run.dag_run_id, "first", body)
+    assert [one.note for one in changed.task_instances] == ["why it did"]
+    assert tasks.get_task_instance(dag, run.dag_run_id, "first").note == "why it did"
+    other = models.PatchTaskInstanceBody(note="and why not")
+    changed = tasks.patch_task_instance_by_map_index(dag, run.dag_run_id, "first", -1, other)
+    assert changed.task_instances[0].note == "and why not"
+    path = f"/dags/{dag}/dagRuns/{run.dag_run_id}/taskInstances/first"
+    assert raw("PATCH", path, json={"note": None}).ok
+    assert tasks.get_task_instance(dag, run.dag_run_id, "first").note is None
+    refused(404, tasks.patch_task_instance, dag, run.dag_run_id, "nothere", body)
+
+
+# variables and connections
+
+
+def test_variables_come_and_go(door, server, raw):
+    variables, key = apis.VariableApi(door), f"af_{uuid.uuid4().hex[:8]}"
+    made = variables.post_variable(models.VariableBody(key=key, value="plain", description="what for"))
+    assert (made.key, made.value, made.description, made.is_encrypted) == (key, "plain", "what for", True)
+    assert key in refused(409, variables.post_variable, models.VariableBody(key=key, value="x"))
+    variables.patch_variable(key, models.VariableBody(key=key, value={"a": [1]}))
+    one = variables.get_variable(key)
+    assert json.loads(one.value) == {"a": [1]} and one.description == "what for"
+    masked = models.VariableBody(key=key, value="not this", description="new")
+    variables.patch_variable(key, masked, update_mask=["description"])
+    one = variables.get_variable(key)
+    assert (json.loads(one.value), one.description) == ({"a": [1]}, "new")
+    assert variables.get_variables(variable_key_pattern=key).total_entries == 1
+    refused(400, variables.patch_variable, key, models.VariableBody(key="other", value="x"))
+    refused(400, variables.get_variables, order_by=["nothing"])
+    assert raw("POST", "/variables", json={"key": "", "value": "x"}).status_code == 422
+    assert raw("POST", "/variables", json={"value": "x"}).status_code == 422
+    variables.delete_variable(key)
+    refused(404, variables.get_variable, key)
+    refused(404, variables.delete_variable, key)
+    refused(404, variables.patch_variable, key, models.VariableBody(key=key, value="x"))
+
+
+def test_a_secret_is_sealed_and_not_shown(door, server, raw):
+    variables, key, secret = apis.VariableApi(door), f"token_{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+    assert variables.post_variable(models.VariableBody(key=key, value=secret)).value == "***"
+    assert variables.get_variable(key).value == "***"
+    files = [server.data_dir / "control.db", server.data_dir / "control.db-wal"]
+    assert all(secret.encode() not in file.read_bytes() for file in files if file.exists())
+    variables.delete_variable(key)
+
+
+def test_variables_in_bulk(door):
+    variables, keys = apis.VariableApi(door), [f"af_{uuid.uuid4().hex[:8]}" for _ in range(3)]
+    entities = [models.VariableBody(key=key, value="1") for key in keys[:2]]
+
+    def bulk(action):
+        return variables.bulk_variables(models.BulkBodyVariableBody(actions=[{"actual_instance": action}]))
+
+    create = models.BulkCreateActionVariableBody(action="create", entities=entities)
+    assert bulk(create).create.success == keys[:2]
+    again = models.BulkCreateActionVariableBody(
+        action="create", entities=[models.VariableBody(key=key, value="2") for key in keys]
+    )
+    answer = bulk(again).create
+    assert answer.success == keys[2:] and [error["status_code"] for error in answer.errors] == [409, 409]
+    again.action_on_existence = models.BulkActionOnExistence.OVERWRITE
+    assert bulk(again).create.success == keys
+    assert variables.get_variable(keys[0]).value == "2"
+    gone = models.BulkDeleteActionVariableBody(
+        action="delete",
+        entities=[{"actual_instance": key} for key in [*keys, "nothere"]],
+        action_on_non_existence=models.BulkActionNotOnExistence.SKIP,
+    )
+    assert bulk(gone).delete.success == keys
+    assert variables.get_variables(variable_key_pattern="|".join(keys)).total_entries == 0
+
+
+def test_connections_come_and_go(door, raw):
+    connections, name = apis.ConnectionApi(door), f"af_{uuid.uuid4().hex[:8]}"
+    extra = json.dumps({"region": "eu", "secret_key": "hush"})
+    body = models.ConnectionBody(
+        connection_id=name, conn_type="postgres", host="db", port=5432, login="me", password="hush", extra=extra
+    )
+    made = connections.post_connection(body)
+    assert (made.host, made.port, made.password) == ("db", 5432, "***")
+    assert json.loads(made.extra) == {"region": "eu", "secret_key": "***"}
+    assert name in refused(409, connections.post_connection, body)
+    body.host, body.login = "other", "not this"
+    changed = connections.patch_connection(name, body, update_mask=["host"])
+    assert (changed.host, changed.login) == ("other", "me")
+    assert connections.get_connections(connection_id_pattern=name).connections[0].host == "other"
+    assert connections.get_connection(name).conn_type == "postgres"
+    refused(403, connections.test_connection, body)
+    for wrong in ({"connection_id": "a b", "conn_type": "x"}, {"connection_id": name}, {"extra": "{"} | {"conn_type": "x", "connection_id": "y"}):
+        assert raw("POST", "/connections", json=wrong).status_code == 422, wrong
+    refused(400, connections.patch_connection, "other", body)
+    connections.delete_connection(name)
+    refused(404, connections.get_connection, name)
+    refused(404, connections.delete_connection, name)
+
+
+def test_a_viewer_does_not_see_variables_and_connections(api, raw):
+    viewer = f"v{uuid.uuid4().hex[:8]}"
+    assert api.post("/users", json={"name": viewer, "password": "long enough 1", "role": "viewer"}).ok
+    for path in ("/variables", "/connections"):
+        assert raw("GET", path, auth=(viewer, "long enough 1")).status_code == 403
+    api.delete(f"/users/{viewer}")
+
+
+# where dags come from
+
+
+def test_sources_and_versions(door, api, raw, make):
+    dag = make(CHAIN)
+    assert apis.DagVersionApi(door).get_dag_versions(dag).total_entries == 1
+    finished(door, trigger(door, dag))
+    first = api.get(f"/pipelines/{dag}").json()["definition"]
+    assert api.put(f"/pipelines/{dag}", data=first + "# more").ok
+    versions = apis.DagVersionApi(door).get_dag_versions(dag)
+    assert [one.version_number for one in versions.dag_versions] == [1, 2]
+    assert apis.DagVersionApi(door).get_dag_version(dag, 2).id == versions.dag_versions[1].id
+    assert apis.DagSourceApi(door).get_dag_source(dag).content == first + "# more"
+    assert apis.DagSourceApi(door).get_dag_source(dag, version_number=1).content == first
+    text = raw("GET", f"/dagSources/{dag}?version_number=1", headers={"Accept": "text/plain"})
+    assert text.text == first
+    assert raw("GET", f"/dagSources/{dag}", headers={"Accept": "image/png"}).status_code == 406
+    refused(404, apis.DagVersionApi(door).get_dag_version, dag, 3)
+    refused(404, apis.DagSourceApi(door).get_dag_source, "nothere")
+
+
+def test_a_bad_file_is_an_import_error_and_no_dag(private_server, tmp_path):
+    (tmp_path / "bad.yaml").write_text("name: bad\ntasks: [{id: a, run: x, needs: [b]}]\n")
+    server = private_server(env={"CRANNOG_PIPELINES_DIR": str(tmp_path)})
+    configuration = airflow.Configuration(
+        host=server.http_url,
+        access_token=requests.post(
+            server.http_url + "/auth/token", json={"username": server.user, "password": server.password}, timeout=30
+        ).json()["access_token"],
+    )
+    with airflow.ApiClient(configuration) as door:
+        errors = apis.ImportErrorApi(door)
+        found = eventually(lambda: errors.get_import_errors().import_errors, what="the error")
+        assert found[0].filename == "bad.yaml" and "line 2" in found[0].stack_trace
+        one = errors.get_import_error(found[0].import_error_id)
+        assert one.stack_trace == found[0].stack_trace
+        assert errors.get_import_errors(filename_pattern="other").total_entries == 0
+        assert apis.DAGApi(door).get_dags().total_entries == 0
+        refused(404, apis.DAGApi(door).get_dag, "bad")
+        refused(404, errors.get_import_error, 1)
+
+
+def test_stats_count_the_runs_in_each_state(door, make):
+    good, bad = make(CHAIN), make(FAILS)
+    for dag in (good, good, bad):
+        finished(door, trigger(door, dag))
+    found = {one.dag_id: one for one in apis.DagStatsApi(door).get_dag_stats(dag_ids=[good, bad]).dags}
+    counts = {dag: {one.state.value: one.count for one in found[dag].stats} for dag in found}
+    assert counts[good] == {"queued": 0, "running": 0, "success": 2, "failed": 0}
+    assert counts[bad]["failed"] == 1
+
+
+# what the house has none of
+
+
+def test_what_there_is_none_of_is_an_empty_list_or_said(door, raw, make):
+    dag = make(CHAIN)
+    assert apis.DAGApi(door).get_dag_tags().total_entries == 0
+    assert apis.DagWarningApi(door).list_dag_warnings().total_entries == 0
+    assert apis.EventLogApi(door).get_event_logs().total_entries == 0
+    assert apis.JobApi(door).get_jobs().total_entries == 0
+    assert apis.PluginApi(door).get_plugins().total_entries == 0
+    assert apis.ProviderApi(door).get_providers().total_entries == 0
+    assert apis.AssetApi(door).get_assets().total_entries == 0
+    refused(404, apis.EventLogApi(door).get_event_log, 1)
+    refused(403, apis.ConfigApi(door).get_config)
+    assert apis.BackfillApi(door).list_backfills(dag).total_entries == 0
+    for method in ("PUT", "POST"):
+        assert raw(method, "/backfills/1/pause").status_code == 404
+    assert "yet" in refused(501, apis.PoolApi(door).get_pools)
+    assert "counterpart" in refused(501, apis.DAGApi(door).favorite_dag, dag)
+    assert raw("GET", "/nothing/of/the/kind").status_code == 404

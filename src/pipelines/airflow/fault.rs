@@ -29,6 +29,11 @@ impl Fault {
         let one = json!({ "type": kind, "loc": place, "msg": message, "input": input });
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: json!([one]) }
     }
+
+    /// What one entity of a bulk request failed of: its status, and the detail.
+    pub(super) fn into_parts(self) -> (u16, Value) {
+        (self.status.as_u16(), self.detail)
+    }
 }
 
 impl From<Error> for Fault {

@@ -2,17 +2,14 @@
 
 use super::{
     Answer, Door,
-    asked::{Asked, Body},
+    asked::{Asked, Body, given, mask, read},
     fault::Fault,
     runs::{self, ANY},
     search::{self, Page, Ranges},
-    shapes::{
-        instance::{self, Try},
-        run::DagRun,
-    },
+    shapes::{instance, run::DagRun},
 };
 use crate::{
-    auth::Viewer,
+    auth::{Editor, Viewer},
     kernel::error::Result,
     pipelines::{
         model::TaskInstance,
@@ -26,6 +23,7 @@ use axum::{
     extract::{Path, State},
     routing::{get, post},
 };
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
@@ -35,11 +33,11 @@ pub(super) fn routes() -> Router<Door> {
     Router::new()
         .route(ALL, get(list))
         .route(&format!("{ALL}/list"), post(list_batch))
-        .route(&one(""), get(show))
+        .route(&one(""), get(show).patch(patch))
         .route(&one("/listMapped"), get(list_mapped))
         .route(&one("/tries"), get(tries))
         .route(&one("/tries/{number}"), get(one_try))
-        .route(&one("/{map_index}"), get(show_mapped))
+        .route(&one("/{map_index}"), get(show_mapped).patch(patch_mapped))
         .route(&one("/{map_index}/tries"), get(tries_mapped))
         .route(&one("/{map_index}/tries/{number}"), get(one_try_mapped))
 }
@@ -209,6 +207,67 @@ pub(super) async fn shown(service: &Service, dag: &str, run: &str, task: &str) -
     Ok(Json(instance::instance(&of, &found, note.as_deref())))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PatchBody {
+    new_state: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    note: Option<Option<String>>,
+    #[serde(default)]
+    include_upstream: bool,
+    #[serde(default)]
+    include_downstream: bool,
+    #[serde(default)]
+    include_future: bool,
+    #[serde(default)]
+    include_past: bool,
+}
+
+async fn patch(
+    _: Editor,
+    State(service): State<Service>,
+    Path((dag, run, task)): Path<(String, String, String)>,
+    asked: Asked,
+    Body(body): Body<Value>,
+) -> Answer {
+    patched(&service, &dag, &run, &task, &asked, body).await
+}
+
+async fn patch_mapped(
+    _: Editor,
+    State(service): State<Service>,
+    Path((dag, run, task, index)): Path<(String, String, String, i64)>,
+    asked: Asked,
+    Body(body): Body<Value>,
+) -> Answer {
+    unmapped(&task, index)?;
+    patched(&service, &dag, &run, &task, &asked, body).await
+}
+
+async fn patched(service: &Service, dag: &str, run: &str, task: &str, asked: &Asked, body: Value) -> Answer {
+    let named = mask(asked, &["new_state", "note"])?;
+    let body: PatchBody = read(body)?;
+    let wanted = |name: &str| named.as_ref().is_none_or(|names| names.contains(&name));
+    let (of, found) = one(service, dag, run, task).await?;
+    if body.include_upstream || body.include_downstream || body.include_future || body.include_past {
+        return Err(not_yet("One task instance is changed at a time: `include_...` must be false."));
+    }
+    if body.new_state.is_some() && wanted("new_state") {
+        return Err(not_yet("The state of a task cannot be set by this release."));
+    }
+    if let Some(note) = body.note.filter(|_| wanted("note")) {
+        let (run_id, task_id) = (of.run.id.clone(), found.id.clone());
+        let put = move |db: &Connection| store::task_note_put(db, &run_id, &task_id, note.as_deref());
+        service.db().write(put).await?;
+    }
+    let Json(shown) = shown(service, dag, run, task).await?;
+    Ok(Json(json!({ "task_instances": [shown], "total_entries": 1 })))
+}
+
+fn not_yet(why: &str) -> Fault {
+    Fault::new(http::StatusCode::NOT_IMPLEMENTED, why)
+}
+
 /// A task that is not mapped has no mapped instances.
 async fn list_mapped(
     _: Viewer,
@@ -269,8 +328,6 @@ async fn all_tries(service: &Service, dag: &str, run: &str, task: &str) -> Resul
     let (of, found) = one(service, dag, run, task).await?;
     let (run_id, task_id) = (of.run.id.clone(), found.id.clone());
     let attempts = service.db().read(move |db| store::attempt_list(db, &run_id, &task_id)).await?;
-    let tries = attempts.into_iter().map(|(number, state, started_at, ended_at)| {
-        instance::history(&of, &found, &Try { number, state, started_at, ended_at })
-    });
+    let tries = attempts.iter().map(|attempt| instance::history(&of, &found, attempt));
     Ok(tries.collect())
 }

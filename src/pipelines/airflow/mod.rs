@@ -5,14 +5,17 @@
 //! them holds the handlers of one of its resources.
 //!
 //! It departs from Airflow in what the house does otherwise:
-//! - Every path but `POST /auth/token` needs a credential, `version` and `monitor/health` included.
+//! - Variables and connections are for editors alone, and secrets in them are not shown again.
 //! - A run is known by the id its caller chose, or else by the house's own, which always finds it too.
 //! - Cancelled and lost are `failed` there, or `skipped` where a cancelled task never began; a task that
 //!   waits for others has no state.
 //! - `conf` is the run's parameters: a name the pipeline does not declare is refused.
 //! - An operation the house has no counterpart for answers 501 and says so.
 
+mod absent;
 mod asked;
+mod bulk;
+mod connections;
 mod dags;
 mod fault;
 mod instances;
@@ -21,7 +24,9 @@ mod monitor;
 mod runs;
 mod search;
 mod shapes;
+mod sources;
 mod token;
+mod variables;
 
 use super::service::Service;
 use crate::auth;
@@ -48,7 +53,11 @@ pub fn router(service: Service, auth: auth::Service) -> Router {
         .merge(dags::routes())
         .merge(runs::routes())
         .merge(instances::routes())
-        .merge(logs::routes());
+        .merge(logs::routes())
+        .merge(sources::routes())
+        .merge(variables::routes())
+        .merge(connections::routes())
+        .merge(absent::routes());
     Router::new()
         .route("/auth/token", post(token::issue))
         .route("/auth/token/cli", post(token::issue))

@@ -1,12 +1,8 @@
-//! What this server is, and how it is.
+//! What this server is, and how it is: open to anybody, for Airflow's clients send no credential here.
 
 use super::{Answer, Door};
 use crate::{
-    auth::Viewer,
-    kernel::{
-        VERSION,
-        clock::{now_ms, rfc3339},
-    },
+    kernel::clock::{now_ms, rfc3339},
     pipelines::service::Service,
 };
 use axum::{Json, Router, extract::State, routing::get};
@@ -19,12 +15,12 @@ pub(super) fn routes() -> Router<Door> {
     Router::new().route("/version", get(version)).route("/monitor/health", get(health))
 }
 
-async fn version(_: Viewer) -> Json<Value> {
-    Json(json!({ "version": MIRRORED, "git_version": format!("crannog {VERSION}") }))
+async fn version() -> Json<Value> {
+    Json(json!({ "version": MIRRORED, "git_version": null }))
 }
 
 /// One process is all of Airflow's components; it has no triggerer to be ill.
-async fn health(_: Viewer, State(service): State<Service>) -> Answer {
+async fn health(State(service): State<Service>) -> Answer {
     let word = |well: bool| if well { "healthy" } else { "unhealthy" };
     let readable = service.db().read(|_| Ok(())).await.is_ok();
     let scheduling = service.is_scheduling();

@@ -4,12 +4,14 @@ mod definitions;
 mod find;
 mod notes;
 mod runs;
+mod secrets;
 mod tasks;
 
 pub use definitions::*;
 pub use find::*;
 pub use notes::*;
 pub use runs::*;
+pub use secrets::*;
 pub use tasks::*;
 
 use crate::kernel::error::{Error, Result};

@@ -57,3 +57,27 @@ pub fn run_counts(db: &Connection) -> Result<Vec<(String, String, i64)>> {
         db.prepare_cached("SELECT pipeline, state, count(*) FROM pipeline_runs GROUP BY pipeline, state")?;
     collect(query.query([])?, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
+
+/// The texts a pipeline's runs were made from, with when each was first used, the oldest first.
+pub fn definition_list(db: &Connection, pipeline: &str) -> Result<Vec<(String, i64)>> {
+    let mut query = db.prepare_cached(
+        "SELECT definition, min(created_at) AS first FROM pipeline_runs WHERE pipeline = ?1
+         GROUP BY definition ORDER BY first, min(id)",
+    )?;
+    collect(query.query([pipeline])?, |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Writes a task's note, or takes it away.
+pub fn task_note_put(db: &Connection, run_id: &str, task_id: &str, note: Option<&str>) -> Result<()> {
+    let Some(note) = note else {
+        db.prepare_cached("DELETE FROM pipeline_task_notes WHERE run_id = ?1 AND task_id = ?2")?
+            .execute([run_id, task_id])?;
+        return Ok(());
+    };
+    db.prepare_cached(
+        "INSERT INTO pipeline_task_notes (run_id, task_id, note) VALUES (?1, ?2, ?3)
+         ON CONFLICT (run_id, task_id) DO UPDATE SET note = ?3",
+    )?
+    .execute([run_id, task_id, note])?;
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use super::{collect, word};
 use crate::{
     kernel::error::{Error, Result},
-    pipelines::model::{AttemptKey, Outcome, TaskInstance, TaskState},
+    pipelines::model::{Attempt, AttemptKey, Outcome, TaskInstance, TaskState},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -179,17 +179,20 @@ fn read(row: &Row<'_>) -> Result<TaskInstance> {
     })
 }
 
-/// Every attempt of a task: its number, how it ended, when it began and ended.
-pub fn attempt_list(
-    db: &Connection,
-    run_id: &str,
-    task_id: &str,
-) -> Result<Vec<(u32, TaskState, i64, Option<i64>)>> {
+/// The attempts of a task, the first one first.
+pub fn attempt_list(db: &Connection, run_id: &str, task_id: &str) -> Result<Vec<Attempt>> {
     let mut query = db.prepare_cached(
-        "SELECT attempt, state, started_at, ended_at FROM pipeline_attempts
+        "SELECT attempt, state, started_at, ended_at, exit_code, reason FROM pipeline_attempts
          WHERE run_id = ?1 AND task_id = ?2 ORDER BY attempt",
     )?;
     collect(query.query([run_id, task_id])?, |row| {
-        Ok((row.get(0)?, word(row, "state")?, row.get(2)?, row.get(3)?))
+        Ok(Attempt {
+            number: row.get("attempt")?,
+            state: word(row, "state")?,
+            started_at: row.get("started_at")?,
+            ended_at: row.get("ended_at")?,
+            exit_code: row.get("exit_code")?,
+            reason: row.get("reason")?,
+        })
     })
 }

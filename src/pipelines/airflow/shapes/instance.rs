@@ -3,7 +3,7 @@
 use super::{dag::DEFAULT_POOL, duration, run::DagRun, time, uuid};
 use crate::{
     kernel::clock::rfc3339,
-    pipelines::model::{TaskInstance, TaskState},
+    pipelines::model::{Attempt, TaskInstance, TaskState},
 };
 use serde_json::{Value, json};
 
@@ -26,14 +26,6 @@ pub(in crate::pipelines::airflow) const STATES: [&str; 16] = [
     "null",
     "no_status",
 ];
-
-/// One attempt of a task.
-pub(in crate::pipelines::airflow) struct Try {
-    pub number: u32,
-    pub state: TaskState,
-    pub started_at: i64,
-    pub ended_at: Option<i64>,
-}
 
 pub(in crate::pipelines::airflow) fn state(state: TaskState, attempt: u32) -> Option<&'static str> {
     match state {
@@ -66,7 +58,7 @@ pub(in crate::pipelines::airflow) fn instance(of: &DagRun, task: &TaskInstance, 
     body
 }
 
-pub(in crate::pipelines::airflow) fn history(of: &DagRun, task: &TaskInstance, one: &Try) -> Value {
+pub(in crate::pipelines::airflow) fn history(of: &DagRun, task: &TaskInstance, one: &Attempt) -> Value {
     let mut body = common(of, task);
     let more = json!({
         "start_date": rfc3339(one.started_at),

@@ -1,0 +1,152 @@
+//! What the house has none of: lists are empty, single things are not found, and what would change
+//! something answers 501 in plain words rather than pretend.
+
+use super::{
+    Answer, Door,
+    asked::Asked,
+    dags,
+    fault::Fault,
+    instances,
+    search::{Page, no_order},
+    shapes::run,
+};
+use crate::{
+    auth::{Editor, Viewer},
+    pipelines::{service::Service, store},
+};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    routing::{MethodRouter, any, get, post},
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+pub(super) fn routes() -> Router<Door> {
+    const TASK: &str = "/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}";
+    let task = |rest: &str| format!("{TASK}{rest}");
+    Router::new()
+        .route("/dagStats", get(stats))
+        .route("/dagTags", empty("tags"))
+        .route("/dagWarnings", empty("dag_warnings"))
+        .route("/eventLogs", empty("event_logs"))
+        .route("/eventLogs/{id}", nothing("This server keeps no event log."))
+        .route("/jobs", empty("jobs"))
+        .route("/plugins", empty("plugins"))
+        .route("/plugins/importErrors", empty("import_errors"))
+        .route("/providers", empty("providers"))
+        .route("/assets", empty("assets"))
+        .route("/assets/aliases", empty("asset_aliases"))
+        .route("/assets/aliases/{id}", nothing(NO_ASSETS))
+        .route("/assets/events", empty("asset_events").post(not_here))
+        .route("/assets/{id}", nothing(NO_ASSETS))
+        .route("/assets/{id}/materialize", post(not_here))
+        .route("/config", get(hidden))
+        .route("/config/section/{section}/option/{option}", get(hidden))
+        .route("/dags/{dag_id}/favorite", post(not_here))
+        .route("/dags/{dag_id}/unfavorite", post(not_here))
+        .route("/dags/{dag_id}/clearPartitions", post(not_here))
+        .route("/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents", empty("asset_events"))
+        .route("/dags/{dag_id}/dagRuns/{run_id}/hitlDetails", empty("hitl_details"))
+        .route(&task("/links"), get(links))
+        .route(&task("/xcomEntries"), get(no_outputs).post(not_yet))
+        .route(&task("/xcomEntries/{key}"), any(not_yet))
+        .merge(later())
+}
+
+/// What the house is to learn: each path answers 501 until then.
+fn later() -> Router<Door> {
+    const DAG: &str = "/dags/{dag_id}";
+    const RUN: &str = "/dags/{dag_id}/dagRuns/{run_id}";
+    const TASK: &str = "/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}";
+    let below = |base: &str, paths: &[&str]| -> Vec<String> {
+        paths.iter().map(|path| format!("{base}{path}")).collect()
+    };
+    let paths = [
+        below(DAG, &["/clearDagRuns", "/clearTaskInstances"]),
+        below(RUN, &["/clear", "/taskGroupInstances/{group}", "/taskGroupInstances/{group}/dry_run"]),
+        below(TASK, &["/dependencies", "/dry_run", "/{map_index}/dependencies", "/{map_index}/dry_run"]),
+        below("", &["/pools", "/pools/{name}", "/backfills/dry_run"]),
+    ];
+    let mut routes = Router::new()
+        .route("/backfills", empty("backfills").post(not_yet))
+        .route("/backfills/{id}", nothing("There is no backfill of this id."));
+    for action in ["pause", "unpause", "cancel"] {
+        let none = || async { Fault::not_found("There is no backfill of this id.") };
+        // The spec says PUT; airflowctl sends POST.
+        let path = format!("/backfills/{{id}}/{action}");
+        routes = routes.route(&path, post(move |_: Editor| none()).put(move |_: Editor| none()));
+    }
+    paths.into_iter().flatten().fold(routes, |routes, path| routes.route(&path, any(not_yet)))
+}
+
+async fn not_yet(_: Editor) -> Fault {
+    Fault::new(StatusCode::NOT_IMPLEMENTED, "This release of the server cannot do this yet.")
+}
+
+const NO_ASSETS: &str = "This server has no assets.";
+
+/// A list of what there is none of.
+fn empty(field: &'static str) -> MethodRouter<Door> {
+    get(move |_: Viewer, asked: Asked| async move {
+        Page::of(&asked)?;
+        Ok::<_, Fault>(Json(json!({ field: [], "total_entries": 0 })))
+    })
+}
+
+fn nothing(why: &'static str) -> MethodRouter<Door> {
+    get(move |_: Viewer| async move { Fault::not_found(why) })
+}
+
+pub(super) async fn not_here(_: Editor) -> Fault {
+    Fault::new(StatusCode::NOT_IMPLEMENTED, "This server has no counterpart of this operation of Airflow's.")
+}
+
+async fn hidden(_: Viewer) -> Fault {
+    Fault::new(StatusCode::FORBIDDEN, "This server does not expose its configuration here.")
+}
+
+/// How many runs of each dag are in each state.
+async fn stats(_: Viewer, State(service): State<Service>, asked: Asked) -> Answer {
+    if let Some(order) = asked.one("order_by") {
+        return Err(no_order(order));
+    }
+    let wanted = asked.all("dag_ids");
+    let counts = service.db().read(store::run_counts).await?;
+    let dags = dags::all(&service).await?;
+    let shown = dags.iter().filter(|dag| wanted.is_empty() || wanted.contains(&dag.id())).map(|dag| {
+        let of = |state: &str| -> i64 {
+            let fits = |own: &str| own == state || own == "cancelled" && state == "failed";
+            counts
+                .iter()
+                .filter(|(name, own, _)| name == dag.id() && fits(own))
+                .map(|(.., count)| count)
+                .sum()
+        };
+        let states: Vec<Value> =
+            run::STATES.iter().map(|state| json!({ "state": state, "count": of(state) })).collect();
+        json!({ "dag_id": dag.id(), "dag_display_name": dag.id(), "stats": states })
+    });
+    let shown: Vec<Value> = shown.collect();
+    Ok(Json(json!({ "total_entries": shown.len(), "dags": shown })))
+}
+
+/// Tasks have no links to other places.
+async fn links(
+    _: Viewer,
+    State(service): State<Service>,
+    Path((dag, run, task)): Path<(String, String, String)>,
+) -> Answer {
+    instances::one(&service, &dag, &run, &task).await?;
+    Ok(Json(json!({ "extra_links": {}, "total_entries": 0 })))
+}
+
+/// Tasks of this release give nothing to others.
+async fn no_outputs(
+    _: Viewer,
+    State(service): State<Service>,
+    Path((dag, run, task)): Path<(String, String, String)>,
+) -> Answer {
+    instances::one(&service, &dag, &run, &task).await?;
+    Ok(Json(json!({ "xcom_entries": [], "total_entries": 0 })))
+}
