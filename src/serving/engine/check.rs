@@ -10,10 +10,6 @@ use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorPr
 use super::ops;
 use crate::kernel::error::{Error, Result};
 
-/// Domains whose operators the register knows. tract looks an operator up by name alone, so one of a
-/// stranger's domain would silently be taken for its namesake.
-const DOMAINS: [&str; 3] = ["", "ai.onnx", "ai.onnx.ml"];
-
 /// Checks a model and takes out of it what only describes (`ZipMap`).
 pub fn prepare(proto: &mut ModelProto, known: &OnnxOpRegister) -> Result<()> {
     let graph = proto
@@ -29,10 +25,15 @@ pub fn prepare(proto: &mut ModelProto, known: &OnnxOpRegister) -> Result<()> {
     Ok(())
 }
 
-/// Gives every node a name of its own. ONNX does not ask for one; tract does, and among inputs too.
+/// Gives every node a name of its own, and its operator the name it is registered under. ONNX does not
+/// ask for names; tract does, and among inputs too.
 fn name_nodes(graph: &mut GraphProto) {
     for (index, node) in graph.node.iter_mut().enumerate() {
         node.name = format!("{} #{index}", node.op_type);
+        node.op_type = ops::key(&node.op_type, &node.domain);
+        for attribute in &mut node.attribute {
+            attribute.g.iter_mut().chain(&mut attribute.graphs).for_each(name_nodes);
+        }
     }
 }
 
@@ -87,7 +88,7 @@ fn check_graph(graph: &GraphProto, known: &OnnxOpRegister, outer: &HashSet<&str>
 }
 
 fn check_node(node: &NodeProto, known: &OnnxOpRegister) -> Result<()> {
-    if DOMAINS.contains(&node.domain.as_str()) && known.0.contains_key(&node.op_type) {
+    if known.0.contains_key(&ops::key(&node.op_type, &node.domain)) {
         return Ok(());
     }
     let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };

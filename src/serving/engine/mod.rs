@@ -26,3 +26,5 @@ pub use tensor::{NamedTensor, TensorData, TensorSpec};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zoo;

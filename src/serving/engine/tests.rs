@@ -9,7 +9,7 @@ use crate::kernel::error::{Error, Kind};
 
 const TOLERANCE: f64 = 1e-5;
 
-fn fixture(file: &str) -> Vec<u8> {
+pub fn fixture(file: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/onnx");
     fs_err::read(format!("{folder}/{file}")).expect("the fixture is committed")
 }
@@ -23,11 +23,13 @@ fn tensors(name: &str, side: &str) -> Vec<NamedTensor> {
     case[side].as_array().expect("a list of tensors").iter().map(tensor).collect()
 }
 
-fn tensor(json: &Value) -> NamedTensor {
+pub fn tensor(json: &Value) -> NamedTensor {
     let values = json["data"].as_array().expect("data is a list").iter();
     // A gap, NaN, is written null.
     let data = match json["datatype"].as_str().expect("datatype is text") {
         "FP32" => TensorData::F32(values.map(|value| value.as_f64().unwrap_or(f64::NAN) as f32).collect()),
+        "FP64" => TensorData::F64(values.map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()),
+        "BOOL" => TensorData::Bool(values.map(|value| value.as_bool().expect("true or false")).collect()),
         "INT64" => TensorData::I64(values.map(|value| value.as_i64().expect("a whole number")).collect()),
         "BYTES" => TensorData::Str(values.map(|value| value.as_str().expect("text").to_owned()).collect()),
         other => panic!("no fixture is of type {other}"),
@@ -38,11 +40,12 @@ fn tensor(json: &Value) -> NamedTensor {
 }
 
 /// Some rows of a tensor.
-fn rows(tensor: &NamedTensor, range: std::ops::Range<usize>) -> NamedTensor {
+pub fn rows(tensor: &NamedTensor, range: std::ops::Range<usize>) -> NamedTensor {
     let width: usize = tensor.shape[1..].iter().product();
     let cut = range.start * width..range.end * width;
     let data = match &tensor.data {
         TensorData::F32(values) => TensorData::F32(values[cut].to_vec()),
+        TensorData::F64(values) => TensorData::F64(values[cut].to_vec()),
         TensorData::I64(values) => TensorData::I64(values[cut].to_vec()),
         TensorData::Str(values) => TensorData::Str(values[cut].to_vec()),
         other => panic!("no fixture is of type {}", other.datatype()),

@@ -2,6 +2,7 @@
 //! once and shapes the answer. Every route answers under `/api` and under `/ajax-api`.
 
 mod artifacts;
+mod batch;
 mod experiments;
 pub(super) mod files;
 mod info;
@@ -94,7 +95,7 @@ fn run_routes() -> Router<Service> {
         ("/mlflow/runs/log-parameter", post(log::param)),
         ("/mlflow/runs/set-tag", post(log::set_tag)),
         ("/mlflow/runs/delete-tag", post(log::delete_tag)),
-        ("/mlflow/runs/log-batch", post(log::batch)),
+        ("/mlflow/runs/log-batch", post(batch::batch)),
         ("/mlflow/runs/log-model", post(log::model)),
         ("/mlflow/runs/log-inputs", post(log::inputs)),
         ("/mlflow/runs/outputs", post(log::outputs)),
