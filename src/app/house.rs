@@ -131,6 +131,7 @@ impl House {
             .merge(permissions::own_router(self.permissions.clone()))
             .merge(serving::router(self.serving.clone()))
             .merge(pipelines::router(self.pipelines.clone()))
+            .merge(pipelines::airflow_router(self.pipelines.clone(), self.auth.clone()))
             .merge(ui::router())
     }
 }

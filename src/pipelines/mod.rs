@@ -18,6 +18,7 @@
 //! It departs from it: a logical date is the firing itself, with no data interval; there is no
 //! catch-up; definitions are data and never executed by the server.
 
+mod airflow;
 mod attempt;
 mod config;
 pub mod cron;
@@ -37,6 +38,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use airflow::router as airflow_router;
 pub use config::Config;
 pub use environment::{ServerEnvironment, TaskEnvironment};
 pub use routes::router;

@@ -1,6 +1,6 @@
 //! Pipelines over `/api/crannog/v1`: definitions and runs here, logs in `logs`, shapes in `wire`.
 
-mod logs;
+pub(super) mod logs;
 mod wire;
 
 use super::{definition::MAX_BYTES, service::Service};

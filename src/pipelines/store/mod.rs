@@ -1,10 +1,14 @@
 //! The SQL of this domain, next to the function that runs it: definitions, runs, tasks.
 
 mod definitions;
+mod find;
+mod notes;
 mod runs;
 mod tasks;
 
 pub use definitions::*;
+pub use find::*;
+pub use notes::*;
 pub use runs::*;
 pub use tasks::*;
 

@@ -178,3 +178,18 @@ fn read(row: &Row<'_>) -> Result<TaskInstance> {
         reason: row.get("reason")?,
     })
 }
+
+/// Every attempt of a task: its number, how it ended, when it began and ended.
+pub fn attempt_list(
+    db: &Connection,
+    run_id: &str,
+    task_id: &str,
+) -> Result<Vec<(u32, TaskState, i64, Option<i64>)>> {
+    let mut query = db.prepare_cached(
+        "SELECT attempt, state, started_at, ended_at FROM pipeline_attempts
+         WHERE run_id = ?1 AND task_id = ?2 ORDER BY attempt",
+    )?;
+    collect(query.query([run_id, task_id])?, |row| {
+        Ok((row.get(0)?, word(row, "state")?, row.get(2)?, row.get(3)?))
+    })
+}
