@@ -32,41 +32,20 @@ enum Entity {
     Dataset,
 }
 
-/// Comparisons that become joins: SQLite joins 64 tables at most, and an order needs some of them.
-const JOINS: usize = 16;
-
-/// The `JOIN`s that a filter over `runs r` needs, and ` AND ...` for what no join can say. A run has one
-/// row at most of a metric, param or tag, so that a join finds what `EXISTS` would, and costs less: its
-/// cursor stays open from run to run.
-pub fn compile_filter(text: &str) -> Result<(Sql, Sql)> {
-    let (mut joins, mut conditions) = (Sql::default(), Sql::default());
-    for (index, comparison) in filter::parse(text)?.into_iter().enumerate() {
+/// Appends ` AND ...` for each comparison of `filter` over `runs r`.
+pub fn compile_filter(text: &str, sql: &mut Sql) -> Result<()> {
+    for comparison in filter::parse(text)? {
+        sql.push(" AND ");
         let (entity, key) = identify(&comparison.name)?;
-        let mut piece = Sql::default();
-        let joined = match entity {
-            Entity::Attribute => attribute(&mut piece, &comparison, key).map(|()| None),
-            Entity::Metric => metric(&mut piece, &comparison, key).map(|()| Some("metrics_latest")),
-            Entity::Param => pair(&mut piece, &comparison, key, "parameter").map(|()| Some("params")),
-            Entity::Tag => pair(&mut piece, &comparison, key, "tag").map(|()| Some("tags")),
-            Entity::Dataset => dataset(&mut piece, &comparison, key).map(|()| None),
-        }?;
-        let absent = comparison.op == Op::IsNull;
-        match joined {
-            Some(table) if index < JOINS && !absent => {
-                joins.push(&format!(" CROSS JOIN {table} f{index} ON f{index}.run = r.rid AND "));
-                joins.append(piece.named(&format!("f{index}")));
-            }
-            Some(table) => {
-                conditions.push(if absent { " AND NOT EXISTS" } else { " AND EXISTS" });
-                conditions.push(&format!(" (SELECT 1 FROM {table} f WHERE f.run = r.rid AND "));
-                conditions.append(piece.named("f")).push(")");
-            }
-            None => {
-                conditions.push(" AND ").append(piece);
-            }
+        match entity {
+            Entity::Attribute => attribute(sql, &comparison, key)?,
+            Entity::Metric => metric(sql, &comparison, key)?,
+            Entity::Param => pair(sql, &comparison, key, "params", "parameter")?,
+            Entity::Tag => pair(sql, &comparison, key, "tags", "tag")?,
+            Entity::Dataset => dataset(sql, &comparison, key)?,
         }
     }
-    Ok((joins, conditions))
+    Ok(())
 }
 
 /// `LEFT JOIN`s that order needs, and the order itself. Newest first, then by id, breaks ties.
@@ -187,7 +166,7 @@ fn attribute(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// About one row of `metrics_latest`, called `$`. NaN compares as nothing but unequal, to every number.
+/// NaN compares as nothing but unequal, to every number.
 fn metric(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
     refuse_null(comparison, "metric", key)?;
     let Value::Number { number, .. } = comparison.value else {
@@ -197,23 +176,33 @@ fn metric(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
         )));
     };
     comparison.op.among(Op::NUMERIC)?;
-    sql.push("$.key = (SELECT id FROM metric_keys WHERE key = ").text(key).push(") AND ");
-    sql.push(if comparison.op == Op::Ne { "($.nan OR $.value <> " } else { "(NOT $.nan AND $.value " });
+    sql.push(
+        "EXISTS (SELECT 1 FROM metrics_latest m WHERE m.run = r.rid AND \
+         m.key = (SELECT id FROM metric_keys WHERE key = ",
+    );
+    sql.text(key).push(") AND ");
+    sql.push(if comparison.op == Op::Ne { "(m.nan OR m.value <> " } else { "(NOT m.nan AND m.value " });
     if comparison.op != Op::Ne {
         sql.push(comparison.op.word()).push(" ");
     }
-    sql.bind(Bind::Real(number)).push(")");
+    sql.bind(Bind::Real(number)).push("))");
     Ok(())
 }
 
-/// About one row of `params` or `tags`, called `$`.
-fn pair(sql: &mut Sql, comparison: &Comparison, key: &str, what: &str) -> Result<()> {
-    sql.push("$.key = ").text(key);
-    if !matches!(comparison.op, Op::IsNull | Op::IsNotNull) {
+fn pair(sql: &mut Sql, comparison: &Comparison, key: &str, table: &str, what: &str) -> Result<()> {
+    let (op, absent) = match comparison.op {
+        Op::IsNull => (None, true),
+        Op::IsNotNull => (None, false),
+        op => (Some(op), false),
+    };
+    sql.push(if absent { "NOT EXISTS" } else { "EXISTS" });
+    sql.push(&format!(" (SELECT 1 FROM {table} p WHERE p.run = r.rid AND p.key = ")).text(key);
+    if let Some(op) = op {
         let value = Value::Text(filter::text_of(comparison, what)?);
-        comparison.op.among(Op::TEXT_OR_NULL)?;
-        sql.push(" AND ").compare("$.value", comparison.op, &value)?;
+        op.among(Op::TEXT_OR_NULL)?;
+        sql.push(" AND ").compare("p.value", op, &value)?;
     }
+    sql.push(")");
     Ok(())
 }
 

@@ -40,13 +40,6 @@ impl Sql {
         self
     }
 
-    /// The piece with the row it is about, `$` so far, called by a name. Values are bound, so that no `$`
-    /// of a caller's is in the text.
-    pub fn named(mut self, name: &str) -> Self {
-        self.text = self.text.replace('$', name);
-        self
-    }
-
     /// `(?, ?, ?)`; an empty list matches nothing, as SQLite allows `IN ()`.
     pub fn list(&mut self, values: impl IntoIterator<Item = Bind>) -> &mut Self {
         self.push("(");

@@ -226,18 +226,17 @@ pub struct Query {
 
 /// One more than the limit, so that the caller sees whether another page follows.
 pub fn run_search(db: &Connection, query: &Query) -> Result<Vec<RunInfo>> {
-    let (needed, conditions) = runs::compile_filter(&query.filter)?;
     let (joins, order) = runs::compile_order(&query.order_by)?;
     let mut sql = Sql::default();
     sql.push(&format!("SELECT {COLUMNS} FROM runs r"));
-    sql.append(needed).append(joins).push(" WHERE r.experiment_id ");
+    sql.append(joins).push(" WHERE r.experiment_id ");
     match query.experiments.as_slice() {
         // One experiment is read in the order of its index, and reading stops with the page.
         [one] => sql.push("= ").bind(Bind::Int(*one)),
         many => sql.push("IN ").list(many.iter().copied().map(Bind::Int)),
     };
     sql.push(&format!(" AND r.stage IN {}", query.view.stages()));
-    sql.append(conditions);
+    runs::compile_filter(&query.filter, &mut sql)?;
     sql.push(" ORDER BY ").append(order).push(" LIMIT ").bind(Bind::Int(query.limit as i64 + 1));
     sql.push(" OFFSET ").bind(Bind::Int(query.offset as i64));
     super::rows(db, &sql, info)
