@@ -5,12 +5,13 @@ PYTHON := .venv/bin/python
 DATA ?= demo-data
 TARGET := x86_64-unknown-linux-gnu
 
-.PHONY: help test s3-tests mlflow-tests demo bench bench-s3 bench-serving bench-tracking lint release clean
+.PHONY: help test s3-tests mlflow-tests onnx-tests demo bench bench-s3 bench-serving bench-tracking lint release clean
 
 help:
 	@echo "make test            everything: formatting, cargo test, the client tests against the real binary"
 	@echo "make s3-tests        ceph/s3-tests against the S3 door; S3_TESTS=/path/to/it, K=EXPRESSION for some of them"
 	@echo "make mlflow-tests    MLflow's own REST tests; MLFLOW=/path/to/its/repository, K=EXPRESSION, PEER=1 for MLflow's server"
+	@echo "make onnx-tests      ONNX's own node tests against the inference engine; V=-v for each that does not pass"
 	@echo "make demo            builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
 	@echo "make bench           start time, idle memory, binary size and simple rates"
 	@echo "make bench-s3        the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
@@ -42,6 +43,12 @@ mlflow-tests:
 	@scripts/setup.sh tools
 	@cargo build
 	@python3 scripts/mlflow_tests.py --suite "$(MLFLOW)" -k "$(K)" $(if $(PEER),--peer)
+
+onnx-tests:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv tests/clients/requirements.txt
+	@cargo build --example engine-answers
+	@$(PYTHON) scripts/onnx_node_tests.py target/debug/examples/engine-answers $(V)
 
 demo:
 	@scripts/setup.sh tools

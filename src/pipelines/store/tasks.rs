@@ -179,12 +179,11 @@ fn read(row: &Row<'_>) -> Result<TaskInstance> {
     })
 }
 
-/// Every attempt of a task: its number, how it ended, when it began and ended.
-pub fn attempt_list(
-    db: &Connection,
-    run_id: &str,
-    task_id: &str,
-) -> Result<Vec<(u32, TaskState, i64, Option<i64>)>> {
+/// An attempt's number, how it ended, when it began and ended.
+pub type AttemptRow = (u32, TaskState, i64, Option<i64>);
+
+/// Every attempt of a task.
+pub fn attempt_list(db: &Connection, run_id: &str, task_id: &str) -> Result<Vec<AttemptRow>> {
     let mut query = db.prepare_cached(
         "SELECT attempt, state, started_at, ended_at FROM pipeline_attempts
          WHERE run_id = ?1 AND task_id = ?2 ORDER BY attempt",

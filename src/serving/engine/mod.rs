@@ -15,12 +15,14 @@
 
 mod check;
 mod guard;
+mod inspect;
 mod model;
 mod ops;
 mod plan;
 mod spec;
 mod tensor;
 
+pub use inspect::{Operator, Report, inspect};
 pub use model::Model;
 pub use tensor::{NamedTensor, TensorData, TensorSpec};
 

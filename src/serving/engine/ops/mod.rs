@@ -10,10 +10,12 @@ mod coupling;
 mod encode;
 mod kernel;
 mod linear;
+mod lp_pool;
 mod ngrams;
 mod scale;
 mod scores;
 mod select;
+mod sequence;
 mod svm;
 mod text;
 mod tree;
@@ -29,7 +31,10 @@ pub fn framework() -> Onnx {
         register.0.remove(*foreign);
     }
     register.insert("Cast", cast::cast);
+    register.insert("CumProd", sequence::cum_prod);
+    register.insert("LpPool", lp_pool::lp_pool);
     register.insert("RegexFullMatch", text::regex_full_match);
+    register.insert("ReverseSequence", sequence::reverse_sequence);
     register.insert("Sigmoid", wide::sigmoid);
     register.insert("StringConcat", text::string_concat);
     register.insert("StringNormalizer", text::string_normalizer);
@@ -58,6 +63,11 @@ pub fn framework() -> Onnx {
 /// The name an operator is registered under.
 pub fn key(op_type: &str, domain: &str) -> String {
     if matches!(domain, "" | "ai.onnx") { op_type.to_owned() } else { format!("{domain}:{op_type}") }
+}
+
+/// Operators that are taken out of the graph before it is planned.
+pub fn is_taken_apart(op_type: &str, domain: &str) -> bool {
+    (domain, op_type) == ("ai.onnx.ml", "ZipMap")
 }
 
 /// Operators of other domains that tract has under their bare names.
