@@ -1,10 +1,14 @@
 //! The SQL of this domain, next to the function that runs it: definitions, runs, tasks.
 
+mod attempts;
 mod definitions;
+mod pools;
 mod runs;
 mod tasks;
 
+pub use attempts::*;
 pub use definitions::*;
+pub use pools::*;
 pub use runs::*;
 pub use tasks::*;
 
