@@ -5,15 +5,17 @@ PYTHON := .venv/bin/python
 DATA ?= demo-data
 TARGET := x86_64-unknown-linux-gnu
 
-.PHONY: help test s3-tests mlflow-tests demo bench bench-s3 bench-tracking lint release clean
+.PHONY: help test s3-tests mlflow-tests onnx-tests demo bench bench-s3 bench-serving bench-tracking lint release clean
 
 help:
 	@echo "make test            everything: formatting, cargo test, the client tests against the real binary"
 	@echo "make s3-tests        ceph/s3-tests against the S3 door; S3_TESTS=/path/to/it, K=EXPRESSION for some of them"
 	@echo "make mlflow-tests    MLflow's own REST tests; MLFLOW=/path/to/its/repository, K=EXPRESSION, PEER=1 for MLflow's server"
+	@echo "make onnx-tests      ONNX's own node tests against the inference engine; V=-v for each that does not pass"
 	@echo "make demo            builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
 	@echo "make bench           start time, idle memory, binary size and simple rates"
 	@echo "make bench-s3        the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
+	@echo "make bench-serving   one call of the inference engine, CPU time, beside onnxruntime in the same run"
 	@echo "make bench-tracking  the tracker beside mlflow server on SQLite, CPU by call"
 	@echo "make lint            rustfmt, clippy and the UI's types"
 	@echo "make release         the static binary, in target/$(TARGET)/release"
@@ -42,6 +44,12 @@ mlflow-tests:
 	@cargo build
 	@python3 scripts/mlflow_tests.py --suite "$(MLFLOW)" -k "$(K)" $(if $(PEER),--peer)
 
+onnx-tests:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv tests/clients/requirements.txt
+	@cargo build --example engine-answers
+	@$(PYTHON) scripts/onnx_node_tests.py target/debug/examples/engine-answers $(V)
+
 demo:
 	@scripts/setup.sh tools
 	@scripts/setup.sh venv examples/flight-delays/requirements.txt
@@ -60,6 +68,12 @@ bench-s3:
 	@scripts/setup.sh venv examples/flight-delays/requirements.txt
 	cargo build --profile demo --bin crannog --example s3-load
 	@$(PYTHON) scripts/bench_s3.py target/demo/examples/s3-load target/demo/crannog $(BENCH)
+
+bench-serving:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv examples/flight-delays/requirements.txt
+	cargo build --profile demo --example engine-time
+	@$(PYTHON) scripts/bench_serving.py target/demo/examples/engine-time $(BENCH)
 
 lint:
 	@scripts/setup.sh tools

@@ -1,11 +1,14 @@
 """`make bench-tracking`: Crannog's tracker beside `mlflow server` on SQLite with one worker, in one run.
 
-Each server in turn gets the same requests on loopback; CPU is the server's own (all its processes), from /proc,
+Each server in turn gets the same requests on loopback; CPU is the server's own (all its processes),
 so that a busy machine and the client's own cost leave it nearly untouched. Rates are of a machine that is shared
 with the client. MLflow's runs to search are written into its database, as making them by requests takes minutes.
 
+With --generate it measures Crannog alone, over a database of that many runs and points that is written as
+Crannog would have written it, by SQL: by requests it would take hours.
+
 usage: bench_tracking.py CRANNOG PYTHON_WITH_MLFLOW [--runs N] [--calls N] [--seconds N] [--artifact-mib N]
-       [--only crannog,mlflow] [--json FILE]
+       [--only crannog,mlflow] [--json FILE] [--generate RUNS POINTS]
 """
 
 import argparse
@@ -15,6 +18,7 @@ import os
 import random
 import socket
 import sqlite3
+import struct
 import subprocess
 import tempfile
 import threading
@@ -24,9 +28,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 API = "/api/2.0/mlflow/"
-TICK = os.sysconf("SC_CLK_TCK")
 CLIENTS = 16
 POINTS = 100_000
+# Of a generated database. A block is as long as Crannog makes them.
+PER_EXPERIMENT, METRICS, BLOCK, BEGAN = 10_000, 10, 256, 1_700_000_000_000
 FILTER = "metrics.m1 > 0.5 and params.p1 = 'v3'"
 
 # title, field, digits, goal
@@ -43,6 +48,7 @@ ROWS = [
     ("  1,000 a page", "search_page", 2, "<= 24"),
     ("read 100,000 points of history, CPU ms", "history", 1, "<= 25"),
     ("artifact up, MB/s", "up_mb_s", 0, ">= 500"),
+    ("  the disk alone: written and synced, MB/s", "disk_mb_s", 0, ""),
     ("artifact down, MB/s", "down_mb_s", 0, ">= 500"),
     ("memory at the end, MiB", "end_mib", 1, ""),
 ]
@@ -79,12 +85,12 @@ class Server:
         return found
 
     def cpu_s(self) -> float:
-        ticks = 0
+        """By the clock that the kernel keeps of each process: /proc counts in steps of 10 ms."""
+        used = 0.0
         for pid in self.pids():
             with suppress(OSError):
-                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICK
+                used += time.clock_gettime((~pid << 3) | 2)
+        return used
 
     def memory_mib(self) -> float:
         kib = 0
@@ -313,11 +319,24 @@ def history(server: Server, wire: Wire, result: dict):
     result["history"] = cost(server, 3, read)
 
 
-def artifacts(options, server: Server, wire: Wire, result: dict):
+def disk(folder: Path, block: bytes, count: int) -> float:
+    """What the disk takes when nothing stands in front of it."""
+    began = time.perf_counter()
+    with (folder / "disk").open("wb", buffering=0) as file:
+        for _ in range(count):
+            file.write(block)
+        os.fsync(file.fileno())
+    rate = (count << 20) / 1e6 / (time.perf_counter() - began)
+    (folder / "disk").unlink()
+    return rate
+
+
+def artifacts(options, server: Server, wire: Wire, folder: Path, result: dict):
     experiment = wire.post("experiments/create", {"name": "artifacts"})["experiment_id"]
     run, size = new_run(wire, experiment), options.artifact_mib << 20
     path = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts/big.bin"
     block = os.urandom(1 << 20)
+    result["disk_mb_s"] = disk(folder, block, options.artifact_mib)
     began = time.perf_counter()
     head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\n{server.auth}Content-Type: application/octet-stream\r\n"
     wire.socket.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode())
@@ -336,6 +355,105 @@ def artifacts(options, server: Server, wire: Wire, result: dict):
     result["down_mb_s"] = size / 1e6 / (time.perf_counter() - began)
 
 
+def varint(value: int) -> bytes:
+    """A signed number as Crannog packs it: zigzag, seven bits a byte."""
+    value, packed = value << 1 if value >= 0 else (-value << 1) - 1, b""
+    while value >= 0x80:
+        packed, value = packed + bytes([value & 0x7F | 0x80]), value >> 7
+    return packed + bytes([value])
+
+
+def packed_block(first: int, count: int) -> bytes:
+    """Points a second apart; each is its distance in time and step to the one before, and its value."""
+    start, next_one = varint(BEGAN + first * 1000) + varint(first), varint(1000) + varint(1)
+    values = [struct.pack("<d", random.random()) for _ in range(count)]
+    return start + next_one.join(values)
+
+
+def generate(file: Path, runs: int, points: int):
+    """Experiments of 10,000 runs, each run with ten metrics, five params and a tag."""
+    each = max(1, points // runs // METRICS)
+    blocks = [(place, min(BLOCK, each - place * BLOCK)) for place in range(-(-each // BLOCK))]
+    # A few hundred of each stand for all: what is in a block makes no difference to anything measured here.
+    pool = [[packed_block(place * BLOCK, count) for _ in range(200)] for place, count in blocks]
+    with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as db:
+        db.execute("PRAGMA synchronous = OFF")
+        keys = {}
+        for m in range(METRICS):
+            db.execute("INSERT OR IGNORE INTO metric_keys (key) VALUES (?)", (f"m{m}",))
+            keys[m] = db.execute("SELECT id FROM metric_keys WHERE key = ?", (f"m{m}",)).fetchone()[0]
+        for first in range(0, runs, PER_EXPERIMENT):
+            db.execute("BEGIN")
+            experiment = 1000 + first // PER_EXPERIMENT
+            row = (experiment, f"generated-{experiment}", f"mlflow-artifacts:/{experiment}")
+            db.execute("INSERT INTO experiments (id, name, artifact_location, created_at, updated_at) VALUES (?, ?, ?, 0, 0)", row)
+            for n in range(first, min(runs, first + PER_EXPERIMENT)):
+                generate_run(db, experiment, n, keys, each, pool)
+            db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def generate_run(db, experiment: int, n: int, keys: dict, each: int, pool: list):
+    run, rid, began = f"{n:032x}", 1_000_000 + n, BEGAN + n
+    columns = "(rid, id, experiment_id, name, user_id, status, started_at, artifact_uri)"
+    place = f"mlflow-artifacts:/{experiment}/{run}/artifacts"
+    row = (rid, run, experiment, f"run-{n}", "bench", "FINISHED", began, place)
+    db.execute(f"INSERT INTO runs {columns} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    latest = [(rid, key, began, each, random.random()) for key in keys.values()]
+    db.executemany("INSERT INTO metrics_latest (run, key, timestamp, step, value, nan) VALUES (?, ?, ?, ?, ?, 0)", latest)
+    db.executemany("INSERT INTO params VALUES (?, ?, ?)", [(rid, f"p{p}", f"v{(n + p) % 10}") for p in range(5)])
+    db.execute("INSERT INTO tags VALUES (?, 't', 'x')", (rid,))
+    blocks = [(rid, key, place, random.choice(some)) for key in keys.values() for place, some in enumerate(pool)]
+    db.executemany("INSERT INTO metric_blocks VALUES (?, ?, ?, ?)", blocks)
+
+
+def at_scale(options, folder: Path):
+    runs, points = options.generate
+    server = crannog(options, folder)
+    server.stop()
+    began = time.perf_counter()
+    database = folder / "data" / "control.db"
+    generate(database, runs, points)
+    size = database.stat().st_size / 1e6
+    print(f"{runs:,} runs and {points:,} points in {size:,.0f} MB, written in {time.perf_counter() - began:.0f} s")
+    began = time.perf_counter()
+    server = crannog(options, folder)
+    print(f"{'start to ready':<58}{time.perf_counter() - began:>8.2f} s")
+    try:
+        with closing(Wire(server)) as wire:
+            scale_searches(server, wire, runs)
+            print(f"{'memory':<58}{server.memory_mib():>8.1f} MiB   goal < 200")
+    finally:
+        server.stop()
+
+
+def scale_searches(server: Server, wire: Wire, runs: int):
+    everywhere = [str(1000 + n) for n in range(-(-runs // PER_EXPERIMENT))]
+    one = [everywhere[len(everywhere) // 2]]
+
+    def timed(what: str, path: str, body: dict | None = None):
+        times, before = [], server.cpu_s()
+        for _ in range(5):
+            began = time.perf_counter()
+            wire.call("GET" if body is None else "POST", API + path, body)
+            times.append((time.perf_counter() - began) * 1000)
+        cpu = (server.cpu_s() - before) / len(times) * 1000
+        print(f"{what:<58}{sorted(times)[2]:>8.1f} ms   {cpu:>8.1f} CPU ms   goal <= 100 ms")
+
+    def search(what: str, experiments: list, **more):
+        timed(what, "runs/search", {"experiment_ids": experiments, "max_results": 100} | more)
+
+    search("search one experiment, newest first", one)
+    search("  with filter", one, filter=FILTER)
+    search("  with a filter that nothing meets", one, filter="metrics.m1 > 2")
+    search("  ordered by a metric", one, order_by=["metrics.m2 DESC"])
+    search(f"search all {len(everywhere)} experiments, newest first", everywhere)
+    search("  with filter", everywhere, filter=FILTER)
+    search("  for a name", everywhere, filter=f"attributes.run_name = 'run-{runs // 3}'")
+    timed("one run", f"runs/get?run_id={runs // 2:032x}")
+    timed("one history", f"metrics/get-history?run_id={runs // 2:032x}&metric_key=m1")
+
+
 def measure(options, name: str, folder: Path) -> dict:
     began = time.perf_counter()
     server = {"crannog": crannog, "mlflow": mlflow}[name](options, folder)
@@ -345,7 +463,7 @@ def measure(options, name: str, folder: Path) -> dict:
             writes(options, server, wire, result)
             searches(options, server, wire, folder, result)
             history(server, wire, result)
-            artifacts(options, server, wire, result)
+            artifacts(options, server, wire, folder, result)
         result["end_mib"] = server.memory_mib()
     finally:
         server.stop()
@@ -362,9 +480,12 @@ def main():
     parser.add_argument("--artifact-mib", type=int, default=1024)
     parser.add_argument("--only", default="crannog,mlflow")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--generate", type=int, nargs=2, metavar=("RUNS", "POINTS"))
     options = parser.parse_args()
     results = {}
     with tempfile.TemporaryDirectory(prefix="crannog-bench-", dir=os.environ.get("BENCH_DIR")) as root:
+        if options.generate:
+            return at_scale(options, Path(root))
         for name in options.only.split(","):
             folder = Path(root) / name
             folder.mkdir()

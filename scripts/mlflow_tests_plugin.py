@@ -152,7 +152,7 @@ def fresh_folder() -> Path:
 
 
 # MLflow's variable, and the configuration key that means the same to Crannog.
-SETTINGS = {}
+SETTINGS = {"MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": "mlflow.version_source_pattern"}
 
 
 def settings(env: dict) -> dict:

@@ -43,7 +43,12 @@ impl House {
         let auth = auth::Service::open(stores.control.clone(), &stores.secrets())?;
         let objects = objects::Service::new(stores, events.clone());
         let tracking = tracking::Service::open(stores, objects.clone(), events.clone()).await?;
-        let registry = registry::Service::new(stores.control.clone(), tracking.clone(), events.clone());
+        let registry = registry::Service::new(
+            stores.control.clone(),
+            tracking.clone(),
+            events.clone(),
+            config.mlflow.version_source_pattern.clone(),
+        );
         let webhooks = registry::webhooks::Webhooks::new(stores.control.clone(), auth.clone())?;
         let serving =
             serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
@@ -126,6 +131,7 @@ impl House {
             .merge(permissions::own_router(self.permissions.clone()))
             .merge(serving::router(self.serving.clone()))
             .merge(pipelines::router(self.pipelines.clone()))
+            .merge(pipelines::airflow_router(self.pipelines.clone(), self.auth.clone()))
             .merge(ui::router())
     }
 }

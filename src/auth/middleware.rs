@@ -16,12 +16,14 @@ use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 
 /// Paths that answer to anybody.
 const PUBLIC: [&str; 6] = ["/livez", "/readyz", "/health", "/login", "/login.css", "/favicon.svg"];
+/// Where a password is exchanged for a session or a token, by POST: here, and as Airflow's clients do.
+const SIGN_IN: [&str; 3] = ["/api/crannog/v1/session", "/auth/token", "/auth/token/cli"];
 pub const SESSION_COOKIE: &str = "crannog_session";
 
 /// Lets a request through with its `Principal`, or refuses it. For `axum::middleware::from_fn_with_state`.
 pub async fn guard(State(service): State<Service>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let signs_in = path == "/api/crannog/v1/session" && request.method() == Method::POST;
+    let signs_in = SIGN_IN.contains(&path) && request.method() == Method::POST;
     if PUBLIC.contains(&path) || signs_in {
         return next.run(request).await;
     }

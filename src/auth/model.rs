@@ -50,6 +50,14 @@ impl Role {
     }
 }
 
+/// What is known of a token or a session.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    pub who: Principal,
+    /// For good, if none.
+    pub expires_at: Option<i64>,
+}
+
 /// Who a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {

@@ -2,7 +2,7 @@
 
 use super::{
     keys,
-    model::{self, FirstAdmin, NewUser, Principal, Role, S3Key, TokenInfo, UserChange, UserInfo},
+    model::{self, FirstAdmin, Issued, NewUser, Principal, Role, S3Key, TokenInfo, UserChange, UserInfo},
     seal::{self, Sealer},
     store,
 };
@@ -41,6 +41,10 @@ pub(super) struct Inner {
     changes: AtomicU64,
     /// What stands behind an access key.
     pub(super) keys: Known<Arc<S3Key>>,
+    /// The role and the password's hash of a user.
+    users: Known<(Role, Arc<str>)>,
+    /// Whose a token or session is and until when, by its kind and digest.
+    tokens: Known<Issued>,
     /// The display names of accounts, all under one key.
     pub(super) names: Known<Arc<HashMap<String, String>>>,
     /// Digest of user, password and stored hash, for passwords that fitted: argon2 takes tens of
@@ -60,6 +64,8 @@ impl Service {
             sealer,
             changes: AtomicU64::new(0),
             keys: Known::default(),
+            users: Known::default(),
+            tokens: Known::default(),
             names: Known::default(),
             verified: Mutex::default(),
             hashing: Semaphore::new(2),
@@ -110,15 +116,14 @@ impl Service {
 
     /// The user whose password this is.
     pub async fn password_check(&self, user: &str, password: &str) -> Result<Principal> {
-        let name = user.to_owned();
-        let known = self.0.db.read(move |db| store::user_get(db, &name)).await?;
+        let known = self.known_user(user).await?;
         // An unknown user costs the same time as a wrong password, so that names cannot be guessed.
-        let (role, hash) = known.map_or((None, String::new()), |(role, hash)| (Some(role), hash));
+        let (role, hash) = known.map_or((None, "".into()), |(role, hash)| (Some(role), hash));
         let key = seal::digest(&format!("{user}\0{password}\0{hash}"));
         if let (Some(role), true) = (role, self.remembered(&key)) {
             return Ok(Principal { user: user.into(), role });
         }
-        let fits = self.verify(password.to_owned(), hash).await?;
+        let fits = self.verify(password.to_owned(), hash.to_string()).await?;
         match role {
             Some(role) if fits => {
                 self.remember(key);
@@ -126,6 +131,21 @@ impl Service {
             }
             _ => Err(Error::new(Kind::Unauthenticated, "The user or the password is wrong.")),
         }
+    }
+
+    /// A user's role and password hash. Basic authentication asks with every request.
+    async fn known_user(&self, user: &str) -> Result<Option<(Role, Arc<str>)>> {
+        let changes = match self.0.users.get(user) {
+            Ok(known) => return Ok(Some(known)),
+            Err(changes) => changes,
+        };
+        let name = user.to_owned();
+        let Some((role, hash)) = self.0.db.look_up(move |db| store::user_get(db, &name)).await? else {
+            return Ok(None);
+        };
+        let known = (role, Arc::from(hash));
+        self.0.users.learn(user, Clone::clone(&known), changes);
+        Ok(Some(known))
     }
 
     /// The user for whom this bearer token was issued, if it is valid.
@@ -140,7 +160,19 @@ impl Service {
 
     async fn secret_check(&self, secret: &str, kind: &'static str) -> Result<Option<Principal>> {
         let digest = seal::digest(secret);
-        self.0.db.look_up(move |db| store::token_user(db, &digest, kind, now_ms())).await
+        let key = format!("{kind} {}", hex::encode(digest));
+        let issued = match self.0.tokens.get(&key) {
+            Ok(issued) => Some(issued),
+            Err(changes) => {
+                let found = self.0.db.look_up(move |db| store::token_user(db, &digest, kind)).await?;
+                if let Some(found) = &found {
+                    self.0.tokens.learn(&key, found.clone(), changes);
+                }
+                found
+            }
+        };
+        let valid = issued.filter(|issued| issued.expires_at.is_none_or(|end| end > now_ms()));
+        Ok(valid.map(|issued| issued.who))
     }
 
     /// A bearer token for `user`; `ttl_ms` from now, or for good. The secret is not kept.
@@ -312,6 +344,8 @@ impl Service {
             let outcome = inner.db.write(work).await;
             inner.changes.fetch_add(1, Ordering::Release);
             inner.keys.forget();
+            inner.users.forget();
+            inner.tokens.forget();
             inner.names.forget();
             outcome
         };

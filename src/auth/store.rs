@@ -1,6 +1,6 @@
 //! The SQL of users, tokens and keys.
 
-use super::model::{KeyInfo, Principal, Role, TokenInfo, UserInfo};
+use super::model::{Issued, KeyInfo, Principal, Role, TokenInfo, UserInfo};
 use crate::kernel::{clock::rfc3339, error::Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -120,15 +120,19 @@ pub fn token_put(db: &Connection, token: &NewToken<'_>) -> Result<()> {
     Ok(())
 }
 
-pub fn token_user(db: &Connection, digest: &[u8], kind: &str, now: i64) -> Result<Option<Principal>> {
+/// Whose a token is, expired or not.
+pub fn token_user(db: &Connection, digest: &[u8], kind: &str) -> Result<Option<Issued>> {
     let found = db
         .prepare_cached(
-            "SELECT u.name, u.role FROM tokens t JOIN users u ON u.name = t.user
-             WHERE t.digest = ?1 AND t.kind = ?2 AND (t.expires_at IS NULL OR t.expires_at > ?3)",
+            "SELECT u.name, u.role, t.expires_at FROM tokens t JOIN users u ON u.name = t.user
+             WHERE t.digest = ?1 AND t.kind = ?2",
         )?
-        .query_row(params![digest, kind, now], principal)
+        .query_row(params![digest, kind], |row| Ok((principal(row)?, row.get(2)?)))
         .optional()?;
-    found.map(|(user, role)| Ok(Principal { user, role: Role::parse(&role)? })).transpose()
+    let issued = |((user, role), expires_at): ((String, String), _)| {
+        Ok(Issued { who: Principal { user, role: Role::parse(&role)? }, expires_at })
+    };
+    found.map(issued).transpose()
 }
 
 pub fn token_list(db: &Connection, user: Option<&str>) -> Result<Vec<TokenInfo>> {

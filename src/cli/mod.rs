@@ -13,6 +13,7 @@ mod image;
 mod k8s;
 mod kms;
 mod migrate;
+mod model;
 mod object;
 mod pipeline;
 mod place;
@@ -71,6 +72,9 @@ enum Command {
     /// Serve models: make, list, show, delete and ask endpoints
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Look at model files: check says whether one can be served
+    #[command(subcommand)]
+    Model(model::Command),
     /// Manage the keys that encrypt objects at rest
     #[command(subcommand)]
     Kms(kms::Command),
@@ -130,6 +134,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Bucket(command) => bucket::run(&global, &command),
         Command::Object(command) => object::run(&global, &command),
         Command::Endpoint(command) => endpoint::run(&global, &command),
+        Command::Model(command) => model::run(&command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Kms(command) => kms::run(&global, &command),
         Command::User(command) => user::run(&global, &command),

@@ -6,7 +6,7 @@ mod keys;
 mod value;
 
 pub use keys::{Config, Http, KEYS, Key, Log, Objects, Pipelines, S3, Server, Tracking};
-pub use value::{Duration, LogFormat, OptionalText, Value};
+pub use value::{Duration, LogFormat, OptionalPattern, OptionalText, Value};
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 

@@ -62,6 +62,8 @@ pub enum Target {
     TraceIn(&'static str),
     /// The trace in the field `request_id`, and where its files are.
     TraceFile,
+    /// The field `scorer_ids`.
+    Scorers,
     /// The field `trace_ids`.
     Traces,
     /// The field `trace_ids`, and `run_id`.
@@ -120,6 +122,9 @@ pub fn of(method: &Method, path: &str) -> Option<Rule> {
         ["scorers", "register" | "online-config"] => Some(Rule::On(Target::Experiment, Edit)),
         ["scorers", "list" | "versions" | "get"] => Some(Rule::On(Target::Experiments, Read)),
         ["scorers", "delete"] => Some(Rule::On(Target::Experiment, Manage)),
+        ["scorers", "online-configs"] => Some(Rule::On(Target::Scorers, Read)),
+        ["prompt-optimization", "jobs"] => Some(Rule::On(Target::Experiment, Edit)),
+        ["prompt-optimization", "jobs", "search"] => Some(Rule::On(Target::Experiment, Read)),
         ["traces", rest @ ..] => trace(method, rest),
         ["get-trace-artifact"] => Some(Rule::On(Target::TraceFile, Read)),
         ["users", rest @ ..] => user(rest),
@@ -163,7 +168,7 @@ fn experiment(parts: &[&str]) -> Option<Rule> {
 
 fn run(parts: &[&str]) -> Option<Rule> {
     let needed = match parts {
-        ["create"] => return Some(Rule::On(Target::Experiment, Edit)),
+        ["create" | "create-promptlab-run"] => return Some(Rule::On(Target::Experiment, Edit)),
         ["search"] => return Some(Rule::SearchIn),
         ["get"] => Read,
         ["delete" | "restore"] => Manage,

@@ -64,6 +64,10 @@ pub async fn find(
         Target::Trace(id) => vec![of_trace(service, id).await?],
         Target::TraceIn(name) => vec![of_trace(service, fields.required(name)?).await?],
         Target::TraceFile => of_trace_file(service, fields.required("request_id")?).await?,
+        Target::Scorers => {
+            let found = service.tracking().scorer_experiments(fields.texts("scorer_ids")?).await?;
+            found.iter().map(|id| experiment(&id.to_string())).collect()
+        }
         Target::Traces => of_traces(service, fields).await?,
         Target::TracesAndRun => {
             let mut found = of_traces(service, fields).await?;

@@ -18,6 +18,7 @@
 //! for a slot is `queued` and has no state `scheduled` before; definitions are data and never executed
 //! by the server.
 
+mod airflow;
 mod attempt;
 mod by_hand;
 mod condition;
@@ -42,6 +43,7 @@ mod template;
 mod tests;
 mod waiting;
 
+pub use airflow::router as airflow_router;
 pub use by_hand::Clearing;
 pub use config::Config;
 pub use environment::{ServerEnvironment, TaskEnvironment};

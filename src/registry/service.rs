@@ -18,6 +18,7 @@ use crate::{
     },
     store::{Connection, Db, outbox::Bell},
 };
+use regex::Regex;
 use std::sync::Arc;
 
 const MOST_MODELS: i64 = 1000;
@@ -32,11 +33,13 @@ struct Inner {
     tracker: Box<dyn Tracker>,
     bus: Bus,
     bell: Arc<Bell>,
+    /// What the operator wants the source of a version to match.
+    sources: Option<Regex>,
 }
 
 impl Service {
-    pub fn new(db: Db, tracker: impl Tracker + 'static, bus: Bus) -> Self {
-        Self(Arc::new(Inner { db, tracker: Box::new(tracker), bus, bell: Arc::default() }))
+    pub fn new(db: Db, tracker: impl Tracker + 'static, bus: Bus, sources: Option<Regex>) -> Self {
+        Self(Arc::new(Inner { db, tracker: Box::new(tracker), bus, bell: Arc::default(), sources }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -230,6 +233,7 @@ impl Service {
         for (key, value) in &new.tags {
             names::check_tag(key, value)?;
         }
+        source::check_pattern(self.0.sources.as_ref(), &new.source)?;
         let prompt =
             new.tags.iter().any(|(key, value)| key == search::PROMPT && value.eq_ignore_ascii_case("true"));
         if prompt {

@@ -8,6 +8,7 @@ use crate::{
 };
 use futures::future::BoxFuture;
 use percent_encoding::percent_decode_str;
+use regex::Regex;
 
 /// The bucket that holds what the tracker logs.
 pub const BUCKET: &str = "mlflow";
@@ -65,6 +66,16 @@ pub async fn check(tracker: &dyn Tracker, source: &str, run_id: &str, model_id: 
     let root = artifact_path(&root).unwrap_or_default();
     let inside = is_within(&path, &root) && !root.is_empty();
     if inside || (model_id.is_empty() && !tracker.keeps(&path).await?) { Ok(()) } else { Err(mismatch()) }
+}
+
+/// Refuses a source that the operator's pattern is not found in.
+pub fn check_pattern(pattern: Option<&Regex>, source: &str) -> Result<()> {
+    match pattern {
+        Some(pattern) if !pattern.is_match(source) => {
+            Err(Error::invalid(format!("Invalid model version source: '{source}'.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether `path` is `folder` or in it.

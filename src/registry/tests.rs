@@ -4,6 +4,7 @@ use super::{
     Logged, ModelUri, Pick, Service, Tracker,
     model::NewVersion,
     search::{Query, Subject},
+    source,
 };
 use crate::{
     kernel::{
@@ -69,7 +70,7 @@ fn home() -> Home {
     let folder = tempfile::tempdir().expect("a folder");
     let db = Db::open(&folder.path().join("control.db"), Durability::Full, migrate::CONTROL).expect("opens");
     let bus = Bus::new();
-    Home { registry: Service::new(db, OneRun, bus.clone()), bus, _folder: folder }
+    Home { registry: Service::new(db, OneRun, bus.clone(), None), bus, _folder: folder }
 }
 
 fn of_run(path: &str) -> NewVersion {
@@ -275,4 +276,13 @@ fn addresses_are_taken_apart_as_mlflow_does() {
     ] {
         ModelUri::parse(uri).expect_err(uri);
     }
+}
+
+#[test]
+fn a_source_must_match_the_operators_pattern() {
+    let pattern = regex::Regex::new("^mlflow-artifacts:/").expect("a pattern");
+    source::check_pattern(Some(&pattern), "mlflow-artifacts:/0/r1/artifacts").expect("it matches");
+    let refused = source::check_pattern(Some(&pattern), "s3://path/to/model").expect_err("it does not");
+    assert_eq!(refused.message, "Invalid model version source: 's3://path/to/model'.");
+    source::check_pattern(None, "s3://path/to/model").expect("no pattern, no rule");
 }

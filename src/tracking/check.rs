@@ -59,6 +59,9 @@ pub fn name(path: &str, name: &str) -> Result<()> {
 
 /// What a POSIX path comes to once `.`, `..` and doubled slashes are worked out.
 fn normalized(path: &str) -> Cow<'_, str> {
+    if !path.is_empty() && !path.contains('/') {
+        return Cow::Borrowed(path);
+    }
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

@@ -21,19 +21,28 @@ pub struct Fields {
     path: String,
     /// Query parameters carry no types: one value may stand for a list, and all are text.
     untyped: bool,
-    /// Size of the body the fields came in; 0 for query parameters.
-    pub body_bytes: usize,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = MlflowError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, MlflowError> {
-        let method = request.method().clone();
-        if method == Method::GET && request.uri().query().is_some_and(|query| !query.is_empty()) {
+        if request.method() == Method::GET && request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Ok(Self::from_query(request.uri())?);
         }
-        let typed = check_content_type(&method, request.headers());
+        let JsonBody(body) = JsonBody::from_request(request, state).await?;
+        Ok(Self::from_body(&body)?)
+    }
+}
+
+/// A body that is said to be JSON, for `Fields` or for a handler that reads it by itself.
+pub struct JsonBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = MlflowError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, MlflowError> {
+        let typed = check_content_type(request.method(), request.headers());
         let body = Bytes::from_request(request, state).await.map_err(|rejection| {
             let kind = match rejection.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
@@ -44,7 +53,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             Error::new(kind, format!("The request body could not be read: {text}."))
         })?;
         typed?;
-        Ok(Self::from_body(&body)?)
+        Ok(Self(body))
     }
 }
 
@@ -95,7 +104,7 @@ impl Fields {
                 )));
             }
         };
-        Ok(Self { map, body_bytes: body.len(), ..Self::default() })
+        Ok(Self { map, ..Self::default() })
     }
 
     /// Reads query parameters; one that occurs more than once becomes a list.

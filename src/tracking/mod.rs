@@ -25,6 +25,7 @@ pub mod fields;
 mod gateway;
 pub mod import;
 pub mod model;
+mod promptlab;
 mod routes;
 pub mod search;
 pub mod service;

@@ -178,6 +178,12 @@ pub struct Metric {
     pub run_id: Option<String>,
 }
 
+impl Metric {
+    pub fn point(&self) -> Point {
+        Point { timestamp: self.timestamp, step: self.step, value: self.value.0 }
+    }
+}
+
 /// A point of a history whose key the caller named.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {

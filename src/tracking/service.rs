@@ -18,7 +18,7 @@ use super::{
     check,
     model::{DatasetSummary, Experiment, Page, Pair, Stage, View},
     search::{self, page, reach::Reach},
-    store::{datasets, experiments as rows},
+    store::{datasets, experiments as rows, metrics::Keys},
 };
 use crate::{
     auth::Sealer,
@@ -41,6 +41,7 @@ struct Inner {
     objects: objects::Service,
     bus: Bus,
     sealer: Sealer,
+    metric_keys: Keys,
 }
 
 impl Service {
@@ -48,7 +49,13 @@ impl Service {
     pub async fn open(stores: &Stores, objects: objects::Service, bus: Bus) -> Result<Self> {
         objects.bucket_ensure(artifacts::BUCKET).await?;
         let sealer = Sealer::open(&stores.secrets().join("master.key"))?;
-        Ok(Self(Arc::new(Inner { db: stores.control.clone(), objects, bus, sealer })))
+        Ok(Self(Arc::new(Inner {
+            db: stores.control.clone(),
+            objects,
+            bus,
+            sealer,
+            metric_keys: Keys::default(),
+        })))
     }
 
     /// Seals what must not be read in the database.

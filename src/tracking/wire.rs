@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-pub use super::fields::Fields;
+pub use super::fields::{Fields, JsonBody};
 
 /// A failure in MLflow's shape. This is the one place that maps a `Kind` to MLflow's codes.
 #[derive(Debug)]

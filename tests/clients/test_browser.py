@@ -446,6 +446,23 @@ def test_a_model_version_shows_where_it_came_from_and_who_serves_it(page, seeded
     page.wait_for_url(f"**/runs/{seeded.run_id}")
 
 
+def test_a_model_version_shows_what_was_measured_of_it_and_what_its_run_says(page, seeded, mlflow_client):
+    run_id = mlflow_client.create_run("0", run_name="two checkpoints").info.run_id
+    model = mlflow_client.create_logged_model("0", name="early", source_run_id=run_id, params={"depth": "7"})
+    for step, value in [(1, 0.25), (2, 0.5)]:
+        mlflow_client.log_metric(run_id, "accuracy", value, step=step, model_id=model.model_id)
+    mlflow_client.log_metric(run_id, "accuracy", 0.98, step=3)
+    mlflow_client.log_metric(run_id, "epochs", 3)
+    mlflow_client.create_registered_model("measured")
+    mlflow_client.create_model_version("measured", f"models:/{model.model_id}", run_id, model_id=model.model_id)
+    page.goto("/models/measured/versions/1")
+    accuracy = page.get_by_role("row").filter(has_text="accuracy")
+    expect(accuracy).to_have_count(1)
+    expect(accuracy).to_contain_text("0.5 (in its run at last: 0.98)")
+    expect(page.get_by_role("row").filter(has_text="epochs")).to_contain_text("3")
+    expect(page.get_by_role("row").filter(has_text="depth")).to_contain_text("7")
+
+
 def test_traces_are_searched_and_a_failed_span_is_shown(page, mlflow_client):
     import mlflow
 

@@ -3,7 +3,7 @@
 
 use super::{
     Issue,
-    value::{DefaultPermission, Duration, LogFormat, OptionalText, Value},
+    value::{DefaultPermission, Duration, LogFormat, OptionalPattern, OptionalText, Value},
 };
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -156,6 +156,9 @@ settings! {
         /// NO_PERMISSIONS, READ, USE, EDIT or MANAGE. Viewers, editors and admins are not asked: their
         /// role says it.
         default_permission: DefaultPermission = "READ";
+        /// What the source of a new model version must match anywhere in it, such as
+        /// `^(mlflow-artifacts|runs|models):/`; others are refused. Empty for any source.
+        version_source_pattern: OptionalPattern = "";
     }
 
     /// Pipelines and their tasks.

@@ -1,5 +1,6 @@
 //! How the text of a setting becomes a typed value, and back.
 
+use regex::Regex;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A type a setting can have.
@@ -58,6 +59,24 @@ impl Value for OptionalText {
 
     fn show(&self) -> String {
         self.clone().unwrap_or_default()
+    }
+}
+
+/// A regular expression that may be left empty, which means: none.
+pub type OptionalPattern = Option<Regex>;
+
+impl Value for OptionalPattern {
+    const KIND: &'static str = "a regular expression, or empty";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        Regex::new(text).map(Some).map_err(|error| error.to_string())
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map(|pattern| pattern.as_str().to_owned()).unwrap_or_default()
     }
 }
 

@@ -194,7 +194,7 @@ fn what_is_almost_right_is_refused_with_a_hint_where_it_stands() {
     refused("name: p\nschedul: x\ntasks: []\n", "did you mean \"schedule\"?");
     refused(&task("retrys: 1"), "did you mean \"retries\"?");
     for (rest, expected) in [
-        ("trigger_rule: all_dne", "line 5, column 38: task \"b\": trigger_rule \"all_dne\" is not one of"),
+        ("trigger_rule: all_dne", "line 5, column 35: task \"b\": trigger_rule \"all_dne\" is not one of"),
         ("trigger_rule: all_dne", "did you mean \"all_done\"?"),
         ("when: 'params.m > 1'", "params.m }} is not known"),
         ("when: 'params.n >'", "the condition ends too early"),

@@ -33,12 +33,19 @@ pub(super) struct LogQuery {
     offset: u64,
 }
 
+/// Where a piece may end while more follows.
+#[derive(Clone, Copy)]
+pub(in crate::pipelines) enum Cut {
+    Characters,
+    Lines,
+}
+
 /// A piece of a log.
-struct Piece {
-    text: String,
-    next_offset: u64,
+pub(in crate::pipelines) struct Piece {
+    pub text: String,
+    pub next_offset: u64,
     /// Nothing follows, and nothing will.
-    done: bool,
+    pub done: bool,
 }
 
 pub(super) async fn page(
@@ -49,7 +56,7 @@ pub(super) async fn page(
 ) -> Result<Json<Value>, Problem> {
     let place = service.log(&run, &task, query.attempt).await?;
     let attempt = place.attempt;
-    let piece = read(place, query.offset).await?;
+    let piece = read(place, query.offset, Cut::Characters).await?;
     Ok(Json(json!({
         "text": piece.text,
         "next_offset": piece.next_offset,
@@ -118,15 +125,15 @@ impl Tail {
         if place.attempt > 0 {
             self.attempt = Some(place.attempt);
         }
-        read(place, self.offset).await
+        read(place, self.offset, Cut::Characters).await
     }
 }
 
-async fn read(place: LogPlace, offset: u64) -> Result<Piece> {
-    tokio::task::spawn_blocking(move || read_piece(&place, offset)).await.map_err(Error::internal)?
+pub(in crate::pipelines) async fn read(place: LogPlace, offset: u64, cut: Cut) -> Result<Piece> {
+    tokio::task::spawn_blocking(move || read_piece(&place, offset, cut)).await.map_err(Error::internal)?
 }
 
-fn read_piece(place: &LogPlace, offset: u64) -> Result<Piece> {
+fn read_piece(place: &LogPlace, offset: u64, cut: Cut) -> Result<Piece> {
     let mut bytes = Vec::new();
     match fs_err::File::open(&place.path) {
         Ok(mut file) => {
@@ -139,7 +146,12 @@ fn read_piece(place: &LogPlace, offset: u64) -> Result<Piece> {
     let full = bytes.len() as u64 == PAGE;
     // A character cut in two by the page or by the moment waits for its rest.
     if !place.complete || full {
-        bytes.truncate(whole_characters(&bytes));
+        bytes.truncate(match (cut, bytes.iter().rposition(|byte| *byte == b'\n')) {
+            (Cut::Lines, Some(end)) => end + 1,
+            // Nothing but the beginning of a line: it waits for its end, unless it fills a page.
+            (Cut::Lines, None) if !full => 0,
+            _ => whole_characters(&bytes),
+        });
     }
     let next_offset = offset + bytes.len() as u64;
     let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -1,7 +1,7 @@
 //! Pipelines over `/api/crannog/v1`: definitions and runs here, what is done to runs in
 //! `operate`, logs in `logs`, shapes in `wire`.
 
-mod logs;
+pub(super) mod logs;
 mod operate;
 mod wire;
 

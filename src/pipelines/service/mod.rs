@@ -174,6 +174,18 @@ impl Service {
 
     /// Starts a run now.
     pub async fn trigger(&self, name: &str, params: BTreeMap<String, String>) -> Result<RunView> {
+        self.trigger_with(name, params, None, |_, _| Ok(())).await
+    }
+
+    /// Starts a run now, for a logical date of its own perhaps; `keep` writes in the same transaction
+    /// what the caller wants kept with it.
+    pub(super) async fn trigger_with(
+        &self,
+        name: &str,
+        params: BTreeMap<String, String>,
+        logical_at: Option<i64>,
+        keep: impl FnOnce(&Connection, &Run) -> Result<()> + Send + 'static,
+    ) -> Result<RunView> {
         let (name, slots) = (name.to_owned(), self.slots());
         let create = move |db: &Connection| {
             let pipeline = existing(db, &name)?;
@@ -182,8 +194,11 @@ impl Service {
                 Error::conflict(format!("Pipeline {name:?} has no sound definition to run: {why}"))
             })?;
             let now = now_ms();
-            let run = engine::create_run(db, &pipeline, &definition, Trigger::Manual, now, params, now)?;
+            let logical_at = logical_at.unwrap_or(now);
+            let run =
+                engine::create_run(db, &pipeline, &definition, Trigger::Manual, logical_at, params, now)?;
             let run = run.ok_or_else(|| Error::internal("a manual run collided with a firing"))?;
+            keep(db, &run)?;
             waiting::view(db, &run.id, slots)
         };
         let made = self.0.db.write(create).await?;
@@ -239,6 +254,16 @@ impl Service {
         };
         let (key, complete) = self.0.db.read(look_up).await?;
         Ok(LogPlace { path: self.0.executor.folder(&key).log(), attempt: key.attempt, complete })
+    }
+
+    /// Where everything of this room is kept.
+    pub(super) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// Whether the scheduler was started and is not asked to stop.
+    pub(super) fn is_scheduling(&self) -> bool {
+        self.0.stop.get().is_some_and(|stop| !stop.is_cancelled())
     }
 
     /// Ends when the server stops.

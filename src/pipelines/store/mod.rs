@@ -2,12 +2,16 @@
 
 mod attempts;
 mod definitions;
+mod find;
+mod notes;
 mod pools;
 mod runs;
 mod tasks;
 
 pub use attempts::*;
 pub use definitions::*;
+pub use find::*;
+pub use notes::*;
 pub use pools::*;
 pub use runs::*;
 pub use tasks::*;

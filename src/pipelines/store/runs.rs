@@ -69,12 +69,14 @@ pub fn run_open(db: &Connection) -> Result<Vec<String>> {
 /// Queued runs that there is room for: of each pipeline, the earliest, up to its limit.
 pub fn run_admissible(db: &Connection) -> Result<Vec<String>> {
     let mut query = db.prepare_cached(
-        "SELECT id FROM (
-             SELECT r.id, row_number() OVER (PARTITION BY r.pipeline ORDER BY r.logical_at, r.id) AS place,
-                 coalesce(p.max_active_runs, 16) - (SELECT count(*) FROM pipeline_runs b
-                     WHERE b.pipeline = r.pipeline AND b.state = 'running') AS room
-             FROM pipeline_runs r LEFT JOIN pipelines p ON p.name = r.pipeline WHERE r.state = 'queued')
-         WHERE place <= room ORDER BY id",
+        "WITH open AS (SELECT id, pipeline, state, logical_at FROM pipeline_runs WHERE state IN ('queued', 'running')),
+             busy AS (SELECT pipeline, count(*) AS runs FROM open WHERE state = 'running' GROUP BY pipeline),
+             waiting AS (SELECT id, pipeline,
+                 row_number() OVER (PARTITION BY pipeline ORDER BY logical_at, id) AS place
+                 FROM open WHERE state = 'queued')
+         SELECT w.id FROM waiting w LEFT JOIN busy b ON b.pipeline = w.pipeline
+             LEFT JOIN pipelines p ON p.name = w.pipeline
+         WHERE w.place <= coalesce(p.max_active_runs, 16) - coalesce(b.runs, 0) ORDER BY w.id",
     )?;
     collect(query.query([])?, |row| Ok(row.get(0)?))
 }

@@ -10,10 +10,6 @@ use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorPr
 use super::ops;
 use crate::kernel::error::{Error, Result};
 
-/// Domains whose operators the register knows. tract looks an operator up by name alone, so one of a
-/// stranger's domain would silently be taken for its namesake.
-const DOMAINS: [&str; 3] = ["", "ai.onnx", "ai.onnx.ml"];
-
 /// Checks a model and takes out of it what only describes (`ZipMap`).
 pub fn prepare(proto: &mut ModelProto, known: &OnnxOpRegister) -> Result<()> {
     let graph = proto
@@ -21,18 +17,21 @@ pub fn prepare(proto: &mut ModelProto, known: &OnnxOpRegister) -> Result<()> {
         .as_mut()
         .ok_or_else(|| Error::invalid("This is not an ONNX model: it holds no graph."))?;
     unzip_maps(graph);
-    if graph.output.is_empty() {
-        return Err(Error::invalid("The model has no output."));
-    }
+    check_outputs(graph)?;
     check_graph(graph, known, &HashSet::new())?;
     name_nodes(graph);
     Ok(())
 }
 
-/// Gives every node a name of its own. ONNX does not ask for one; tract does, and among inputs too.
+/// Gives every node a name of its own, and its operator the name it is registered under. ONNX does not
+/// ask for names; tract does, and among inputs too.
 fn name_nodes(graph: &mut GraphProto) {
     for (index, node) in graph.node.iter_mut().enumerate() {
         node.name = format!("{} #{index}", node.op_type);
+        node.op_type = ops::key(&node.op_type, &node.domain);
+        for attribute in &mut node.attribute {
+            attribute.g.iter_mut().chain(&mut attribute.graphs).for_each(name_nodes);
+        }
     }
 }
 
@@ -40,12 +39,32 @@ fn name_nodes(graph: &mut GraphProto) {
 /// map's name instead; its columns are the classes in the order of the labels.
 fn unzip_maps(graph: &mut GraphProto) {
     for node in &mut graph.node {
-        if node.op_type == "ZipMap" && node.domain == "ai.onnx.ml" {
+        if ops::is_taken_apart(&node.op_type, &node.domain) {
             node.op_type = "Identity".to_owned();
             node.domain.clear();
             node.attribute.clear();
+            let made = graph.output.iter_mut().filter(|output| node.output.contains(&output.name));
+            made.for_each(|output| output.r#type = None);
         }
     }
+}
+
+/// Refuses outputs that no protocol has a form for.
+fn check_outputs(graph: &GraphProto) -> Result<()> {
+    if graph.output.is_empty() {
+        return Err(Error::invalid("The model has no output."));
+    }
+    // A type that is no tensor's is left unread by tract.
+    let strange =
+        graph.output.iter().find(|output| output.r#type.as_ref().is_some_and(|kind| kind.value.is_none()));
+    if let Some(output) = strange {
+        return Err(Error::invalid(format!(
+            "Output `{}` is a sequence, a map or an optional value; only tensors can be served. Export the model \
+             with tensor outputs.",
+            output.name
+        )));
+    }
+    Ok(())
 }
 
 fn check_graph(graph: &GraphProto, known: &OnnxOpRegister, outer: &HashSet<&str>) -> Result<()> {
@@ -87,7 +106,7 @@ fn check_graph(graph: &GraphProto, known: &OnnxOpRegister, outer: &HashSet<&str>
 }
 
 fn check_node(node: &NodeProto, known: &OnnxOpRegister) -> Result<()> {
-    if DOMAINS.contains(&node.domain.as_str()) && known.0.contains_key(&node.op_type) {
+    if known.0.contains_key(&ops::key(&node.op_type, &node.domain)) {
         return Ok(());
     }
     let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
@@ -125,6 +144,12 @@ fn check_tensor(tensor: &TensorProto) -> Result<()> {
             "Tensor `{name}` lies in a file of its own. Save the model as one file: onnx.save(model, path, save_as_external_data=False)."
         )));
     }
+    if let Some(kind) = DataType::try_from(tensor.data_type).ok().filter(|kind| is_too_narrow(*kind)) {
+        return Err(Error::invalid(format!(
+            "Tensor `{name}` is of type {}, which cannot be served. Export the model in FLOAT or FLOAT16.",
+            kind.as_str_name()
+        )));
+    }
     let mut sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
     let elements = sizes.try_fold(1usize, |product, size| product.checked_mul(size?));
     let (Some(elements), Some(held)) = (elements, elements_held(tensor)) else {
@@ -137,6 +162,11 @@ fn check_tensor(tensor: &TensorProto) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Types that tract can carry and hardly compute with.
+fn is_too_narrow(kind: DataType) -> bool {
+    ["BFLOAT16", "FLOAT8", "FLOAT4", "INT4", "UINT4"].iter().any(|name| kind.as_str_name().starts_with(name))
 }
 
 /// How many elements the tensor's fields hold; `None` for a type nobody reads.

@@ -1,6 +1,9 @@
-//! The wall around tract: its errors in a caller's words, its panics as errors.
+//! The wall around tract: its errors in a caller's words, its panics as errors, without a word of them on
+//! standard error.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
 
 use tract_onnx::prelude::TractResult;
 
@@ -11,7 +14,7 @@ use crate::kernel::error::{Error, Result};
 /// The state behind `work` is safe to use after a panic: plans are immutable and every run has its
 /// own scratch.
 pub fn run<T>(what: &str, work: impl FnOnce() -> TractResult<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    match quietly(work) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
             let mut failure = Error::invalid(format!("{what}: {}.", reason(&error)));
@@ -26,6 +29,28 @@ pub fn run<T>(what: &str, work: impl FnOnce() -> TractResult<T>) -> Result<T> {
             Err(failure)
         }
     }
+}
+
+thread_local! {
+    /// Whether a panic of this thread will be caught and told as an error.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Catches a panic before it is printed: the log gets it with the error, where the model is known.
+fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+    static HOOKED: Once = Once::new();
+    HOOKED.call_once(|| {
+        let loud = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !CAUGHT.get() {
+                loud(panic);
+            }
+        }));
+    });
+    let outer = CAUGHT.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    CAUGHT.set(outer);
+    outcome
 }
 
 /// The innermost message: the outer ones tell of tract's passes, which mean nothing to a caller.

@@ -15,14 +15,18 @@
 
 mod check;
 mod guard;
+mod inspect;
 mod model;
 mod ops;
 mod plan;
 mod spec;
 mod tensor;
 
+pub use inspect::{Operator, Report, inspect};
 pub use model::Model;
 pub use tensor::{NamedTensor, TensorData, TensorSpec};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zoo;

@@ -59,7 +59,7 @@ impl Model {
     }
 }
 
-fn decode(framework: &tract_onnx::Onnx, bytes: &[u8]) -> Result<ModelProto> {
+pub fn decode(framework: &tract_onnx::Onnx, bytes: &[u8]) -> Result<ModelProto> {
     framework.proto_model_for_read(&mut &*bytes).map_err(|error| {
         let mut failure =
             Error::invalid("This is not an ONNX model: the file is cut short, damaged or something else.");

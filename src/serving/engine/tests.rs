@@ -2,14 +2,17 @@
 //!
 //! The models and answers are made by tests/fixtures/onnx/make.py.
 
+use prost::Message;
 use serde_json::Value;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{GraphProto, ModelProto};
 
 use super::{Model, NamedTensor, TensorData};
 use crate::kernel::error::{Error, Kind};
 
 const TOLERANCE: f64 = 1e-5;
 
-fn fixture(file: &str) -> Vec<u8> {
+pub fn fixture(file: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/onnx");
     fs_err::read(format!("{folder}/{file}")).expect("the fixture is committed")
 }
@@ -23,11 +26,13 @@ fn tensors(name: &str, side: &str) -> Vec<NamedTensor> {
     case[side].as_array().expect("a list of tensors").iter().map(tensor).collect()
 }
 
-fn tensor(json: &Value) -> NamedTensor {
+pub fn tensor(json: &Value) -> NamedTensor {
     let values = json["data"].as_array().expect("data is a list").iter();
     // A gap, NaN, is written null.
     let data = match json["datatype"].as_str().expect("datatype is text") {
         "FP32" => TensorData::F32(values.map(|value| value.as_f64().unwrap_or(f64::NAN) as f32).collect()),
+        "FP64" => TensorData::F64(values.map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()),
+        "BOOL" => TensorData::Bool(values.map(|value| value.as_bool().expect("true or false")).collect()),
         "INT64" => TensorData::I64(values.map(|value| value.as_i64().expect("a whole number")).collect()),
         "BYTES" => TensorData::Str(values.map(|value| value.as_str().expect("text").to_owned()).collect()),
         other => panic!("no fixture is of type {other}"),
@@ -38,11 +43,12 @@ fn tensor(json: &Value) -> NamedTensor {
 }
 
 /// Some rows of a tensor.
-fn rows(tensor: &NamedTensor, range: std::ops::Range<usize>) -> NamedTensor {
+pub fn rows(tensor: &NamedTensor, range: std::ops::Range<usize>) -> NamedTensor {
     let width: usize = tensor.shape[1..].iter().product();
     let cut = range.start * width..range.end * width;
     let data = match &tensor.data {
         TensorData::F32(values) => TensorData::F32(values[cut].to_vec()),
+        TensorData::F64(values) => TensorData::F64(values[cut].to_vec()),
         TensorData::I64(values) => TensorData::I64(values[cut].to_vec()),
         TensorData::Str(values) => TensorData::Str(values[cut].to_vec()),
         other => panic!("no fixture is of type {}", other.datatype()),
@@ -240,4 +246,56 @@ fn says_which_input_does_not_fit() {
     assert!(message.starts_with("The model has no input `bias`."), "{message}");
     let twice = model("product").infer(vec![left, right.clone(), right]).expect_err("one too many").message;
     assert!(twice.starts_with("Input `right` is given twice."), "{twice}");
+}
+
+/// A fixture with its graph changed.
+fn changed(name: &str, change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
+    let mut proto = ModelProto::decode(&fixture(name)[..]).expect("the fixture is a model");
+    change(proto.graph.as_mut().expect("the fixture has a graph"));
+    proto.encode_to_vec()
+}
+
+#[test]
+fn refuses_weights_in_a_type_it_cannot_compute_with() {
+    let bytes = changed("product.onnx", |graph| graph.initializer[0].data_type = DataType::Bfloat16 as i32);
+    let message = refusal(&bytes).message;
+    assert!(message.contains("is of type BFLOAT16, which cannot be served"), "{message}");
+}
+
+#[test]
+fn refuses_an_output_that_is_no_tensor() {
+    let bytes = changed("product.onnx", |graph| {
+        graph.output[0].r#type.as_mut().expect("the output has a type").value = None;
+    });
+    let message = refusal(&bytes).message;
+    assert!(message.starts_with("Output `out` is a sequence, a map or an optional value"), "{message}");
+}
+
+#[test]
+fn looks_operators_up_by_domain_and_name() {
+    let bytes = changed("logistic_mixed.onnx", |graph| {
+        graph.node.iter_mut().for_each(|node| node.domain.clear());
+    });
+    let message = refusal(&bytes).message;
+    assert!(message.contains("of domain ai.onnx is not supported"), "{message}");
+}
+
+#[test]
+fn a_panic_inside_becomes_an_error() {
+    let error = super::guard::run::<()>("The model cannot be served", || panic!("deep inside"));
+    let error = error.expect_err("the work panicked");
+    assert!(error.message.starts_with("The model cannot be served: the inference engine gave up"));
+    assert_eq!(error.cause.map(|cause| cause.to_string()).as_deref(), Some("deep inside"));
+}
+
+#[test]
+fn inspection_names_what_is_lacking() {
+    let whole = super::inspect(&fixture("zipmap.onnx")).expect("it is a model");
+    assert!(whole.refused.is_none() && whole.operators.iter().all(|operator| operator.known));
+    assert_eq!(whole.inputs.len(), 1);
+    let lacking = super::inspect(&renamed("logistic_mixed.onnx", "Scaler", "Sqaler")).expect("it is a model");
+    let unknown: Vec<_> = lacking.operators.iter().filter(|operator| !operator.known).collect();
+    assert_eq!(unknown.len(), 1);
+    assert_eq!((unknown[0].domain.as_str(), unknown[0].name.as_str()), ("ai.onnx.ml", "Sqaler"));
+    assert!(lacking.refused.is_some_and(|reason| reason.contains("Sqaler")));
 }

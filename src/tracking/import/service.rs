@@ -5,7 +5,7 @@ use crate::{
     kernel::error::{Error, Result},
     tracking::{
         Service, check,
-        model::{Experiment, MODEL_STATUSES, Pair, RUN_STATUSES, Stage},
+        model::{Double, Experiment, MODEL_STATUSES, Pair, Point, RUN_STATUSES, Stage},
         store::{metrics, runs},
     },
 };
@@ -31,10 +31,12 @@ impl Service {
                 }
                 for Series { run_id, key, points } in &batch.metrics {
                     let rid = runs::run_info(c, run_id)?.rid;
-                    for &(timestamp, step, value) in points {
-                        let metric = store::point(key, timestamp, step, value);
-                        metrics::metric_log(c, rid, &metric)?;
-                    }
+                    let key = metrics::key_id_or_new(c, key)?;
+                    let points: Vec<_> = points
+                        .iter()
+                        .map(|&(timestamp, step, Double(value))| (key, Point { timestamp, step, value }))
+                        .collect();
+                    metrics::points_log(c, rid, &points)?;
                 }
                 Ok(placed)
             })

@@ -6,7 +6,7 @@ use crate::{
     kernel::error::Result,
     tracking::{
         check,
-        model::{Double, Experiment, MODEL_STATUSES, Metric, Pair, Stage},
+        model::{Experiment, MODEL_STATUSES, Pair, Stage},
         store::{
             datasets::{self, Direction},
             experiments, models, runs,
@@ -14,11 +14,6 @@ use crate::{
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
-
-/// A point as the metrics' table takes it.
-pub fn point(key: &str, timestamp: i64, step: i64, value: Double) -> Metric {
-    Metric { key: key.to_owned(), value, timestamp, step, ..Metric::default() }
-}
 
 /// An experiment of that name is joined; else it is made, under its own number if that is free.
 pub fn experiment_put(db: &Connection, record: &Experiment) -> Result<Place> {

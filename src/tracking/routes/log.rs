@@ -4,9 +4,8 @@ use crate::{
     auth::Editor,
     kernel::error::{Error, Result},
     tracking::{
-        Service, check,
+        Service,
         model::{Dataset, DatasetInput, Double, Metric, ModelOutput, Pair},
-        service::Batch,
         wire::{Answer, Fields},
     },
 };
@@ -14,7 +13,7 @@ use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
 /// A metric's fields, wherever they stand.
-fn metric_in(fields: &Fields) -> Result<Metric> {
+pub(super) fn metric_in(fields: &Fields) -> Result<Metric> {
     let text = |name| Ok::<_, Error>(fields.text(name)?.filter(|text| !text.is_empty()).map(str::to_owned));
     Ok(Metric {
         key: fields.required("key")?.to_owned(),
@@ -28,7 +27,7 @@ fn metric_in(fields: &Fields) -> Result<Metric> {
     })
 }
 
-fn pair_in(fields: &Fields) -> Result<Pair> {
+pub(super) fn pair_in(fields: &Fields) -> Result<Pair> {
     Ok(Pair { key: fields.required("key")?.to_owned(), value: fields.text_or_empty("value")?.to_owned() })
 }
 
@@ -49,25 +48,6 @@ pub async fn set_tag(State(tracker): State<Service>, _: Editor, fields: Fields) 
 
 pub async fn delete_tag(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {
     tracker.tag_delete(fields.run_id()?, fields.required("key")?).await?;
-    Ok(Json(json!({})))
-}
-
-pub async fn batch(State(tracker): State<Service>, _: Editor, mut fields: Fields) -> Answer {
-    if fields.body_bytes > check::BATCH_BYTES_MAX {
-        return Err(Error::invalid(format!(
-            "Batched logging API requests must be at most {} bytes, got a request of size {}.",
-            check::BATCH_BYTES_MAX,
-            fields.body_bytes
-        ))
-        .into());
-    }
-    let run_id = fields.run_id()?.to_owned();
-    let batch = Batch {
-        metrics: fields.take_items("metrics")?.iter().map(metric_in).collect::<Result<_>>()?,
-        params: fields.take_items("params")?.iter().map(pair_in).collect::<Result<_>>()?,
-        tags: fields.take_items("tags")?.iter().map(pair_in).collect::<Result<_>>()?,
-    };
-    tracker.batch_log(&run_id, batch).await?;
     Ok(Json(json!({})))
 }
 

@@ -2,13 +2,16 @@
 //! once and shapes the answer. Every route answers under `/api` and under `/ajax-api`.
 
 mod artifacts;
+mod batch;
 mod experiments;
 pub(super) mod files;
 mod info;
+mod jobs;
 mod log;
 mod metrics;
 mod models;
 mod pages;
+mod promptlab;
 mod reads;
 mod runs;
 mod transfers;
@@ -42,6 +45,7 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
         .merge(evaluation::router())
         .merge(gateway::router())
         .merge(info::routes())
+        .merge(jobs::routes())
         .merge(pages::routes());
     router.with_state(service).merge(transfers).layer(DefaultBodyLimit::max(BODY_MAX))
 }
@@ -91,10 +95,11 @@ fn run_routes() -> Router<Service> {
         ("/mlflow/runs/log-parameter", post(log::param)),
         ("/mlflow/runs/set-tag", post(log::set_tag)),
         ("/mlflow/runs/delete-tag", post(log::delete_tag)),
-        ("/mlflow/runs/log-batch", post(log::batch)),
+        ("/mlflow/runs/log-batch", post(batch::batch)),
         ("/mlflow/runs/log-model", post(log::model)),
         ("/mlflow/runs/log-inputs", post(log::inputs)),
         ("/mlflow/runs/outputs", post(log::outputs)),
+        ("/mlflow/runs/create-promptlab-run", post(promptlab::create)),
         ("/mlflow/metrics/get-history", get(metrics::history)),
         ("/mlflow/metrics/get-history-bulk", get(metrics::history_bulk)),
         ("/mlflow/metrics/get-history-bulk-interval", get(metrics::history_bulk_interval)),

@@ -14,7 +14,16 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use serde_json::json;
 
-pub async fn create(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {
+#[derive(Serialize)]
+pub struct OneRun {
+    run: Run,
+}
+
+pub async fn create(
+    State(tracker): State<Service>,
+    _: Editor,
+    fields: Fields,
+) -> Result<Json<OneRun>, MlflowError> {
     let new = CreateRun {
         experiment_id: fields.text_or_empty("experiment_id")?.to_owned(),
         user_id: fields.text_or_empty("user_id")?.to_owned(),
@@ -22,11 +31,15 @@ pub async fn create(State(tracker): State<Service>, _: Editor, fields: Fields) -
         started_at: fields.int("start_time")?,
         tags: fields.pairs("tags")?.into_iter().map(Pair::from).collect(),
     };
-    Ok(Json(json!({ "run": tracker.run_create(new).await? })))
+    Ok(Json(OneRun { run: tracker.run_create(new).await? }))
 }
 
-pub async fn get(State(tracker): State<Service>, _: Viewer, fields: Fields) -> Answer {
-    Ok(Json(json!({ "run": tracker.run_get(fields.run_id()?).await? })))
+pub async fn get(
+    State(tracker): State<Service>,
+    _: Viewer,
+    fields: Fields,
+) -> Result<Json<OneRun>, MlflowError> {
+    Ok(Json(OneRun { run: tracker.run_get(fields.run_id()?).await? }))
 }
 
 pub async fn update(State(tracker): State<Service>, _: Editor, fields: Fields) -> Answer {

@@ -30,13 +30,7 @@ const LOGGED_MODELS: &str = "mlflow.log-model.history";
 impl Service {
     pub async fn metric_log(&self, run_id: &str, metric: Metric) -> Result<()> {
         check_metric(&metric, "name")?;
-        let run_id = run_id.to_owned();
-        self.db()
-            .write(move |c| {
-                let (rid, _) = runs::run_writable(c, &run_id)?;
-                log_metric(c, rid, &run_id, &metric)
-            })
-            .await
+        self.log(run_id, Batch { metrics: vec![metric], ..Batch::default() }).await
     }
 
     pub async fn param_log(&self, run_id: &str, mut param: Pair) -> Result<()> {
@@ -85,15 +79,22 @@ impl Service {
     pub async fn batch_log(&self, run_id: &str, mut batch: Batch) -> Result<()> {
         check::run_id(run_id)?;
         check_batch(&mut batch)?;
-        let run_id = run_id.to_owned();
-        self.db()
-            .write(move |c| {
-                let (rid, _) = runs::run_writable(c, &run_id)?;
-                log_params(c, rid, &run_id, &batch.params)?;
-                batch.metrics.iter().try_for_each(|metric| log_metric(c, rid, &run_id, metric))?;
-                batch.tags.iter().try_for_each(|tag| set_tag(c, rid, tag))
-            })
-            .await
+        self.log(run_id, batch).await
+    }
+
+    async fn log(&self, run_id: &str, batch: Batch) -> Result<()> {
+        let (run_id, keys) = (run_id.to_owned(), self.0.metric_keys.clone());
+        let log = move |c: &Connection| {
+            let (rid, _) = runs::run_writable(c, &run_id)?;
+            log_params(c, rid, &run_id, &batch.params)?;
+            batch.metrics.iter().try_for_each(|metric| log_model_metric(c, &run_id, metric))?;
+            let new = metrics::metrics_log(c, rid, &keys, &batch.metrics)?;
+            batch.tags.iter().try_for_each(|tag| set_tag(c, rid, tag))?;
+            Ok(new)
+        };
+        let new = self.db().write(log).await?;
+        self.0.metric_keys.learn(new);
+        Ok(())
     }
 
     /// Notes datasets and models that went into a run.
@@ -158,12 +159,11 @@ fn set_tag(db: &Connection, rid: i64, tag: &Pair) -> Result<()> {
     runs::tag_set(db, rid, tag)
 }
 
-fn log_metric(db: &Connection, rid: i64, run_id: &str, metric: &Metric) -> Result<()> {
-    if let Some(model_id) = &metric.model_id {
-        models::model_get(db, model_id, true)?;
-        models::model_metric_log(db, model_id, run_id, metric)?;
-    }
-    metrics::metric_log(db, rid, metric)
+/// A point that was taken of a logged model is kept with the model too.
+fn log_model_metric(db: &Connection, run_id: &str, metric: &Metric) -> Result<()> {
+    let Some(model_id) = &metric.model_id else { return Ok(()) };
+    models::model_get(db, model_id, true)?;
+    models::model_metric_log(db, model_id, run_id, metric)
 }
 
 /// Params are written once: the same value again is fine, another is not.
@@ -203,7 +203,8 @@ fn check_metric(metric: &Metric, path: &str) -> Result<()> {
 
 fn check_batch(batch: &mut Batch) -> Result<()> {
     for (index, metric) in batch.metrics.iter().enumerate() {
-        check_metric(metric, &format!("metrics[{index}].name"))?;
+        // A place is put in words only for the one that is refused.
+        check_metric(metric, "name").or_else(|_| check_metric(metric, &format!("metrics[{index}].name")))?;
     }
     for (index, param) in batch.params.iter_mut().enumerate() {
         check::param(param, &format!("params[{index}].key"))?;

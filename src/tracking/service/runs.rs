@@ -61,9 +61,7 @@ impl Service {
                     started_at: new.started_at.unwrap_or_else(now_ms),
                     id,
                 };
-                let rid = rows::run_create(c, &run)?;
-                new.tags.iter().try_for_each(|tag| rows::tag_set(c, rid, tag))?;
-                rows::run_get(c, &run.id)
+                rows::run_create(c, run, new.tags)
             })
             .await
     }
@@ -120,8 +118,7 @@ impl Service {
         self.db()
             .read(move |c| {
                 let page = page_of(rows::run_search(c, &query)?, limit, offset);
-                let items = page.items.into_iter().map(|info| rows::run_filled(c, info));
-                Ok(Page { items: items.collect::<Result<_>>()?, next: page.next })
+                Ok(Page { items: rows::runs_filled(c, page.items)?, next: page.next })
             })
             .await
     }

@@ -41,6 +41,30 @@ pub fn dataset_log(db: &Connection, experiment_id: i64, rid: i64, input: &Datase
     Ok(())
 }
 
+/// Which of the listed runs (their numbers, as JSON) have datasets: their places in the list.
+pub fn runs_with_datasets(db: &Connection, rids: &str) -> Result<Vec<usize>> {
+    places(
+        db,
+        "SELECT key FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM run_datasets WHERE run = value)",
+        rids,
+    )
+}
+
+/// Which of the listed runs have models, in or out.
+pub fn runs_with_models(db: &Connection, rids: &str) -> Result<Vec<usize>> {
+    places(
+        db,
+        "SELECT key FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM run_models WHERE run = value)",
+        rids,
+    )
+}
+
+fn places(db: &Connection, sql: &str, rids: &str) -> Result<Vec<usize>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let found = statement.query_map([rids], |row| Ok(row.get::<_, u32>(0)? as usize))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
 pub fn run_inputs(db: &Connection, rid: i64) -> Result<Vec<DatasetInput>> {
     let mut statement = db.prepare_cached(
         "SELECT d.name, d.digest, d.source_type, d.source, d.schema, d.profile, d.id

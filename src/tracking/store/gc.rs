@@ -1,6 +1,7 @@
 //! What was deleted and since when, and how its rows go for good. The files go before the rows, so
 //! that nothing is forgotten whose files are still there.
 
+use super::history;
 use crate::{kernel::error::Result, tracking::model::Stage};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -71,6 +72,7 @@ pub fn run_remove(db: &Connection, id: &str) -> Result<bool> {
         return Ok(true);
     }
     db.prepare_cached("DELETE FROM metrics WHERE run = ?1")?.execute([rid])?;
+    history::remove(db, rid)?;
     // Params, tags, latest metrics, inputs and outputs go with the row, by their foreign keys.
     db.prepare_cached("DELETE FROM runs WHERE rid = ?1")?.execute([rid])?;
     Ok(false)

@@ -4,8 +4,10 @@
 pub mod datasets;
 pub mod experiments;
 pub mod gc;
+mod history;
 pub mod metrics;
 pub mod models;
+mod packed;
 pub mod runs;
 
 use super::{

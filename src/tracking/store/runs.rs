@@ -1,10 +1,10 @@
 //! Runs with their params and tags, and the search over them.
 
-use super::{datasets, metrics, pair};
+use super::{datasets, metrics};
 use crate::{
     kernel::error::{Error, Result},
     tracking::{
-        model::{Pair, Run, RunData, RunInfo, RunInputs, RunOutputs, Stage, View},
+        model::{Pair, Run, RunData, RunInfo, Stage, View},
         search::{
             runs,
             sql::{Bind, Sql},
@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::BTreeMap;
 
 const COLUMNS: &str = "r.rid, r.id, r.name, r.experiment_id, r.user_id, r.status, r.started_at, r.ended_at, \
                        r.artifact_uri, r.stage";
@@ -43,8 +44,8 @@ pub struct NewRun {
     pub artifact_uri: String,
 }
 
-/// Adds a run and answers its row's number.
-pub fn run_create(db: &Connection, run: &NewRun) -> Result<i64> {
+/// Adds a run and answers it as it would be read. Of tags with the same key the last one counts.
+pub fn run_create(db: &Connection, run: NewRun, tags: Vec<Pair>) -> Result<Run> {
     db.prepare_cached(
         "INSERT INTO runs (id, experiment_id, name, user_id, status, started_at, artifact_uri)
          VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6)",
@@ -57,7 +58,24 @@ pub fn run_create(db: &Connection, run: &NewRun) -> Result<i64> {
         run.started_at,
         run.artifact_uri
     ])?;
-    Ok(db.last_insert_rowid())
+    let rid = db.last_insert_rowid();
+    let tags: BTreeMap<_, _> = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+    let tags: Vec<_> = tags.into_iter().map(Pair::from).collect();
+    tags.iter().try_for_each(|tag| tag_set(db, rid, tag))?;
+    let info = RunInfo {
+        rid,
+        run_uuid: run.id.clone(),
+        run_id: run.id,
+        run_name: run.name,
+        experiment_id: run.experiment_id.to_string(),
+        user_id: run.user_id,
+        status: "RUNNING".to_owned(),
+        start_time: run.started_at,
+        end_time: None,
+        artifact_uri: run.artifact_uri,
+        lifecycle_stage: Stage::Active.word().to_owned(),
+    };
+    Ok(Run { info, data: RunData { tags, ..RunData::default() }, ..Run::default() })
 }
 
 pub fn run_info(db: &Connection, id: &str) -> Result<RunInfo> {
@@ -88,27 +106,50 @@ pub fn run_writable(db: &Connection, id: &str) -> Result<(i64, i64)> {
 }
 
 pub fn run_get(db: &Connection, id: &str) -> Result<Run> {
-    run_filled(db, run_info(db, id)?)
+    let mut found = runs_filled(db, vec![run_info(db, id)?])?;
+    found.pop().ok_or_else(|| Error::internal("a run got lost while it was filled"))
 }
 
-/// A run's data, inputs and outputs around its info.
-pub fn run_filled(db: &Connection, info: RunInfo) -> Result<Run> {
-    let rid = info.rid;
-    let data = RunData {
-        metrics: metrics::latest(db, rid)?,
-        params: pairs(db, "SELECT key, value FROM params WHERE run = ?1 ORDER BY key", rid)?,
-        tags: pairs(db, "SELECT key, value FROM tags WHERE run = ?1 ORDER BY key", rid)?,
-    };
-    let inputs = RunInputs {
-        dataset_inputs: datasets::run_inputs(db, rid)?,
-        model_inputs: datasets::run_model_inputs(db, rid)?,
-    };
-    let outputs = RunOutputs { model_outputs: datasets::run_model_outputs(db, rid)? };
-    Ok(Run { info, data, inputs, outputs })
+/// The data, inputs and outputs of runs around their infos: a few queries for all of them.
+pub fn runs_filled(db: &Connection, infos: Vec<RunInfo>) -> Result<Vec<Run>> {
+    let rids = rid_list(&infos);
+    let mut found: Vec<_> = infos.into_iter().map(|info| Run { info, ..Run::default() }).collect();
+    metrics::latest(db, &rids, |index, metric| found[index].data.metrics.push(metric))?;
+    each_pair(db, "params", &rids, |index, param| found[index].data.params.push(param))?;
+    each_pair(db, "tags", &rids, |index, tag| found[index].data.tags.push(tag))?;
+    for index in datasets::runs_with_datasets(db, &rids)? {
+        let run = &mut found[index];
+        run.inputs.dataset_inputs = datasets::run_inputs(db, run.info.rid)?;
+    }
+    for index in datasets::runs_with_models(db, &rids)? {
+        let run = &mut found[index];
+        run.inputs.model_inputs = datasets::run_model_inputs(db, run.info.rid)?;
+        run.outputs.model_outputs = datasets::run_model_outputs(db, run.info.rid)?;
+    }
+    for Run { data, .. } in &mut found {
+        data.metrics.sort_by(|a, b| a.key.cmp(&b.key));
+        data.params.sort_by(|a, b| a.key.cmp(&b.key));
+        data.tags.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+    Ok(found)
 }
 
-fn pairs(db: &Connection, sql: &str, rid: i64) -> Result<Vec<Pair>> {
-    Ok(db.prepare_cached(sql)?.query_map([rid], pair)?.collect::<rusqlite::Result<_>>()?)
+/// The numbers of runs as JSON: `json_each` has them in this order, with their places in the list.
+fn rid_list(infos: &[RunInfo]) -> String {
+    let numbers: Vec<_> = infos.iter().map(|info| info.rid.to_string()).collect();
+    format!("[{}]", numbers.join(","))
+}
+
+/// The params or tags of listed runs, each with its run's place in the list.
+fn each_pair(db: &Connection, table: &str, rids: &str, mut see: impl FnMut(usize, Pair)) -> Result<()> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT j.key, p.key, p.value FROM json_each(?1) j CROSS JOIN {table} p ON p.run = j.value"
+    ))?;
+    let mut rows = statement.query([rids])?;
+    while let Some(row) = rows.next()? {
+        see(row.get::<_, u32>(0)? as usize, Pair { key: row.get(1)?, value: row.get(2)? });
+    }
+    Ok(())
 }
 
 pub fn run_update(

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
 import { number } from "../lib/format";
+import * as measured from "../lib/measured";
 import * as ml from "../lib/mlflow";
 import { go, path } from "../lib/router";
 import { useMay } from "../lib/session";
@@ -63,8 +64,8 @@ export function VersionScreen({ name, version: v }: { name: string; version: str
         ]} />
       </Card>
       <div class="two">
-        <Values title="Metrics" rows={(logged.data?.data?.metrics ?? run.data?.data.metrics ?? []).map((one) => [one.key, number(one.value)])} />
-        <Values title="Params" rows={(logged.data?.data?.params ?? run.data?.data.params ?? []).map((one) => [one.key, one.value])} />
+        <Values title="Metrics" rows={measured.metrics(logged.data?.data?.metrics, run.data?.data.metrics, number)} />
+        <Values title="Params" rows={measured.params(logged.data?.data?.params, run.data?.data.params)} />
       </div>
       {dialog === "alias" && <SetAlias name={name} from={v} versions={[version]} aliases={model.data?.aliases ?? []} followers={followers} close={close} after={reload} />}
       {dialog === "about" && <EditVersion version={version} close={close} after={reload} />}
@@ -74,12 +75,12 @@ export function VersionScreen({ name, version: v }: { name: string; version: str
   );
 }
 
-function Values({ title, rows }: { title: string; rows: [string, string][] }) {
+/** What the model says of itself, and, where its run says otherwise, that too. */
+function Values({ title, rows }: { title: string; rows: measured.Known[] }) {
   if (rows.length === 0) return null;
-  const sorted = [...rows].sort(([a], [b]) => a.localeCompare(b));
   return (
     <Card title={<>{title} <span class="count">{rows.length}</span></>} flush>
-      <table class="pairs"><tbody>{sorted.map(([key, value], i) => <tr key={i}><th scope="row">{key}</th><td class={title === "Metrics" ? "num" : "param"}>{value}</td></tr>)}</tbody></table>
+      <table class="pairs"><tbody>{rows.map(({ key, value, run }) => <tr key={key}><th scope="row">{key}</th><td class={title === "Metrics" ? "num" : "param"}>{value}{run !== undefined && <span class="muted"> (in its run at last: {run})</span>}</td></tr>)}</tbody></table>
     </Card>
   );
 }

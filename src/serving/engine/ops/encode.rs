@@ -101,6 +101,21 @@ pub fn label_encoder(ctx: &ParsingContext, node: &NodeProto) -> Built {
     wrap(node, Encoder { tables: vec![Table::new(&keys, values, default, version >= 4)?] })
 }
 
+pub fn category_mapper(_: &ParsingContext, node: &NodeProto) -> Built {
+    let attrs = Attrs(node);
+    let (texts, ints) = (tensor1(&attrs.strings("cats_strings")?), tensor1(attrs.ints("cats_int64s")));
+    ensure!(
+        texts.len() == ints.len(),
+        "CategoryMapper has {} strings for {} int64s",
+        texts.len(),
+        ints.len()
+    );
+    let (int, text) = (tensor0(attrs.int("default_int64").unwrap_or(-1)), default_text(&attrs)?);
+    let to_ints = Table::new(&texts, ints.clone(), int, false)?;
+    let to_texts = Table::new(&ints, texts, text, false)?;
+    wrap(node, Encoder { tables: vec![to_ints, to_texts] })
+}
+
 /// The first version of the operator: positions to names and names to positions.
 fn class_encoder(attrs: &Attrs) -> TractResult<Encoder> {
     let classes = tensor1(&attrs.strings("classes_strings")?);

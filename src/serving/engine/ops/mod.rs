@@ -1,15 +1,25 @@
-//! Our operators, registered over tract's: all of `ai.onnx.ml` that is served, and `Cast`, which tract
-//! does not do for strings.
+//! Our operators, registered over tract's: all of `ai.onnx.ml` that is served, the text operators, and
+//! `Cast`, which tract does not do for strings.
+//!
+//! tract looks an operator up by its name alone. Here one of another domain than ONNX's own is
+//! registered, and named in the graph, as `domain:Name`, so that namesakes stay apart.
 
 mod attrs;
 mod cast;
+mod coupling;
 mod encode;
 mod kernel;
 mod linear;
+mod lp_pool;
+mod ngrams;
 mod scale;
 mod scores;
 mod select;
+mod sequence;
+mod svm;
+mod text;
 mod tree;
+mod wide;
 
 use tract_onnx::Onnx;
 
@@ -17,36 +27,59 @@ use tract_onnx::Onnx;
 pub fn framework() -> Onnx {
     let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
     let register = &mut onnx.op_register;
-    register.insert("ArrayFeatureExtractor", select::array_feature_extractor);
-    register.insert("Binarizer", scale::binarizer);
+    for foreign in tracts_own_of_other_domains() {
+        register.0.remove(*foreign);
+    }
     register.insert("Cast", cast::cast);
-    register.insert("FeatureVectorizer", select::feature_vectorizer);
-    register.insert("Imputer", scale::imputer);
-    register.insert("LabelEncoder", encode::label_encoder);
-    register.insert("LinearClassifier", linear::linear_classifier);
-    register.insert("LinearRegressor", linear::linear_regressor);
-    register.insert("Normalizer", scale::normalizer);
-    register.insert("OneHotEncoder", encode::one_hot_encoder);
-    register.insert("Scaler", scale::scaler);
-    register.insert("TreeEnsembleClassifier", tree::tree_ensemble_classifier);
-    register.insert("TreeEnsembleRegressor", tree::tree_ensemble_regressor);
+    register.insert("CumProd", sequence::cum_prod);
+    register.insert("LpPool", lp_pool::lp_pool);
+    register.insert("RegexFullMatch", text::regex_full_match);
+    register.insert("ReverseSequence", sequence::reverse_sequence);
+    register.insert("Sigmoid", wide::sigmoid);
+    register.insert("StringConcat", text::string_concat);
+    register.insert("StringNormalizer", text::string_normalizer);
+    register.insert("StringSplit", text::string_split);
+    register.insert("TfIdfVectorizer", ngrams::tf_idf_vectorizer);
+    register.insert("ai.onnx.ml:ArrayFeatureExtractor", select::array_feature_extractor);
+    register.insert("ai.onnx.ml:Binarizer", scale::binarizer);
+    register.insert("ai.onnx.ml:CategoryMapper", encode::category_mapper);
+    register.insert("ai.onnx.ml:FeatureVectorizer", select::feature_vectorizer);
+    register.insert("ai.onnx.ml:Imputer", scale::imputer);
+    register.insert("ai.onnx.ml:LabelEncoder", encode::label_encoder);
+    register.insert("ai.onnx.ml:LinearClassifier", linear::linear_classifier);
+    register.insert("ai.onnx.ml:LinearRegressor", linear::linear_regressor);
+    register.insert("ai.onnx.ml:Normalizer", scale::normalizer);
+    register.insert("ai.onnx.ml:OneHotEncoder", encode::one_hot_encoder);
+    register.insert("ai.onnx.ml:SVMClassifier", svm::svm_classifier);
+    register.insert("ai.onnx.ml:SVMRegressor", svm::svm_regressor);
+    register.insert("ai.onnx.ml:Scaler", scale::scaler);
+    register.insert("ai.onnx.ml:TreeEnsemble", tree::tree_ensemble);
+    register.insert("ai.onnx.ml:TreeEnsembleClassifier", tree::tree_ensemble_classifier);
+    register.insert("ai.onnx.ml:TreeEnsembleRegressor", tree::tree_ensemble_regressor);
+    register.insert("com.microsoft:Tokenizer", text::tokenizer);
     onnx
+}
+
+/// The name an operator is registered under.
+pub fn key(op_type: &str, domain: &str) -> String {
+    if matches!(domain, "" | "ai.onnx") { op_type.to_owned() } else { format!("{domain}:{op_type}") }
+}
+
+/// Operators that are taken out of the graph before it is planned.
+pub fn is_taken_apart(op_type: &str, domain: &str) -> bool {
+    (domain, op_type) == ("ai.onnx.ml", "ZipMap")
+}
+
+/// Operators of other domains that tract has under their bare names.
+fn tracts_own_of_other_domains() -> &'static [&'static str] {
+    &["CategoryMapper", "LinearClassifier", "LinearRegressor", "Normalizer", "TreeEnsembleClassifier"]
 }
 
 /// What to export instead of an operator nobody here implements.
 pub fn instead_of(op_type: &str, domain: &str) -> &'static str {
     match (domain, op_type) {
-        ("ai.onnx.ml", "SVMClassifier" | "SVMRegressor") => {
-            "Export a linear model (LinearSVC, LogisticRegression) or a tree ensemble instead."
-        }
-        ("ai.onnx.ml", "TreeEnsemble") => {
-            "Export with {'ai.onnx.ml': 3}: it writes TreeEnsembleClassifier or TreeEnsembleRegressor."
-        }
         ("ai.onnx.ml", "CastMap" | "DictVectorizer") => {
             "Give each feature a column of its own: a map cannot be sent over the wire."
-        }
-        (_, "TfIdfVectorizer" | "StringNormalizer" | "Tokenizer") => {
-            "Compute text features in the pipeline that feeds the model."
         }
         ("ai.onnx" | "ai.onnx.ml", _) => {
             "Export with another target_opset (skl2onnx: {'': 18, 'ai.onnx.ml': 3}) or compute this step before the model."

@@ -152,6 +152,11 @@ impl Service {
             .await
     }
 
+    /// The experiments of these scorers; an id of none is passed over.
+    pub async fn scorer_experiments(&self, scorers: Vec<String>) -> Result<Vec<i64>> {
+        self.db().read(move |c| store::scorer_experiments(c, &scorers)).await
+    }
+
     pub async fn scorer_samplings(&self, scorers: Vec<String>) -> Result<Vec<Sampling>> {
         self.db().read(move |c| store::sampling_list(c, &scorers)).await
     }

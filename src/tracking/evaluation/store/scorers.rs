@@ -107,6 +107,13 @@ pub fn sampling_set(db: &Connection, sampling: &Sampling) -> Result<()> {
     Ok(())
 }
 
+pub fn scorer_experiments(db: &Connection, scorers: &[String]) -> Result<Vec<i64>> {
+    let mut sql = Sql::default();
+    sql.push("SELECT DISTINCT experiment_id FROM scorers WHERE id IN ");
+    sql.list(scorers.iter().cloned().map(Bind::Text));
+    rows(db, &sql, |row| row.get(0))
+}
+
 /// The sampling of those scorers that have one.
 pub fn sampling_list(db: &Connection, scorers: &[String]) -> Result<Vec<Sampling>> {
     let mut sql = Sql::default();

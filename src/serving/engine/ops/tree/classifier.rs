@@ -9,7 +9,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::forest::Forest;
-use super::{Real, RowWork, Score, check_input, for_rows};
+use super::{Real, Score, Work, check_input, in_precision, listed};
 use crate::serving::engine::ops::attrs::{Attrs, Labels, tensor};
 use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, wrap};
 use crate::serving::engine::ops::scores::{PostTransform, Single};
@@ -18,7 +18,7 @@ pub fn tree_ensemble_classifier(ctx: &ParsingContext, node: &NodeProto) -> Built
     let attrs = Attrs(node);
     let mut labels = Labels::read(&attrs, "classlabels_int64s", "classlabels_strings")?;
     ensure!(labels.len() > 1, "the ensemble has {} class labels; two are the least", labels.len());
-    let forest = Forest::read(ctx, &attrs, "class", labels.len())?;
+    let forest = listed::forest(ctx, &attrs, "class", labels.len())?;
     let base = attrs.reals(ctx, "base_values")?;
     ensure!(base.len() <= labels.len(), "{} base values for {} classes", base.len(), labels.len());
     let post = PostTransform::read(&attrs)?;
@@ -54,12 +54,10 @@ enum Kind {
 
 impl Kind {
     fn of(forest: &Forest) -> Self {
-        let weights = forest.weights();
-        let first = weights.first().map(|weight| weight.target);
-        if first.is_none() || weights.iter().any(|weight| Some(weight.target) != first) {
+        if forest.only_target().is_none() {
             return Self::Split;
         }
-        if weights.iter().any(|weight| weight.value < 0.0) { Self::Margin } else { Self::Votes }
+        if forest.weights().iter().any(|weight| weight.value < 0.0) { Self::Margin } else { Self::Votes }
     }
 }
 
@@ -84,30 +82,26 @@ impl Kernel for Classifier {
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
-        let mut work = Work { classifier: self, winners: Vec::new(), out: Vec::new() };
-        let rows = for_rows(&self.forest, inputs[0], &mut work)?;
-        Ok(tvec!(self.labels.pick(&work.winners)?, tensor(&[rows, self.labels.len()], work.out)?))
+        let (winners, scores) = in_precision(&self.forest, inputs[0], self)?;
+        let shape = [winners.len(), self.labels.len()];
+        Ok(tvec!(self.labels.pick(&winners)?, tensor(&shape, scores)?))
     }
 }
 
-struct Work<'a> {
-    classifier: &'a Classifier,
-    winners: Vec<usize>,
-    out: Vec<f32>,
-}
+impl Work for Classifier {
+    /// The winner of each row, and the scores.
+    type Made = (Vec<usize>, Vec<f32>);
 
-impl RowWork for Work<'_> {
-    fn row<A: Real>(&mut self, row: &[f64]) {
-        let classifier = self.classifier;
-        let mut scores = vec![Score::<A>::none(); classifier.labels.len()];
-        for weight in classifier.forest.leaves(row).flatten() {
-            scores[weight.target].add(A::of(weight.value));
-        }
-        let winner = match &mut scores[..] {
-            [negative, positive] => classifier.two(negative, positive, &mut self.out),
-            scores => classifier.many(scores, &mut self.out),
-        };
-        self.winners.push(winner);
+    fn run<A: Real + Datum>(&self, values: &[A], rows: usize, columns: usize) -> Self::Made {
+        let classes = self.labels.len();
+        let mut scores = vec![Score::<A>::none(); rows * classes];
+        self.forest.score(values, columns, classes, &mut scores, |score, value| score.add(value));
+        let mut out = Vec::with_capacity(scores.len());
+        let winners = scores.chunks_exact_mut(classes).map(|row| match row {
+            [negative, positive] => self.two(negative, positive, &mut out),
+            row => self.many(row, &mut out),
+        });
+        (winners.collect(), out)
     }
 }
 
@@ -124,7 +118,7 @@ impl Classifier {
             }
         }
         let start = out.len();
-        out.extend(scores.iter().map(Score::written));
+        out.extend(scores.iter().map(|score| score.written().narrow()));
         self.post.apply(&mut out[start..]);
         best.map_or(0, |(at, _)| at)
     }
@@ -134,10 +128,10 @@ impl Classifier {
         let decisive = if positive.given { *positive } else { *negative };
         let decisive = if decisive.given { decisive.value } else { A::zero() };
         let threshold = if self.kind == Kind::Votes { A::of(0.5) } else { A::zero() };
-        let mut pair = [negative.written(), positive.written()];
+        let mut pair = [negative.written().narrow(), positive.written().narrow()];
         if alone {
             let single = if self.kind == Kind::Votes { Single::Probability } else { Single::Margin };
-            pair = self.post.split(negative.written(), single);
+            pair = self.post.split(negative.written().narrow(), single);
         } else {
             self.post.apply(&mut pair);
         }

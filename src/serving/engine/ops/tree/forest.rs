@@ -1,14 +1,18 @@
-//! The trees of an ensemble as one flat array, and the walk from root to leaf.
+//! The trees of an ensemble: planted from what a file lists, and walked from root to leaf.
+//!
+//! Forests that only compare with thresholds, nearly all there are, are walked by `flat`; the walk here
+//! serves the rest (categories) and is the plain statement of what a walk does.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::OnceLock;
 
-use tract_onnx::model::ParsingContext;
 use tract_onnx::tract_hir::internal::*;
 
-use crate::serving::engine::ops::attrs::Attrs;
+use super::flat::Flat;
+use super::{Real, Score};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub enum Mode {
     Leaf,
     AtMost,
     Below,
@@ -16,32 +20,19 @@ enum Mode {
     Above,
     Equal,
     Differs,
-}
-
-impl Mode {
-    fn read(name: &str) -> TractResult<Self> {
-        Ok(match name {
-            "LEAF" => Self::Leaf,
-            "BRANCH_LEQ" => Self::AtMost,
-            "BRANCH_LT" => Self::Below,
-            "BRANCH_GTE" => Self::AtLeast,
-            "BRANCH_GT" => Self::Above,
-            "BRANCH_EQ" => Self::Equal,
-            "BRANCH_NEQ" => Self::Differs,
-            other => bail!("tree node mode {other} is not known"),
-        })
-    }
+    Member,
 }
 
 /// A branch, or a leaf whose `yes..no` is its range of `Forest::weights`.
 #[derive(Clone, Debug)]
-struct Node {
-    value: f64,
-    feature: u32,
-    yes: u32,
-    no: u32,
-    mode: Mode,
-    nan_is_yes: bool,
+pub struct Node {
+    /// For `Mode::Member` the place in `Forest::sets`.
+    pub value: f64,
+    pub feature: u32,
+    pub yes: u32,
+    pub no: u32,
+    pub mode: Mode,
+    pub nan_is_yes: bool,
 }
 
 /// What a leaf adds to the score of one class or target.
@@ -51,28 +42,42 @@ pub struct Weight {
     pub value: f64,
 }
 
-#[derive(Debug)]
+/// One node as a file gives it; `P` is how the file names a place.
+pub enum Grown<P> {
+    Leaf(Vec<Weight>),
+    Branch { mode: Mode, value: f64, feature: i64, nan_is_yes: bool, yes: P, no: P },
+}
+
+/// A file's listing of trees.
+pub trait Listing {
+    type Place: Copy;
+    fn roots(&self) -> Vec<Self::Place>;
+    fn node(&self, at: Self::Place) -> TractResult<Grown<Self::Place>>;
+    /// The nodes of all trees, leaves included: more are met only by running in a circle.
+    fn most(&self) -> usize;
+}
+
+#[derive(Debug, Default)]
 pub struct Forest {
     nodes: Vec<Node>,
     roots: Vec<u32>,
     weights: Vec<Weight>,
+    sets: Vec<HashSet<u64>>,
     /// One more than the highest feature any branch looks at.
     columns: usize,
+    single: OnceLock<Option<Flat<f32>>>,
+    double: OnceLock<Option<Flat<f64>>>,
 }
 
 impl Forest {
-    /// Reads the `nodes_*` attributes and the leaves' `class_*` or `target_*`.
-    pub fn read(ctx: &ParsingContext, attrs: &Attrs, leaves: &str, targets: usize) -> TractResult<Self> {
-        let source = Source::read(ctx, attrs, leaves, targets)?;
-        let mut forest = Self { nodes: Vec::new(), roots: Vec::new(), weights: Vec::new(), columns: 0 };
-        forest.nodes.reserve(source.modes.len());
-        for first in 0..source.modes.len() {
-            // The first node listed of a tree is its root.
-            if first == 0 || source.trees[first] != source.trees[first - 1] {
-                let root = forest.plant(&source, first)?;
-                forest.roots.push(root);
-            }
+    /// Copies the trees of a listing. `sets` are what `Mode::Member` nodes point to.
+    pub fn plant(listing: &impl Listing, sets: Vec<HashSet<u64>>) -> TractResult<Self> {
+        let mut forest = Self { sets, ..Self::default() };
+        for root in listing.roots() {
+            let root = forest.plant_one(listing, root)?;
+            forest.roots.push(root);
         }
+        ensure!(!forest.roots.is_empty(), "the ensemble has no trees");
         Ok(forest)
     }
 
@@ -80,35 +85,76 @@ impl Forest {
         self.roots.len()
     }
 
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub fn roots(&self) -> &[u32] {
+        &self.roots
+    }
+
     pub fn weights(&self) -> &[Weight] {
         &self.weights
     }
 
+    pub fn weights_of(&self, node: &Node) -> &[Weight] {
+        if node.mode == Mode::Leaf { &self.weights[node.yes as usize..node.no as usize] } else { &[] }
+    }
+
     pub fn check_columns(&self, columns: usize) -> TractResult<()> {
         ensure!(
-            columns >= self.columns,
+            columns >= self.columns.max(1),
             "the trees look at {} features, the input has {columns}",
             self.columns
         );
         Ok(())
     }
 
-    /// The leaf this row falls into, tree by tree.
-    pub fn leaves<'a>(&'a self, row: &'a [f64]) -> impl Iterator<Item = &'a [Weight]> {
-        self.roots.iter().map(|&root| self.leaf(root, row))
-    }
-
     pub fn leaves_have_one_weight(&self) -> bool {
         self.nodes.iter().all(|node| node.mode != Mode::Leaf || node.no - node.yes <= 1)
     }
 
-    fn leaf(&self, root: u32, row: &[f64]) -> &[Weight] {
-        let mut node = &self.nodes[root as usize];
-        loop {
-            if node.mode == Mode::Leaf {
-                return &self.weights[node.yes as usize..node.no as usize];
+    /// The one target that all weights are of, if it is one.
+    pub fn only_target(&self) -> Option<usize> {
+        let first = self.weights.first()?.target;
+        self.weights.iter().all(|weight| weight.target == first).then_some(first)
+    }
+
+    /// Merges into `scores` (row by row, `targets` each) what the leaves of these rows say.
+    pub fn score<A: Real>(
+        &self,
+        values: &[A],
+        columns: usize,
+        targets: usize,
+        scores: &mut [Score<A>],
+        merge: impl Fn(&mut Score<A>, A),
+    ) {
+        if let Some(flat) = A::flat(self) {
+            return flat.each_weight(values, columns, |row, target, value| {
+                merge(&mut scores[row * targets + target], value);
+            });
+        }
+        for (row, scores) in values.chunks_exact(columns.max(1)).zip(scores.chunks_exact_mut(targets)) {
+            for &root in &self.roots {
+                for weight in self.leaf(root, row) {
+                    merge(&mut scores[weight.target], A::of(weight.value));
+                }
             }
-            let value = row[node.feature as usize];
+        }
+    }
+
+    pub fn flat_single(&self) -> Option<&Flat<f32>> {
+        self.single.get_or_init(|| Flat::new(self)).as_ref()
+    }
+
+    pub fn flat_double(&self) -> Option<&Flat<f64>> {
+        self.double.get_or_init(|| Flat::new(self)).as_ref()
+    }
+
+    pub fn leaf<A: Real>(&self, root: u32, row: &[A]) -> &[Weight] {
+        let mut node = &self.nodes[root as usize];
+        while node.mode != Mode::Leaf {
+            let value = row[node.feature as usize].wide();
             let yes = match node.mode {
                 Mode::AtMost => value <= node.value,
                 Mode::Below => value < node.value,
@@ -116,56 +162,50 @@ impl Forest {
                 Mode::Above => value > node.value,
                 Mode::Equal => value == node.value,
                 Mode::Differs => value != node.value,
+                Mode::Member => self.sets[node.value as usize].contains(&key(value)),
                 Mode::Leaf => false,
             };
             let next = if yes || (node.nan_is_yes && value.is_nan()) { node.yes } else { node.no };
             node = &self.nodes[next as usize];
         }
+        self.weights_of(node)
     }
 
-    /// Copies one tree, parent before child, and returns its root's place. Each node is taken once:
+    /// Copies one tree, parent before child, and returns its root's place. A file lists each node once:
     /// what is reached twice is no tree, and a walk through it might never end.
-    fn plant(&mut self, source: &Source, first: usize) -> TractResult<u32> {
-        let tree = source.trees[first];
-        let root = place(self.nodes.len())?;
-        // (place in `source`, place of the parent in `nodes`, whether it is the parent's yes)
-        let mut waiting = vec![(first, None)];
+    fn plant_one<L: Listing>(&mut self, listing: &L, root: L::Place) -> TractResult<u32> {
+        let start = place(self.nodes.len())?;
+        // (place in the listing, place of the parent in `nodes`, whether it is the parent's yes)
+        let mut waiting = vec![(root, None)];
         while let Some((at, parent)) = waiting.pop() {
             let here = place(self.nodes.len())?;
-            ensure!(self.nodes.len() - (root as usize) < source.modes.len(), "tree {tree} runs in a circle");
+            ensure!(self.nodes.len() < listing.most(), "the trees of the ensemble run in a circle");
             match parent {
-                Some((parent, true)) => self.branch(parent).yes = here,
-                Some((parent, false)) => self.branch(parent).no = here,
+                Some((parent, true)) => self.nodes[parent as usize].yes = here,
+                Some((parent, false)) => self.nodes[parent as usize].no = here,
                 None => {}
             }
-            let node = self.copy(source, at)?;
-            if node.mode != Mode::Leaf {
-                waiting.push((source.child(tree, source.no[at])?, Some((here, false))));
-                waiting.push((source.child(tree, source.yes[at])?, Some((here, true))));
+            match listing.node(at)? {
+                Grown::Leaf(weights) => self.push_leaf(&weights)?,
+                Grown::Branch { mode, value, feature, nan_is_yes, yes, no } => {
+                    let feature = u32::try_from(feature).ok();
+                    let feature = feature.context("a tree looks at a feature that cannot be")?;
+                    self.columns = self.columns.max(feature as usize + 1);
+                    self.nodes.push(Node { value, feature, yes: 0, no: 0, mode, nan_is_yes });
+                    waiting.push((no, Some((here, false))));
+                    waiting.push((yes, Some((here, true))));
+                }
             }
-            self.nodes.push(node);
         }
-        Ok(root)
+        Ok(start)
     }
 
-    fn branch(&mut self, at: u32) -> &mut Node {
-        &mut self.nodes[at as usize]
-    }
-
-    fn copy(&mut self, source: &Source, at: usize) -> TractResult<Node> {
-        let mode = source.modes[at];
-        let (mut yes, mut no, mut feature) = (0, 0, 0);
-        if mode == Mode::Leaf {
-            yes = place(self.weights.len())?;
-            self.weights
-                .extend(source.weights.get(&(source.trees[at], source.ids[at])).into_iter().flatten());
-            no = place(self.weights.len())?;
-        } else {
-            feature =
-                u32::try_from(source.features[at]).context("a tree looks at a feature that cannot be")?;
-            self.columns = self.columns.max(feature as usize + 1);
-        }
-        Ok(Node { value: source.values[at], feature, yes, no, mode, nan_is_yes: source.nan_is_yes[at] })
+    fn push_leaf(&mut self, weights: &[Weight]) -> TractResult<()> {
+        let yes = place(self.weights.len())?;
+        self.weights.extend(weights);
+        let no = place(self.weights.len())?;
+        self.nodes.push(Node { value: 0.0, feature: 0, yes, no, mode: Mode::Leaf, nan_is_yes: false });
+        Ok(())
     }
 }
 
@@ -173,79 +213,7 @@ fn place(at: usize) -> TractResult<u32> {
     u32::try_from(at).context("the ensemble has more nodes than fit")
 }
 
-/// The attributes as the file gives them: one array per field, nodes found by tree and id.
-struct Source<'a> {
-    trees: &'a [i64],
-    ids: &'a [i64],
-    features: &'a [i64],
-    yes: &'a [i64],
-    no: &'a [i64],
-    values: Vec<f64>,
-    modes: Vec<Mode>,
-    nan_is_yes: Vec<bool>,
-    places: HashMap<(i64, i64), usize>,
-    weights: HashMap<(i64, i64), Vec<Weight>>,
-}
-
-impl<'a> Source<'a> {
-    fn read(ctx: &ParsingContext, attrs: &Attrs<'a>, leaves: &str, targets: usize) -> TractResult<Self> {
-        let modes = attrs.strings("nodes_modes")?;
-        let modes = modes.iter().map(|mode| Mode::read(mode)).collect::<TractResult<Vec<_>>>()?;
-        let mut nan_is_yes: Vec<_> =
-            attrs.ints("nodes_missing_value_tracks_true").iter().map(|&flag| flag == 1).collect();
-        nan_is_yes.resize(modes.len(), false);
-        let (trees, ids) = (attrs.ints("nodes_treeids"), attrs.ints("nodes_nodeids"));
-        let source = Self {
-            trees,
-            ids,
-            features: attrs.ints("nodes_featureids"),
-            yes: attrs.ints("nodes_truenodeids"),
-            no: attrs.ints("nodes_falsenodeids"),
-            values: attrs.reals(ctx, "nodes_values")?,
-            places: trees.iter().copied().zip(ids.iter().copied()).zip(0..).collect(),
-            weights: leaf_weights(ctx, attrs, leaves, targets)?,
-            nan_is_yes,
-            modes,
-        };
-        source.check()?;
-        Ok(source)
-    }
-
-    fn check(&self) -> TractResult<()> {
-        let count = self.modes.len();
-        ensure!(count > 0, "the ensemble has no nodes");
-        let lengths = [self.trees, self.ids, self.features, self.yes, self.no].map(<[i64]>::len);
-        let equal =
-            lengths.iter().chain([&self.values.len(), &self.nan_is_yes.len()]).all(|&length| length == count);
-        ensure!(equal, "the ensemble's nodes_* attributes differ in length");
-        ensure!(self.places.len() == count, "the ensemble lists a node twice");
-        let lost = self.weights.keys().find(|place| !self.places.contains_key(place));
-        ensure!(lost.is_none(), "a weight of the ensemble is of a node that does not exist");
-        Ok(())
-    }
-
-    fn child(&self, tree: i64, id: i64) -> TractResult<usize> {
-        let at = self.places.get(&(tree, id)).copied();
-        at.with_context(|| format!("tree {tree} branches to node {id}, which does not exist"))
-    }
-}
-
-fn leaf_weights(
-    ctx: &ParsingContext,
-    attrs: &Attrs,
-    leaves: &str,
-    targets: usize,
-) -> TractResult<HashMap<(i64, i64), Vec<Weight>>> {
-    let list = |what: &str| attrs.ints(&format!("{leaves}_{what}"));
-    let (ids, nodes, trees) = (list("ids"), list("nodeids"), list("treeids"));
-    let values = attrs.reals(ctx, &format!("{leaves}_weights"))?;
-    let equal = [nodes.len(), trees.len(), values.len()].iter().all(|&length| length == ids.len());
-    ensure!(equal, "the ensemble's {leaves}_* attributes differ in length");
-    let mut weights: HashMap<_, Vec<Weight>> = HashMap::new();
-    for (index, &value) in values.iter().enumerate() {
-        let target = usize::try_from(ids[index]).ok().filter(|&target| target < targets);
-        let target = target.with_context(|| format!("the ensemble has no {leaves} {}", ids[index]))?;
-        weights.entry((trees[index], nodes[index])).or_default().push(Weight { target, value });
-    }
-    Ok(weights)
+/// A number as a member of a set: equal numbers have equal keys.
+pub fn key(value: f64) -> u64 {
+    (value + 0.0).to_bits()
 }

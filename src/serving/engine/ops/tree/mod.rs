@@ -1,14 +1,21 @@
-//! TreeEnsembleClassifier and TreeEnsembleRegressor, to the letter of onnxruntime.
+//! TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble, to the letter of onnxruntime.
 //!
-//! `forest` holds the trees and finds the leaf a row falls into; `classifier` and `regressor` add the
-//! leaves up. Sums run in the order of the trees and in the precision of the input, as onnxruntime's
-//! do on one thread: a vote split evenly is decided by the last bit of the sum.
+//! `forest` holds the trees, read by `listed` and `ensemble`, and `flat` walks them fast; `classifier`
+//! and `regressor` make answers of the sums. Sums run in the order of the trees and in the precision of
+//! the input, as onnxruntime's do on one thread: a vote split evenly is decided by the last bit of the
+//! sum.
 
 mod classifier;
+mod ensemble;
+mod flat;
 mod forest;
+mod listed;
 mod regressor;
+#[cfg(test)]
+mod tests;
 
 pub use classifier::tree_ensemble_classifier;
+pub use ensemble::tree_ensemble;
 pub use regressor::tree_ensemble_regressor;
 
 use tract_onnx::tract_hir::internal::*;
@@ -17,12 +24,22 @@ use tract_onnx::tract_hir::tract_num_traits::Float;
 use super::attrs::{expect_numbers, floats, rows, slice};
 use super::kernel::Fact;
 use super::scale::only;
+use flat::Flat;
 use forest::Forest;
 
-/// The precision scores are summed in: single, but double for double inputs.
-trait Real: Float + 'static {
+/// The precision of inputs and sums: single, but double for double inputs.
+trait Real: Float + std::fmt::Debug + 'static {
     fn of(value: f64) -> Self;
-    fn narrow(self) -> f32;
+    fn wide(self) -> f64;
+    /// The greatest number of this type that is not above `value`, which is not NaN.
+    fn floor_of(value: f64) -> Self;
+    /// The next lower number.
+    fn below(self) -> Self;
+    fn flat(forest: &Forest) -> Option<&Flat<Self>>;
+
+    fn narrow(self) -> f32 {
+        self.wide() as f32
+    }
 }
 
 impl Real for f32 {
@@ -30,8 +47,21 @@ impl Real for f32 {
         value as f32
     }
 
-    fn narrow(self) -> f32 {
-        self
+    fn wide(self) -> f64 {
+        f64::from(self)
+    }
+
+    fn floor_of(value: f64) -> Self {
+        let near = value as f32;
+        if f64::from(near) > value { near.next_down() } else { near }
+    }
+
+    fn below(self) -> Self {
+        self.next_down()
+    }
+
+    fn flat(forest: &Forest) -> Option<&Flat<Self>> {
+        forest.flat_single()
     }
 }
 
@@ -40,13 +70,25 @@ impl Real for f64 {
         value
     }
 
-    fn narrow(self) -> f32 {
-        self as f32
+    fn wide(self) -> f64 {
+        self
+    }
+
+    fn floor_of(value: f64) -> Self {
+        value
+    }
+
+    fn below(self) -> Self {
+        self.next_down()
+    }
+
+    fn flat(forest: &Forest) -> Option<&Flat<Self>> {
+        forest.flat_double()
     }
 }
 
 /// A sum, and whether any leaf added to it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Score<A> {
     value: A,
     given: bool,
@@ -63,8 +105,8 @@ impl<A: Real> Score<A> {
     }
 
     /// As written out: what no leaf added to is zero, whatever the base value.
-    fn written(&self) -> f32 {
-        if self.given { self.value.narrow() } else { 0.0 }
+    fn written(&self) -> A {
+        if self.given { self.value } else { A::zero() }
     }
 }
 
@@ -79,23 +121,18 @@ fn check_input(forest: &Forest, inputs: &[Fact]) -> TractResult<TDim> {
     Ok(rows)
 }
 
-/// Calls `each` with the scores of every row, in the precision its input asks for.
-fn for_rows<F: RowWork>(forest: &Forest, input: &Tensor, work: &mut F) -> TractResult<usize> {
-    let (count, columns) = rows(input)?;
-    forest.check_columns(columns)?;
-    if input.datum_type() == DatumType::F64 {
-        slice::<f64>(input)?.chunks(columns).for_each(|row| work.row::<f64>(row));
-    } else {
-        let mut wide = vec![0f64; columns];
-        for row in floats(input)?.chunks(columns) {
-            wide.iter_mut().zip(row).for_each(|(wide, &value)| *wide = f64::from(value));
-            work.row::<f32>(&wide);
-        }
-    }
-    Ok(count)
+/// What is made of a forest's input, in the precision the input asks for.
+trait Work {
+    type Made;
+    fn run<A: Real + Datum>(&self, values: &[A], rows: usize, columns: usize) -> Self::Made;
 }
 
-/// What is done with one row; the values are widened, which changes no comparison.
-trait RowWork {
-    fn row<A: Real>(&mut self, row: &[f64]);
+fn in_precision<W: Work>(forest: &Forest, input: &Tensor, work: &W) -> TractResult<W::Made> {
+    let (rows, columns) = rows(input)?;
+    forest.check_columns(columns)?;
+    if input.datum_type() == DatumType::F64 {
+        Ok(work.run::<f64>(slice::<f64>(input)?, rows, columns))
+    } else {
+        Ok(work.run::<f32>(&floats(input)?, rows, columns))
+    }
 }

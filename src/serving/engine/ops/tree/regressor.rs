@@ -5,7 +5,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::forest::Forest;
-use super::{Real, RowWork, Score, check_input, for_rows};
+use super::{Real, Score, Work, check_input, in_precision, listed};
 use crate::serving::engine::ops::attrs::{Attrs, tensor};
 use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, wrap};
 use crate::serving::engine::ops::scores::{PostTransform, probit};
@@ -14,24 +14,16 @@ pub fn tree_ensemble_regressor(ctx: &ParsingContext, node: &NodeProto) -> Built 
     let attrs = Attrs(node);
     let targets = usize::try_from(attrs.int("n_targets").unwrap_or(1)).unwrap_or(0);
     ensure!((1..=1 << 16).contains(&targets), "an ensemble has 1 to 65536 targets");
-    let forest = Forest::read(ctx, &attrs, "target", targets)?;
+    let forest = listed::forest(ctx, &attrs, "target", targets)?;
     ensure!(targets > 1 || forest.leaves_have_one_weight(), "a leaf gives its only target two values");
     let base = attrs.reals(ctx, "base_values")?;
     ensure!(base.is_empty() || base.len() == targets, "{} base values for {targets} targets", base.len());
-    wrap(
-        node,
-        Regressor {
-            forest,
-            targets,
-            base,
-            aggregate: Aggregate::read(&attrs)?,
-            post: PostTransform::read(&attrs)?,
-        },
-    )
+    let (aggregate, post) = (Aggregate::read(&attrs)?, PostTransform::read(&attrs)?);
+    wrap(node, Regressor::new("TreeEnsembleRegressor", forest, targets, base, aggregate, post))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Aggregate {
+pub enum Aggregate {
     Sum,
     Average,
     Min,
@@ -48,21 +40,12 @@ impl Aggregate {
             Some(other) => bail!("aggregate_function {other} is not known"),
         })
     }
-
-    fn merge<A: Real>(self, score: &mut Score<A>, value: A) {
-        let take = match self {
-            Self::Sum | Self::Average => return score.add(value),
-            Self::Min => !score.given || value < score.value,
-            Self::Max => !score.given || value > score.value,
-        };
-        if take {
-            *score = Score { value, given: true };
-        }
-    }
 }
 
+/// Either operator that gives numbers; `TreeEnsemble` gives them in its input's precision.
 #[derive(Debug)]
-struct Regressor {
+pub struct Regressor {
+    name: &'static str,
     forest: Forest,
     targets: usize,
     base: Vec<f64>,
@@ -70,48 +53,93 @@ struct Regressor {
     post: PostTransform,
 }
 
+impl Regressor {
+    pub fn new(
+        name: &'static str,
+        forest: Forest,
+        targets: usize,
+        base: Vec<f64>,
+        aggregate: Aggregate,
+        post: PostTransform,
+    ) -> Self {
+        Self { name, forest, targets, base, aggregate, post }
+    }
+
+    fn datum(&self, input: DatumType) -> DatumType {
+        let double = self.name == "TreeEnsemble" && input == DatumType::F64;
+        if double { DatumType::F64 } else { DatumType::F32 }
+    }
+
+    fn merge<A: Real>(&self, values: &[A], columns: usize, scores: &mut [Score<A>]) {
+        let put = |score: &mut Score<A>, value| *score = Score { value, given: true };
+        let (forest, targets) = (&self.forest, self.targets);
+        match self.aggregate {
+            Aggregate::Sum | Aggregate::Average => {
+                forest.score(values, columns, targets, scores, |score, value| score.add(value));
+            }
+            Aggregate::Min => forest.score(values, columns, targets, scores, |score, value| {
+                if !score.given || value < score.value {
+                    put(score, value);
+                }
+            }),
+            Aggregate::Max => forest.score(values, columns, targets, scores, |score, value| {
+                if !score.given || value > score.value {
+                    put(score, value);
+                }
+            }),
+        }
+    }
+
+    /// Averages, adds the base values, and transforms one row's scores.
+    fn finish<A: Real>(&self, scores: &mut [Score<A>], out: &mut Vec<A>) {
+        let start = out.len();
+        for (index, score) in scores.iter_mut().enumerate() {
+            if self.aggregate == Aggregate::Average {
+                score.value = score.value / A::of(self.forest.trees() as f64);
+            }
+            score.value = score.value + A::of(self.base.get(index).copied().unwrap_or(0.0));
+            out.push(if self.targets == 1 { score.value } else { score.written() });
+        }
+        let row = &mut out[start..];
+        match (row.len(), self.post) {
+            (_, PostTransform::None) => {}
+            // Of the transforms, onnxruntime applies only this one to a single target.
+            (1, PostTransform::Probit) => row[0] = A::of(f64::from(probit(row[0].narrow()))),
+            (1, _) => {}
+            (_, post) => {
+                let mut narrow: Vec<f32> = row.iter().map(|score| score.narrow()).collect();
+                post.apply(&mut narrow);
+                row.iter_mut().zip(narrow).for_each(|(score, done)| *score = A::of(f64::from(done)));
+            }
+        }
+    }
+}
+
 impl Kernel for Regressor {
     fn name(&self) -> &'static str {
-        "TreeEnsembleRegressor"
+        self.name
     }
 
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
         let rows = check_input(&self.forest, inputs)?;
-        Ok(tvec!(Fact::new(DatumType::F32, [rows, self.targets.to_dim()])))
+        Ok(tvec!(Fact::new(self.datum(inputs[0].datum), [rows, self.targets.to_dim()])))
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
-        let mut work = Work { regressor: self, out: Vec::new() };
-        let rows = for_rows(&self.forest, inputs[0], &mut work)?;
-        Ok(tvec!(tensor(&[rows, self.targets], work.out)?))
+        let made = in_precision(&self.forest, inputs[0], self)??;
+        let datum = self.datum(inputs[0].datum_type());
+        Ok(tvec!(if made.datum_type() == datum { made } else { made.cast_to_dt(datum)?.into_owned() }))
     }
 }
 
-struct Work<'a> {
-    regressor: &'a Regressor,
-    out: Vec<f32>,
-}
+impl Work for Regressor {
+    type Made = TractResult<Tensor>;
 
-impl RowWork for Work<'_> {
-    fn row<A: Real>(&mut self, row: &[f64]) {
-        let Regressor { forest, targets, base, aggregate, post } = self.regressor;
-        let mut scores = vec![Score::<A>::none(); *targets];
-        for weight in forest.leaves(row).flatten() {
-            aggregate.merge(&mut scores[weight.target], A::of(weight.value));
-        }
-        let start = self.out.len();
-        for (index, score) in scores.iter_mut().enumerate() {
-            if *aggregate == Aggregate::Average {
-                score.value = score.value / A::of(forest.trees() as f64);
-            }
-            score.value = score.value + A::of(base.get(index).copied().unwrap_or(0.0));
-            self.out.push(if *targets == 1 { score.value.narrow() } else { score.written() });
-        }
-        match &mut self.out[start..] {
-            // Of the transforms, onnxruntime applies only this one to a single target.
-            [score] if *post == PostTransform::Probit => *score = probit(*score),
-            [_] => {}
-            scores => post.apply(scores),
-        }
+    fn run<A: Real + Datum>(&self, values: &[A], rows: usize, columns: usize) -> TractResult<Tensor> {
+        let mut scores = vec![Score::<A>::none(); rows * self.targets];
+        self.merge(values, columns, &mut scores);
+        let mut out = Vec::with_capacity(scores.len());
+        scores.chunks_exact_mut(self.targets).for_each(|row| self.finish(row, &mut out));
+        tensor(&[rows, self.targets], out)
     }
 }

@@ -1,0 +1,86 @@
+//! `crannog model`: what can be said of a model file without a server.
+
+use super::{Failure, print, print_json, table};
+use crate::serving::engine::{Report, TensorSpec, inspect};
+use clap::Subcommand;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Say whether an ONNX file can be served: its operators, inputs and outputs, or what stands against it
+    Check {
+        file: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Check { file, json } => check(file, *json),
+    }
+}
+
+fn check(file: &Path, json: bool) -> Result<(), Failure> {
+    let report = inspect(&fs_err::read(file)?).map_err(|error| Failure::failed(error.message))?;
+    if json {
+        print_json(&as_json(&report))?;
+    } else {
+        print(&as_text(&report))?;
+    }
+    match report.refused {
+        Some(reason) => Err(Failure::failed(format!("{} cannot be served: {reason}", file.display()))),
+        None => Ok(()),
+    }
+}
+
+fn as_json(report: &Report) -> Value {
+    let tensors = |specs: &[TensorSpec]| {
+        let each = specs.iter();
+        each.map(|spec| json!({ "name": spec.name, "datatype": spec.datatype, "shape": spec.shape }))
+            .collect()
+    };
+    let (inputs, outputs): (Vec<Value>, Vec<Value>) = (tensors(&report.inputs), tensors(&report.outputs));
+    let operators = report.operators.iter().map(|operator| {
+        json!({ "domain": operator.domain, "name": operator.name, "nodes": operator.nodes, "known": operator.known })
+    });
+    json!({
+        "runs": report.refused.is_none(),
+        "refused": report.refused,
+        "producer": report.producer,
+        "opsets": report.opsets.iter().map(|(domain, version)| (domain.clone(), json!(version)))
+            .collect::<serde_json::Map<_, _>>(),
+        "operators": operators.collect::<Vec<_>>(),
+        "inputs": inputs,
+        "outputs": outputs,
+    })
+}
+
+fn as_text(report: &Report) -> String {
+    let sets: Vec<String> =
+        report.opsets.iter().map(|(domain, version)| format!("{domain} {version}")).collect();
+    let mut text = format!("Made by {} with {}\n\n", named(&report.producer), sets.join(", "));
+    let mut rows = vec![["OPERATOR", "DOMAIN", "NODES", "ENGINE"].map(str::to_owned).to_vec()];
+    rows.extend(report.operators.iter().map(|operator| {
+        let known = if operator.known { "has it" } else { "lacks it" };
+        vec![operator.name.clone(), operator.domain.clone(), operator.nodes.to_string(), known.to_owned()]
+    }));
+    text += &table(&rows);
+    if report.refused.is_none() {
+        let mut rows = vec![["TENSOR", "NAME", "DATATYPE", "SHAPE"].map(str::to_owned).to_vec()];
+        let sides = [("input", &report.inputs), ("output", &report.outputs)];
+        for (side, spec) in sides.iter().flat_map(|(side, specs)| specs.iter().map(move |spec| (side, spec)))
+        {
+            let shape = format!("{:?}", spec.shape);
+            rows.push(vec![(*side).to_owned(), spec.name.clone(), spec.datatype.clone(), shape]);
+        }
+        text += &format!("\n{}\nThe model can be served; -1 is a size left open.\n", table(&rows));
+    }
+    text
+}
+
+fn named(producer: &str) -> &str {
+    if producer.is_empty() { "an unnamed exporter" } else { producer }
+}

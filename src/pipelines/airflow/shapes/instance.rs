@@ -1,0 +1,112 @@
+//! Task instances and their tries.
+
+use super::{dag::DEFAULT_POOL, duration, run::DagRun, time, uuid};
+use crate::{
+    kernel::clock::rfc3339,
+    pipelines::model::{TaskInstance, TaskState},
+};
+use serde_json::{Value, json};
+
+/// The states of tasks that Airflow's clients know; `none` is a task without one.
+pub(in crate::pipelines::airflow) const STATES: [&str; 16] = [
+    "removed",
+    "scheduled",
+    "queued",
+    "running",
+    "success",
+    "restarting",
+    "failed",
+    "up_for_retry",
+    "up_for_reschedule",
+    "upstream_failed",
+    "skipped",
+    "deferred",
+    "awaiting_input",
+    "none",
+    "null",
+    "no_status",
+];
+
+/// One attempt of a task.
+pub(in crate::pipelines::airflow) struct Try {
+    pub number: u32,
+    pub state: TaskState,
+    pub started_at: i64,
+    pub ended_at: Option<i64>,
+}
+
+pub(in crate::pipelines::airflow) fn state(state: TaskState, attempt: u32) -> Option<&'static str> {
+    match state {
+        TaskState::Waiting => None,
+        TaskState::Cancelled if attempt == 0 => Some(TaskState::Skipped.as_str()),
+        TaskState::Cancelled | TaskState::Lost => Some(TaskState::Failed.as_str()),
+        other => Some(other.as_str()),
+    }
+}
+
+pub(in crate::pipelines::airflow) fn instance(of: &DagRun, task: &TaskInstance, note: Option<&str>) -> Value {
+    let mut body = common(of, task);
+    let logical = rfc3339(of.run.logical_at);
+    let more = json!({
+        "id": uuid(&format!("{}/{}", of.run.id, task.id)),
+        "logical_date": logical,
+        "run_after": logical,
+        "start_date": time(task.started_at),
+        "end_date": time(task.ended_at),
+        "duration": duration(task.started_at, task.ended_at),
+        "state": state(task.state, task.attempt),
+        "try_number": task.attempt,
+        "note": note,
+        "rendered_map_index": null,
+        "rendered_fields": {},
+        "trigger": null,
+        "triggerer_job": null,
+    });
+    extend(&mut body, more);
+    body
+}
+
+pub(in crate::pipelines::airflow) fn history(of: &DagRun, task: &TaskInstance, one: &Try) -> Value {
+    let mut body = common(of, task);
+    let more = json!({
+        "start_date": rfc3339(one.started_at),
+        "end_date": time(one.ended_at),
+        "duration": duration(Some(one.started_at), one.ended_at),
+        "state": state(one.state, one.number),
+        "try_number": one.number,
+    });
+    extend(&mut body, more);
+    body
+}
+
+fn common(of: &DagRun, task: &TaskInstance) -> Value {
+    json!({
+        "task_id": task.id,
+        "task_display_name": task.id,
+        "dag_id": of.run.pipeline,
+        "dag_display_name": of.run.pipeline,
+        "dag_run_id": of.id(),
+        "map_index": -1,
+        "max_tries": task.max_attempts.saturating_sub(1),
+        "hostname": null,
+        "unixname": null,
+        "pool": DEFAULT_POOL,
+        "pool_slots": 1,
+        "queue": null,
+        "priority_weight": 1,
+        "operator": "BashOperator",
+        "operator_name": "BashOperator",
+        "queued_when": rfc3339(of.run.created_at),
+        "scheduled_when": rfc3339(of.run.created_at),
+        "pid": null,
+        "executor": null,
+        "executor_config": "{}",
+        "dag_version": null,
+    })
+}
+
+fn extend(body: &mut Value, more: Value) {
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
+    }
+}

@@ -1,0 +1,399 @@
+"""Airflow's REST API as its official client uses it: the same objects, from the house's pipelines."""
+
+import json
+import uuid
+from datetime import datetime, timedelta, timezone
+
+import pytest
+import requests
+from conftest import eventually
+
+airflow = pytest.importorskip("airflow_client.client")
+from airflow_client.client import api as apis  # noqa: E402
+from airflow_client.client import models  # noqa: E402
+from airflow_client.client.exceptions import ApiException  # noqa: E402
+
+CHAIN = """
+name: {name}
+description: a chain with a parameter
+schedule: "30 2 * * *"
+timezone: Europe/Berlin
+params: {{word: hello}}
+tasks:
+  - {{id: first, run: "echo first {{{{ params.word }}}}; echo second line"}}
+  - {{id: last, needs: [first], run: "true", retries: 2, timeout: 90m, retry_delay: 5s}}
+"""
+FAILS = """
+name: {name}
+tasks:
+  - {{id: bad, run: "echo oh no; exit 3", retries: 1, retry_delay: 0s}}
+  - {{id: after, needs: [bad], run: "true"}}
+"""
+SLEEPS = """
+name: {name}
+tasks:
+  - {{id: long, run: "sleep 600"}}
+  - {{id: never, needs: [long], run: "true"}}
+"""
+
+
+@pytest.fixture
+def door(server):
+    """The official client with a token it got as any client gets one."""
+    answer = requests.post(
+        server.http_url + "/auth/token", json={"username": server.user, "password": server.password}, timeout=30
+    )
+    assert answer.status_code == 201, answer.text
+    configuration = airflow.Configuration(host=server.http_url, access_token=answer.json()["access_token"])
+    with airflow.ApiClient(configuration) as one:
+        yield one
+
+
+@pytest.fixture
+def raw(server):
+    """Plain HTTP below /api/v2, for what the client would not send."""
+
+    def call(method, path, auth=server.auth, **kwargs):
+        return requests.request(method, f"{server.http_url}/api/v2{path}", auth=auth, timeout=60, **kwargs)
+
+    return call
+
+
+@pytest.fixture
+def make(api):
+    """A function that makes a pipeline of a definition: `make(CHAIN)` -> its name."""
+    made = []
+
+    def put(text):
+        name = f"af-{uuid.uuid4().hex[:10]}"
+        answer = api.put(f"/pipelines/{name}", data=text.format(name=name))
+        assert answer.ok, answer.text
+        made.append(name)
+        return name
+
+    yield put
+    for name in made:
+        for run in api.get(f"/pipelines/{name}/runs").json().get("runs", []):
+            if run["state"] in ("queued", "running"):
+                api.post(f"/pipeline-runs/{run['id']}/cancel")
+        eventually(lambda name=name: api.delete(f"/pipelines/{name}").status_code in (204, 404), what="deleted")
+
+
+def trigger(door, dag, **body):
+    return apis.DagRunApi(door).trigger_dag_run(dag, models.TriggerDAGRunPostBody(**body))
+
+
+def finished(door, run):
+    def over():
+        now = apis.DagRunApi(door).get_dag_run(run.dag_id, run.dag_run_id)
+        return now if now.state in ("success", "failed") else None
+
+    return eventually(over, what=f"run {run.dag_run_id} is over")
+
+
+def refused(status, call, *args, **kwargs):
+    """That a call is refused with a status; answers the `detail` of its body."""
+    with pytest.raises(ApiException) as caught:
+        call(*args, **kwargs)
+    assert caught.value.status == status, caught.value.body
+    return json.loads(caught.value.body)["detail"]
+
+
+# who may
+
+
+def test_a_token_for_a_day_and_no_entry_without(server, raw):
+    where = server.http_url + "/auth/token"
+    wrong = requests.post(where, json={"username": server.user, "password": "no"}, timeout=30)
+    assert wrong.status_code == 401 and isinstance(wrong.json()["detail"], str)
+    missing = requests.post(where, json={"username": server.user}, timeout=30)
+    assert missing.status_code == 422
+    assert missing.json()["detail"][0]["loc"] == ["body", "password"]
+    assert requests.post(where, data="{", timeout=30).status_code == 422
+    cli = requests.post(
+        where + "/cli", json={"username": server.user, "password": server.password}, timeout=30
+    )
+    assert cli.status_code == 201
+    token = cli.json()["access_token"]
+    bearer = requests.get(
+        server.http_url + "/api/v2/version", headers={"Authorization": f"Bearer {token}"}, timeout=30
+    )
+    assert bearer.json()["version"] == "3.3.2"
+    expires = next(t for t in server.api().get("/tokens").json()["tokens"] if t["label"] == "airflow client")
+    lives = datetime.fromisoformat(expires["expires_at"]) - datetime.fromisoformat(expires["created_at"])
+    assert lives == timedelta(days=1)
+    assert raw("GET", "/dags", auth=None).status_code == 401
+    assert raw("GET", "/dags", auth=("nobody", "x")).status_code == 401
+    assert isinstance(raw("GET", "/dags", auth=None).json()["detail"], str)
+
+
+def test_a_viewer_reads_and_an_editor_acts(api, server, raw, make):
+    dag, viewer = make(CHAIN), f"v{uuid.uuid4().hex[:8]}"
+    assert api.post("/users", json={"name": viewer, "password": "long enough 1", "role": "viewer"}).ok
+    auth = (viewer, "long enough 1")
+    assert raw("GET", f"/dags/{dag}", auth=auth).status_code == 200
+    answer = raw("POST", f"/dags/{dag}/dagRuns", auth=auth, json={"logical_date": None})
+    assert answer.status_code == 403 and "viewer" in answer.json()["detail"]
+    assert raw("PATCH", f"/dags/{dag}", auth=auth, json={"is_paused": True}).status_code == 403
+    api.delete(f"/users/{viewer}")
+
+
+# dags
+
+
+def test_a_dag_with_its_details_and_tasks(door, make):
+    dag = make(CHAIN)
+    one = apis.DAGApi(door).get_dag(dag)
+    assert (one.dag_id, one.is_paused, one.timetable_summary) == (dag, False, "30 2 * * *")
+    assert one.description == "a chain with a parameter"
+    assert one.next_dagrun_run_after > datetime.now(timezone.utc)
+    details = apis.DAGApi(door).get_dag_details(dag)
+    assert details.timezone == "Europe/Berlin"
+    assert details.params["word"]["value"] == "hello"
+    tasks = apis.TaskApi(door).get_tasks(dag)
+    assert [task.task_id for task in tasks.tasks] == ["first", "last"] and tasks.total_entries == 2
+    assert tasks.tasks[0].downstream_task_ids == ["last"]
+    last = apis.TaskApi(door).get_task(dag, "last")
+    assert (last.retries, last.retry_delay.seconds, last.execution_timeout.seconds) == (2, 5, 5400)
+    assert "nothere" in refused(404, apis.TaskApi(door).get_task, dag, "nothere")
+    assert "nothere" in refused(404, apis.DAGApi(door).get_dag, "nothere")
+    refused(404, apis.DAGApi(door).get_dag_details, "nothere")
+    refused(400, apis.TaskApi(door).get_tasks, dag, order_by="nothing")
+
+
+def test_dags_are_filtered_ordered_and_paged(door, make):
+    names = sorted(make(text) for text in (CHAIN, FAILS, SLEEPS))
+    dags = apis.DAGApi(door)
+
+    def listed(**filters):
+        found = dags.get_dags(**filters)
+        return [one.dag_id for one in found.dags if one.dag_id in names], found.total_entries
+
+    assert listed(dag_id_pattern="af-")[0] == names
+    assert listed(dag_id_pattern="|".join(names[:2])) == (names[:2], 2)
+    assert listed(dag_id_prefix_pattern=names[0]) == ([names[0]], 1)
+    assert listed(dag_id_pattern="|".join(names), order_by=["-dag_id"])[0] == names[::-1]
+    assert listed(dag_id_pattern="|".join(names), limit=1, offset=1) == ([names[1]], 3)
+    dags.patch_dag(names[1], models.DAGPatchBody(is_paused=True), update_mask=["is_paused"])
+    assert listed(dag_id_pattern="|".join(names), paused=True) == ([names[1]], 1)
+    assert listed(dag_id_pattern="|".join(names), paused=False)[1] == 2
+    both = dags.patch_dags(models.DAGPatchBody(is_paused=True), dag_id_pattern="|".join(names))
+    assert [one.is_paused for one in both.dags] == [True, True, True]
+    assert listed(tags=["none has this"])[1] == 0
+    refused(400, dags.get_dags, order_by=["nothing"])
+
+
+def test_wrong_queries_and_bodies_are_told_where(raw, make):
+    dag = make(CHAIN)
+    for path, place in [
+        ("/dags?limit=x", "limit"),
+        ("/dags?offset=-1", "offset"),
+        ("/dags?paused=perhaps", "paused"),
+        (f"/dags/{dag}/dagRuns?logical_date_gte=yesterday", "logical_date_gte"),
+        (f"/dags/{dag}/dagRuns?state=lost", "state"),
+        (f"/dags/{dag}/dagRuns?duration_gt=long", "duration_gt"),
+    ]:
+        answer = raw("GET", path)
+        assert answer.status_code == 422, (path, answer.text)
+        assert answer.json()["detail"][0]["loc"] == ["query", place]
+    for body, kind in [
+        ({}, "missing"),
+        ({"is_paused": True, "more": 1}, "extra_forbidden"),
+        ({"is_paused": "perhaps"}, "value_error"),
+        ([], "model_attributes_type"),
+    ]:
+        answer = raw("PATCH", f"/dags/{dag}", json=body)
+        assert answer.status_code == 422 and answer.json()["detail"][0]["type"] == kind, answer.text
+    assert raw("PATCH", f"/dags/{dag}?update_mask=name", json={"is_paused": True}).status_code == 400
+
+
+def test_a_dag_is_deleted_but_not_while_it_runs(door, make):
+    dag = make(SLEEPS)
+    run = trigger(door, dag)
+    assert "not over" in refused(409, apis.DAGApi(door).delete_dag, dag)
+    apis.DagRunApi(door).patch_dag_run(dag, run.dag_run_id, models.DAGRunPatchBody(state="failed"))
+    finished(door, run)
+    apis.DAGApi(door).delete_dag(dag)
+    refused(404, apis.DAGApi(door).get_dag, dag)
+
+
+# runs
+
+
+def test_a_run_is_triggered_with_its_own_id_and_date(door, server, make):
+    dag, runs = make(CHAIN), apis.DagRunApi(door)
+    at = datetime(2026, 1, 31, 8, 30, tzinfo=timezone.utc)
+    run = trigger(
+        door, dag, dag_run_id="manual__2026-01-31T08:30:00+00:00", logical_date=at, conf={"word": "hi"}, note="why"
+    )
+    assert (run.dag_run_id, run.logical_date, run.run_type) == ("manual__2026-01-31T08:30:00+00:00", at, "manual")
+    assert (run.conf, run.note, run.triggering_user_name) == ({"word": "hi"}, "why", server.user)
+    done = finished(door, run)
+    assert done.state == "success" and done.duration > 0
+    assert done.start_date <= done.end_date
+    again = refused(409, trigger, door, dag, dag_run_id=run.dag_run_id)
+    assert run.dag_run_id in again
+    assert runs.get_dag_run(dag, run.dag_run_id).state == "success"
+    refused(404, runs.get_dag_run, dag, "nothere")
+    refused(404, runs.get_dag_run, "nothere", run.dag_run_id)
+
+
+def test_a_trigger_that_cannot_be_is_refused(door, raw, make):
+    dag = make(CHAIN)
+    refused(404, trigger, door, "nothere")
+    assert "nosuch" in refused(400, trigger, door, dag, conf={"nosuch": 1})
+    assert refused(422, trigger, door, dag, dag_run_id="a/b")[0]["loc"] == ["body", "dag_run_id"]
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+    refused(501, trigger, door, dag, run_after=tomorrow)
+    for body in ({"logical_date": "soon"}, {"conf": "text"}, {"unknown": 1}, {"data_interval_start": "2026-01-01"}):
+        assert raw("POST", f"/dags/{dag}/dagRuns", json=body).status_code == 422, body
+    assert apis.DagRunApi(door).get_dag_runs(dag).total_entries == 0
+
+
+def test_runs_are_searched_in_one_dag_and_all(door, raw, make):
+    good, bad, runs = make(CHAIN), make(FAILS), apis.DagRunApi(door)
+    dates = [datetime(2026, 3, day, tzinfo=timezone.utc) for day in (1, 2, 3)]
+    ids = [finished(door, trigger(door, good, logical_date=at, dag_run_id=f"day-{at.day}")).dag_run_id for at in dates]
+    failed = finished(door, trigger(door, bad))
+    assert failed.state == "failed"
+
+    def listed(dag=good, **filters):
+        found = runs.get_dag_runs(dag, **filters)
+        return [run.dag_run_id for run in found.dag_runs], found.total_entries
+
+    assert listed(order_by=["logical_date"]) == (ids, 3)
+    assert listed(order_by=["-logical_date"], limit=2, offset=1) == ([ids[1], ids[0]], 3)
+    assert listed(logical_date_gte=dates[1], order_by=["run_id"]) == (ids[1:], 2)
+    assert listed(logical_date_gt=dates[0], logical_date_lt=dates[2]) == ([ids[1]], 1)
+    assert listed(state=["failed"]) == ([], 0)
+    assert listed(run_type=["manual"])[1] == 3 and listed(run_type=["scheduled"])[1] == 0
+    assert listed(run_id_pattern="day-2") == ([ids[1]], 1)
+    assert listed(conf_contains="hello")[1] == 3
+    assert listed("~", dag_id_pattern=f"{good}|{bad}")[1] == 4
+    assert listed("~", dag_id_pattern=f"{good}|{bad}", state=["failed"]) == ([failed.dag_run_id], 1)
+    batch = models.DAGRunsBatchBody(dag_ids=[good, bad], states=["success"], order_by="-logical_date", page_limit=2)
+    found = runs.get_list_dag_runs_batch("~", batch)
+    assert ([run.dag_run_id for run in found.dag_runs], found.total_entries) == (ids[:0:-1], 3)
+    refused(404, runs.get_dag_runs, "nothere")
+    refused(400, runs.get_dag_runs, good, order_by=["nothing"])
+    assert raw("POST", f"/dags/{good}/dagRuns/list", json={}).status_code == 422
+    assert raw("POST", "/dags/~/dagRuns/list", json={"dag_ids": [{}]}).status_code == 422
+
+
+def test_a_run_is_given_a_note_and_ended(door, make):
+    dag, runs = make(SLEEPS), apis.DagRunApi(door)
+    run = trigger(door, dag)
+    noted = runs.patch_dag_run(dag, run.dag_run_id, models.DAGRunPatchBody(note="look here"))
+    assert noted.note == "look here" and noted.state in ("queued", "running")
+    masked = models.DAGRunPatchBody(note="not this", state="failed")
+    assert runs.patch_dag_run(dag, run.dag_run_id, masked, update_mask=["state"]).note == "look here"
+    assert finished(door, run).state == "failed"
+    tasks = apis.TaskInstanceApi(door).get_task_instances(dag, run.dag_run_id).task_instances
+    # The one that began has failed, the one that never did was skipped.
+    assert {task.task_id: task.state for task in tasks}["never"] == "skipped"
+    refused(404, runs.patch_dag_run, dag, "nothere", models.DAGRunPatchBody(note="x"))
+
+
+def test_waiting_ends_with_the_run(door, raw, make):
+    dag = make(CHAIN)
+    run = trigger(door, dag)
+    answer = raw("GET", f"/dags/{dag}/dagRuns/{run.dag_run_id}/wait?interval=0.05")
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    states = [json.loads(line)["state"] for line in answer.text.splitlines()]
+    assert states[-1] == "success" and "success" not in states[:-1]
+    for interval in ("", "?interval=0", "?interval=soon"):
+        assert raw("GET", f"/dags/{dag}/dagRuns/{run.dag_run_id}/wait{interval}").status_code == 422
+    assert raw("GET", f"/dags/{dag}/dagRuns/nothere/wait?interval=1").status_code == 404
+
+
+# task instances and their logs
+
+
+def test_task_instances_of_a_run(door, make):
+    dag, tasks = make(FAILS), apis.TaskInstanceApi(door)
+    run = finished(door, trigger(door, dag))
+    listed = tasks.get_task_instances(dag, run.dag_run_id)
+    assert {one.task_id: one.state for one in listed.task_instances} == {"bad": "failed", "after": "upstream_failed"}
+    assert listed.total_entries == 2
+    bad = tasks.get_task_instance(dag, run.dag_run_id, "bad")
+    assert (bad.try_number, bad.max_tries, bad.map_index) == (2, 1, -1)
+    assert bad.id == tasks.get_mapped_task_instance(dag, run.dag_run_id, "bad", -1).id
+    tries = tasks.get_task_instance_tries(dag, run.dag_run_id, "bad").task_instances
+    assert [(one.try_number, one.state) for one in tries] == [(1, "failed"), (2, "failed")]
+    assert tasks.get_mapped_task_instance_tries(dag, run.dag_run_id, "bad", -1).total_entries == 2
+    second = tasks.get_task_instance_try_details(dag, run.dag_run_id, "bad", 2)
+    assert second.start_date >= tries[0].end_date
+    assert tasks.get_mapped_task_instance_try_details(dag, run.dag_run_id, "bad", 2, -1).try_number == 2
+    assert tasks.get_mapped_task_instances(dag, run.dag_run_id, "bad").total_entries == 0
+    refused(404, tasks.get_task_instance, dag, run.dag_run_id, "nothere")
+    refused(404, tasks.get_task_instance, dag, "nothere", "bad")
+    refused(404, tasks.get_mapped_task_instance, dag, run.dag_run_id, "bad", 7)
+    refused(404, tasks.get_task_instance_try_details, dag, run.dag_run_id, "bad", 9)
+
+
+def test_task_instances_are_searched_over_runs(door, raw, make):
+    dag, other, tasks = make(CHAIN), make(FAILS), apis.TaskInstanceApi(door)
+    runs = [finished(door, trigger(door, dag)) for _ in range(2)]
+    finished(door, trigger(door, other))
+
+    def listed(dag_id, run_id, **filters):
+        found = tasks.get_task_instances(dag_id, run_id, **filters)
+        return [one.task_id for one in found.task_instances], found.total_entries
+
+    assert listed(dag, runs[0].dag_run_id, task_id="last") == (["last"], 1)
+    assert listed(dag, "~", state=["success"])[1] == 4
+    assert listed(dag, "~", order_by=["-start_date"], limit=1)[0] == ["last"]
+    assert listed("~", "~", dag_id_pattern=f"{dag}|{other}", state=["failed"]) == (["bad"], 1)
+    assert listed(dag, "~", start_date_gte=datetime(2100, 1, 1, tzinfo=timezone.utc))[1] == 0
+    body = models.TaskInstancesBatchBody(dag_ids=[dag, other], task_ids=["first", "after"], state=["success"])
+    assert tasks.get_task_instances_batch("~", "~", body).total_entries == 2
+    assert raw("GET", f"/dags/~/dagRuns/{runs[0].dag_run_id}/taskInstances").status_code == 400
+    assert raw("GET", f"/dags/{dag}/dagRuns/~/taskInstances?state=good").status_code == 422
+    refused(404, tasks.get_task_instances, dag, "nothere")
+
+
+def test_a_log_as_json_and_as_text(door, raw, make):
+    dag = make(CHAIN)
+    run = finished(door, trigger(door, dag, conf={"word": "grüße"}))
+    log = apis.TaskInstanceApi(door).get_log(dag, run.dag_run_id, "first", 1)
+    assert [line.event for line in log.content.actual_instance] == ["first grüße", "second line"]
+    assert log.continuation_token is None
+    path = f"/dags/{dag}/dagRuns/{run.dag_run_id}/taskInstances/first/logs"
+    text = raw("GET", f"{path}/1", headers={"Accept": "text/plain"})
+    assert text.text == "first grüße\nsecond line\n" and text.headers["content-type"].startswith("text/plain")
+    lines = raw("GET", f"{path}/1", headers={"Accept": "application/x-ndjson"}).text.splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["first grüße", "second line"]
+    assert raw("GET", f"{path}/7").status_code == 404
+    assert raw("GET", f"{path}/1?token=2.5").status_code == 400
+    assert raw("GET", f"{path}/1?token=rubbish").status_code == 400
+    refused(400, apis.TaskInstanceApi(door).get_external_log_url, dag, run.dag_run_id, "first", 1)
+
+
+def test_a_long_log_comes_in_pages_of_whole_lines(door, raw, make):
+    dag = make("name: {name}\ntasks:\n  - {{id: long, run: \"seq 1 100000\"}}\n")
+    run = finished(door, trigger(door, dag))
+    path = f"/dags/{dag}/dagRuns/{run.dag_run_id}/taskInstances/long/logs/1"
+    lines, token, pages = [], None, 0
+    while token or not pages:
+        answer = raw("GET", path, params={"token": token} if token else {}).json()
+        lines += [line["event"] for line in answer["content"]]
+        token, pages = answer["continuation_token"], pages + 1
+    assert lines == [str(n) for n in range(1, 100001)] and pages > 1
+    whole = raw("GET", path, params={"full_content": "true"}).json()
+    assert len(whole["content"]) == 100000 and whole["continuation_token"] is None
+    assert raw("GET", path, headers={"Accept": "text/plain"}).text.split() == lines
+
+
+def test_a_log_that_grows_has_a_token_to_follow_it(door, raw, make):
+    dag = make("name: {name}\ntasks:\n  - {{id: long, run: \"echo early; sleep 600\"}}\n")
+    run = trigger(door, dag)
+    path = f"/dags/{dag}/dagRuns/{run.dag_run_id}/taskInstances/long/logs/1"
+
+    def early():
+        answer = raw("GET", path)
+        return answer.ok and answer.json()["content"] and answer.json()
+
+    answer = eventually(early, what="the first line")
+    assert [line["event"] for line in answer["content"]] == ["early"]
+    more = raw("GET", path, params={"token": answer["continuation_token"]}).json()
+    assert more["content"] == [] and more["continuation_token"] == answer["continuation_token"]
