@@ -128,7 +128,10 @@ pub fn of(method: &Method, path: &str) -> Option<Rule> {
         ["traces", rest @ ..] => trace(method, rest),
         ["get-trace-artifact"] => Some(Rule::On(Target::TraceFile, Read)),
         ["users", rest @ ..] => user(rest),
-        ["server-info" | "ui-telemetry"] => Some(Rule::Anyone),
+        // What a form offers, whoever fills it in.
+        ["gateway", "supported-providers" | "supported-models" | "provider-config"]
+        | ["gateway", "secrets", "config"]
+        | ["server-info" | "ui-telemetry"] => Some(Rule::Anyone),
         _ => None,
     }
 }

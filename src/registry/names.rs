@@ -137,10 +137,8 @@ pub fn version(text: &str) -> Result<u32> {
 }
 
 fn within(what: &str, value: &str, longest: usize) -> Result<()> {
-    match value.chars().count() {
-        length if length <= longest => Ok(()),
-        length => Err(Error::invalid(format!(
-            "'{what}' exceeds the maximum length of {longest} characters: it has {length}."
-        ))),
+    if value.chars().count() <= longest {
+        return Ok(());
     }
+    Err(Error::invalid(format!("'{what}' exceeds the maximum length of {longest} characters")))
 }

@@ -264,7 +264,7 @@ impl Service {
     /// Checks the source and finds where its files are.
     async fn place(&self, new: &mut NewVersion) -> Result<()> {
         if new.source.starts_with("models:")
-            && let ModelUri::Registered { name, pick } = ModelUri::parse(&new.source)?
+            && let Ok(ModelUri::Registered { name, pick }) = ModelUri::parse(&new.source)
         {
             let found = self.version_picked(&name, pick).await?;
             new.source = format!("models:/{name}/{}", found.version);

@@ -40,7 +40,8 @@ pub struct Logged {
 /// model than the request names. One that names nothing of this server's reaches nobody's files, and is
 /// taken as it is.
 pub async fn check(tracker: &dyn Tracker, source: &str, run_id: &str, model_id: &str) -> Result<()> {
-    let asked = if model_id.is_empty() { "run_id" } else { "model_id" };
+    let of_model = !model_id.is_empty() || source.starts_with("models:");
+    let asked = if of_model { "model_id" } else { "run_id" };
     check_place(source, asked)?;
     let mismatch = || mismatch(source, asked);
     if source.starts_with("models:") {

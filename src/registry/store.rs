@@ -111,11 +111,11 @@ pub fn models_search(
 ) -> Result<(Vec<RegisteredModel>, bool)> {
     let sql = format!(
         "SELECT m.id FROM registered_models m WHERE {} ORDER BY {} LIMIT {} OFFSET {offset}",
-        query.condition,
+        query.condition.text,
         query.order,
         limit + 1
     );
-    let mut ids: Vec<Id> = rows(db, &sql, params_from_iter(&query.values), |row| row.get(0))?;
+    let mut ids: Vec<Id> = rows(db, &sql, params_from_iter(&query.condition.binds), |row| row.get(0))?;
     let more = ids.len() > limit;
     ids.truncate(limit);
     Ok((ids.into_iter().map(|id| model_get(db, id)).collect::<Result<_>>()?, more))
@@ -178,11 +178,11 @@ pub fn versions_search(
     let sql = format!(
         "SELECT {VERSION_COLUMNS} FROM model_versions v JOIN registered_models m ON m.id = v.model_id
          WHERE v.stage <> '{DELETED}' AND {} ORDER BY {} LIMIT {} OFFSET {offset}",
-        query.condition,
+        query.condition.text,
         query.order,
         limit + 1
     );
-    let mut found = versions(db, &sql, params_from_iter(&query.values))?;
+    let mut found = versions(db, &sql, params_from_iter(&query.condition.binds))?;
     let more = found.len() > limit;
     found.truncate(limit);
     Ok((found, more))

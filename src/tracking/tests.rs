@@ -244,7 +244,7 @@ async fn bad_input_is_refused_in_mlflows_words() {
         (
             "runs/search",
             json!({ "experiment_ids": ["0"], "filter": "metrics.m >" }),
-            "Invalid comparison clause",
+            "Invalid clause(s) in filter string",
         ),
         ("runs/search", json!({ "experiment_ids": ["0"], "page_token": "zzz" }), "Invalid page token"),
     ];

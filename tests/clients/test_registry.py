@@ -196,6 +196,61 @@ def test_wrong_types_are_refused_in_mlflows_words(server, method, path, body):
         assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
 
 
+@pytest.mark.parametrize(
+    ("searched", "asked", "words"),
+    [
+        ("registered-models", {"filter": "name"}, "Invalid clause(s) in filter string: name"),
+        ("registered-models", {"filter": "name = x"}, "Parameter value is either not quoted"),
+        ("registered-models", {"filter": "name > 'x'"}, "Invalid comparator for attribute: >"),
+        ("registered-models", {"filter": "name LIKE 7"}, "Expected a quoted string value or a list"),
+        ("registered-models", {"filter": "tags.t = 7"}, "Expected a quoted string value for tag"),
+        ("registered-models", {"filter": "colour = 'x'"}, "Invalid attribute key 'colour' specified"),
+        ("registered-models", {"filter": "metrics.m > 1"}, "Invalid entity type 'metrics'"),
+        ("registered-models", {"filter": "name = 'a' OR name = 'b'"}, "in filter string: OR"),
+        ("registered-models", {"order_by": "colour"}, "Invalid order by key 'colour' specified"),
+        ("registered-models", {"order_by": "name ASC DESC"}, "Could not be parsed"),
+        ("registered-models", {"max_results": "1001"}, "1001"),
+        ("registered-models", {"page_token": "zz"}, "Invalid page token"),
+        ("model-versions", {"filter": "run_id IN ()"}, "got empty list"),
+        ("model-versions", {"filter": "version_number > 'x'"}, "numeric attribute 'version_number': 'x'"),
+        ("model-versions", {"filter": "status = 'READY'"}, "Invalid attribute key 'status' specified"),
+        ("model-versions", {"order_by": "colour"}, "Invalid attribute key 'colour' specified"),
+        ("model-versions", {"max_results": "200001"}, "200001"),
+    ],
+)
+def test_wrong_searches_say_what_is_wrong(server, searched, asked, words):
+    url = f"{server.http_url}/api/2.0/mlflow/{searched}/search"
+    answer = requests.get(url, params=asked, auth=server.auth, timeout=30)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), answer.text
+    assert words in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("registered-models/set-tag", {"key": "k" * 250, "value": "v" * 100_000}, None),
+        ("registered-models/set-tag", {"key": "k" * 251, "value": "v"}, "'key' exceeds the maximum length of 250"),
+        ("registered-models/set-tag", {"key": "k", "value": "v" * 100_001}, "'value' exceeds the maximum length"),
+        ("registered-models/alias", {"alias": "a" * 255, "version": "1"}, None),
+        ("registered-models/alias", {"alias": "a" * 256, "version": "1"}, "exceeds the maximum length of 255"),
+        ("registered-models/alias", {"alias": "v1", "version": "1"}, "is reserved"),
+        ("registered-models/alias", {"alias": "latest", "version": "1"}, "is reserved"),
+        ("registered-models/alias", {"alias": "a b", "version": "1"}, "Names may only contain"),
+        ("model-versions/create", {"source": "models:/"}, "Invalid model version source: 'models:/'"),
+    ],
+)
+def test_each_limit_holds_and_no_more(server, mlflow_client, name, path, body, words):
+    mlflow_client.create_registered_model(name)
+    mlflow_client.create_model_version(name, "s3://somewhere/else")
+    url = f"{server.http_url}/api/2.0/mlflow/{path}"
+    answer = requests.post(url, json={"name": name, **body}, auth=server.auth, timeout=30)
+    if words is None:
+        assert answer.status_code == 200, answer.text
+    else:
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), answer.text
+        assert words in answer.json()["message"]
+
+
 def test_old_clients_read_with_get_and_the_new_ones_with_post(server, mlflow_client, run, name):
     mlflow_client.create_registered_model(name)
     mlflow_client.create_model_version(name, source_of(run), run_id=run.run_id)

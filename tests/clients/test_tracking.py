@@ -345,6 +345,19 @@ def test_search_runs_in_pages(mlflow_client, zoo):
         ("status IN ('FINISHED')", "Only ['run_id'] attributes"),
         ("metrics.acc IS NULL", "only supported for tags and params"),
         ("metrics.acc > 1; DROP TABLE runs", "multiple expression"),
+        ("   ", "Invalid filter '   '. Could not be parsed."),
+        ("metrics.acc", "Invalid clause(s) in filter string: 'metrics.acc'"),
+        ("metrics.acc >", "Invalid clause(s) in filter string: 'metrics.acc', '>'"),
+        ("metrics.acc == 1", "Invalid comparator '==' not one of"),
+        ("metrics.acc <> 1", "Invalid comparator '<>' not one of"),
+        ("1 = metrics.acc", "Expected 'Identifier' found '1'"),
+        ("params.kind = 1", "Expected a quoted string value"),
+        ("params.kind = 'a", "Invalid clause(s) in filter string"),
+        ("params.kind IN ('a')", "Expected a quoted string value for parameter"),
+        ("tags.a = 'x' OR tags.b = 'y'", "Invalid clause(s) in filter string: 'OR'"),
+        ("start_time > abc", "Expected numeric value type for numeric attribute: start_time"),
+        ("run_id IN ('a', 7)", "got different type in list: ('a', 7)"),
+        ("run_id IN (a)", "ill-formed list"),
     ],
 )
 def test_wrong_filters_say_what_is_wrong(mlflow_client, experiment, filter_string, words):
@@ -617,6 +630,19 @@ def test_the_server_says_what_it_is(server):
         ("experiments/create", {"name": "n" * 501}, "maximum length of 500"),
         ("runs/search", {"experiment_ids": ["0"], "max_results": 50001}, "'max_results' supplied"),
         ("runs/search", {"experiment_ids": ["0"], "page_token": "@@"}, "Invalid page token"),
+        ("runs/search", {"experiment_ids": ["0"], "max_results": 0}, "It must be a positive integer"),
+        ("runs/search", {"experiment_ids": ["abc"]}, "must be a valid integer"),
+        ("runs/search", {"experiment_ids": ["0"], "order_by": ["metrics.m ASCC"]}, "Invalid ordering key"),
+        ("runs/update", {"run_id": "RUN", "status": "DONE"}, "'status' supplied"),
+        ("runs/log-metric", {"run_id": "RUN", "key": "m", "value": 1, "timestamp": 2**63}, "'timestamp' supplied"),
+        ("experiments/search", {"max_results": 5, "filter": "name"}, "in filter string: name"),
+        ("experiments/search", {"max_results": 5, "filter": "name = 'a' OR name = 'b'"}, "in filter string: OR"),
+        ("experiments/search", {"max_results": 5, "filter": "name > 'a'"}, "Invalid comparator '>' not one of"),
+        ("experiments/search", {"max_results": 5, "filter": "name IN ('a')"}, "Only ['experiment_id'] attributes"),
+        ("experiments/search", {"max_results": 50001}, "'max_results' supplied"),
+        ("experiments/search", {"max_results": 5, "page_token": "zz"}, "Invalid page token"),
+        ("logged-models/search", {"experiment_ids": ["0"], "filter": "name > 'a'"}, "operator for attributes.name: '>'"),
+        ("logged-models/search", {"experiment_ids": ["0"], "order_by": [{"field_name": "colour"}]}, "order by field"),
     ],
 )
 def test_bad_requests_get_mlflows_answer(server, mlflow_client, run_id, path, body, words):
@@ -626,6 +652,62 @@ def test_bad_requests_get_mlflows_answer(server, mlflow_client, run_id, path, bo
     assert words in answer.json()["message"]
     data = mlflow_client.get_run(run_id).data
     assert (data.metrics, data.params) == ({}, {})
+
+
+POINT = {"key": "m", "value": 1, "timestamp": 1}
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        ({"metrics": [POINT] * 1000}, None),
+        ({"metrics": [POINT] * 1001}, "at most 1000 metrics. Got 1001"),
+        ({"params": [{"key": f"p{i}", "value": "v"} for i in range(100)]}, None),
+        ({"params": [{"key": f"p{i}", "value": "v"} for i in range(101)]}, "at most 100 params. Got 101"),
+        ({"tags": [{"key": f"t{i}", "value": "v"} for i in range(100)]}, None),
+        ({"tags": [{"key": f"t{i}", "value": "v"} for i in range(101)]}, "at most 100 tags. Got 101"),
+        ({"metrics": [POINT] * 950, "tags": [{"key": f"t{i}", "value": "v"} for i in range(50)]}, None),
+        (
+            {"metrics": [POINT] * 950, "tags": [{"key": f"t{i}", "value": "v"} for i in range(51)]},
+            "at most 1000 metrics, params, and tags. Got 1001",
+        ),
+        ({"params": [{"key": "k" * 250, "value": "v" * 6000}]}, None),
+        ({"params": [{"key": "k" * 251, "value": "v"}]}, "exceeds the maximum length of 250 characters"),
+        # Longer values of params and tags are cut, as MLflow cuts them.
+        ({"params": [{"key": "k", "value": "v" * 6001}], "tags": [{"key": "k", "value": "v" * 8001}]}, None),
+        ({"metrics": [POINT | {"key": "k" * 250}]}, None),
+        ({"metrics": [POINT | {"key": "k" * 251}]}, "exceeds the maximum length of 250 characters"),
+        ({"tags": [{"key": "k" * 250, "value": "v" * 8000}]}, None),
+        ({"tags": [{"key": "k" * 251, "value": "v"}]}, "exceeds the maximum length of 250 characters"),
+        ({"params": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]}, "Duplicate parameter keys"),
+        ({"metrics": [7]}, "'metrics' supplied"),
+        ({"metrics": [POINT], "a_field_of_tomorrow": {"x": [1]}}, None),
+    ],
+)
+def test_a_batch_is_held_to_each_limit_and_no_more(server, mlflow_client, run_id, batch, words):
+    url = f"{server.http_url}/api/2.0/mlflow/runs/log-batch"
+    answer = requests.post(url, json={"run_id": run_id, **batch}, auth=server.auth, timeout=30)
+    data = mlflow_client.get_run(run_id).data
+    kept = bool(data.metrics or data.params or data.tags.keys() - {"mlflow.runName"})
+    if words is None:
+        assert (answer.status_code, kept) == (200, True), answer.text
+    else:
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), answer.text
+        assert words in answer.json()["message"]
+        assert not kept
+
+
+def test_a_page_token_of_another_query_is_refused(server, experiment, mlflow_client):
+    for _ in range(2):
+        mlflow_client.create_logged_model(experiment, name="paged")
+    url = f"{server.http_url}/api/2.0/mlflow/logged-models/search"
+    asked = {"experiment_ids": [experiment], "max_results": 1}
+    token = requests.post(url, json=asked, auth=server.auth, timeout=30).json()["next_page_token"]
+    other = asked | {"filter": "name = 'other'", "page_token": token}
+    answer = requests.post(url, json=other, auth=server.auth, timeout=30)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), answer.text
+    assert "in the page token does not match the requested" in answer.json()["message"]
+    assert requests.post(url, json=asked | {"page_token": token}, auth=server.auth, timeout=30).ok
 
 
 def test_bodies_that_are_not_json(server):

@@ -16,7 +16,7 @@ const ATTRIBUTES: &[(&str, &str)] = &[
 
 /// Appends ` AND ...` for each comparison of `filter` over `experiments e`.
 pub fn compile_filter(text: &str, sql: &mut Sql) -> Result<()> {
-    for comparison in filter::parse(text)? {
+    for comparison in filter::parse_plain(text)? {
         sql.push(" AND ");
         match identify(&comparison.name)? {
             (true, key) => tag(sql, &comparison, key)?,
@@ -83,22 +83,17 @@ fn attribute(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
     match key {
         "experiment_id" => return by_id(sql, *op, value),
         "name" => {
-            if !Op::TEXT.contains(op) {
-                return Err(Error::invalid(format!(
-                    "Invalid comparator for string attribute: {}",
-                    op.word()
-                )));
+            op.among(Op::TEXT_OR_LIST)?;
+            if matches!(op, Op::In | Op::NotIn) {
+                return Err(Error::invalid(
+                    "Only ['experiment_id'] attributes support comparison with a list of quoted string values.",
+                ));
             }
             let value = Value::Text(filter::text_of(comparison, "attributes")?);
             sql.compare(column, *op, &value)?;
         }
         _ => {
-            if !Op::NUMERIC.contains(op) {
-                return Err(Error::invalid(format!(
-                    "Invalid comparator for numeric attribute: {}",
-                    op.word()
-                )));
-            }
+            op.among(Op::NUMERIC)?;
             let whole = match value {
                 Value::Number { raw, .. } => raw.parse::<i64>().ok(),
                 other => {

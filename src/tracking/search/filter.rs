@@ -33,9 +33,9 @@ pub enum Op {
 
 impl Op {
     pub const NUMERIC: &[Op] = &[Op::Gt, Op::Ge, Op::Ne, Op::Eq, Op::Lt, Op::Le];
-    pub const TEXT: &[Op] = &[Op::Ne, Op::Eq, Op::Like, Op::ILike];
-    pub const TEXT_OR_LIST: &[Op] = &[Op::Ne, Op::Eq, Op::Like, Op::ILike, Op::In, Op::NotIn];
-    pub const TEXT_OR_NULL: &[Op] = &[Op::Ne, Op::Eq, Op::Like, Op::ILike, Op::IsNull, Op::IsNotNull];
+    pub const TEXT: &[Op] = &[Op::Eq, Op::Ne, Op::Like, Op::ILike];
+    pub const TEXT_OR_LIST: &[Op] = &[Op::Eq, Op::Ne, Op::Like, Op::ILike, Op::In, Op::NotIn];
+    pub const TEXT_OR_NULL: &[Op] = &[Op::Eq, Op::Ne, Op::Like, Op::ILike, Op::IsNull, Op::IsNotNull];
 
     pub fn word(self) -> &'static str {
         match self {
@@ -98,7 +98,19 @@ impl Value {
 
 /// A filter's comparisons, all of which must hold. An empty filter has none.
 pub fn parse(filter: &str) -> Result<Vec<Comparison>> {
+    parse_quoting(filter, "'")
+}
+
+/// The same, for searches in which MLflow names what is wrong without quotes.
+pub fn parse_plain(filter: &str) -> Result<Vec<Comparison>> {
+    parse_quoting(filter, "")
+}
+
+fn parse_quoting(filter: &str, quote: &'static str) -> Result<Vec<Comparison>> {
     let mut tokens = lexer::tokens(filter);
+    if tokens.is_empty() && !filter.is_empty() {
+        return Err(Error::invalid(format!("Invalid filter '{filter}'. Could not be parsed.")));
+    }
     // One closing semicolon is harmless; a second statement is not a filter.
     if tokens.last().is_some_and(|token| token.raw == ";") {
         tokens.pop();
@@ -108,7 +120,7 @@ pub fn parse(filter: &str) -> Result<Vec<Comparison>> {
             "Search filter contained multiple expression '{filter}'. Provide AND-ed expression list."
         )));
     }
-    let mut parser = Parser { tokens: &tokens, at: 0 };
+    let mut parser = Parser { tokens: &tokens, at: 0, quote };
     let mut comparisons = Vec::new();
     while parser.at < tokens.len() {
         comparisons.push(parser.comparison()?);
@@ -118,7 +130,9 @@ pub fn parse(filter: &str) -> Result<Vec<Comparison>> {
             Some(_) => return Err(parser.stray()),
         }
         if parser.at == tokens.len() {
-            return Err(Error::invalid("Invalid clause(s) in filter string: 'AND' has nothing after it"));
+            return Err(Error::invalid(format!(
+                "Invalid clause(s) in filter string: {quote}AND{quote} has nothing after it"
+            )));
         }
     }
     Ok(comparisons)
@@ -127,6 +141,8 @@ pub fn parse(filter: &str) -> Result<Vec<Comparison>> {
 struct Parser<'a> {
     tokens: &'a [Token],
     at: usize,
+    /// What a word is put between in messages.
+    quote: &'static str,
 }
 
 impl Parser<'_> {
@@ -152,7 +168,7 @@ impl Parser<'_> {
         };
         let value = match op {
             Op::IsNull | Op::IsNotNull => Value::None,
-            _ => self.value()?,
+            _ => self.value(start)?,
         };
         Ok(Comparison { name, op, value })
     }
@@ -163,7 +179,7 @@ impl Parser<'_> {
         let upper = words.map(str::to_ascii_uppercase);
         let (op, length) = match [upper[0].as_str(), upper[1].as_str(), upper[2].as_str()] {
             ["=", ..] => (Op::Eq, 1),
-            ["!=" | "<>", ..] => (Op::Ne, 1),
+            ["!=", ..] => (Op::Ne, 1),
             ["<", ..] => (Op::Lt, 1),
             ["<=", ..] => (Op::Le, 1),
             [">", ..] => (Op::Gt, 1),
@@ -187,9 +203,11 @@ impl Parser<'_> {
         Ok(Some(op))
     }
 
-    fn value(&mut self) -> Result<Value> {
+    /// The right side of the comparison that began at `start`.
+    fn value(&mut self, start: usize) -> Result<Value> {
         let Some(token) = self.tokens.get(self.at) else {
-            return Err(Error::invalid("Invalid comparison clause. Expected 3 tokens found 2"));
+            self.at = start;
+            return Err(self.stray());
         };
         self.at += 1;
         match &token.kind {
@@ -211,15 +229,17 @@ impl Parser<'_> {
                  but got ill-formed list.",
             )
         };
+        let first = self.at;
         let mut items = Vec::new();
         loop {
             match self.tokens.get(self.at).map(|token| &token.kind) {
                 Some(Kind::Text(text)) => items.push(text.clone()),
                 Some(Kind::Number(_)) => {
-                    return Err(Error::invalid(
+                    return Err(Error::invalid(format!(
                         "While parsing a list in the query, expected string value, punctuation, or \
-                         whitespace, but got different type in list",
-                    ));
+                         whitespace, but got different type in list: {}",
+                        self.list_text(first)
+                    )));
                 }
                 Some(Kind::Close) if items.is_empty() => {
                     return Err(Error::invalid(
@@ -242,12 +262,20 @@ impl Parser<'_> {
         Ok(Value::List(items))
     }
 
+    /// The list whose first item is at `first`, as it was written.
+    fn list_text(&self, first: usize) -> String {
+        let inside = self.tokens[first..].iter().take_while(|token| token.kind != Kind::Close);
+        let words: Vec<_> =
+            inside.filter(|token| token.kind != Kind::Comma).map(|token| &*token.raw).collect();
+        format!("({})", words.join(", "))
+    }
+
     /// The error for what is left when no comparison begins here.
     fn stray(&self) -> Error {
         let rest = &self.tokens[self.at..];
         // Two comparisons joined by a wrong word: the word is what is wrong.
         let wrong = if is_word(&rest[0], "OR") || is_word(&rest[0], "NOT") { &rest[..1] } else { rest };
-        let wrong: Vec<_> = wrong.iter().map(|token| format!("'{}'", token.raw)).collect();
+        let wrong: Vec<_> = wrong.iter().map(|token| format!("{0}{1}{0}", self.quote, token.raw)).collect();
         Error::invalid(format!("Invalid clause(s) in filter string: {}", wrong.join(", ")))
     }
 }

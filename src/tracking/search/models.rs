@@ -72,8 +72,9 @@ fn parse(text: &str) -> Result<Vec<Comparison>> {
         if !error.message.starts_with("Invalid clause(s)") {
             return error;
         }
+        let quote = if text.contains('\'') { '"' } else { '\'' };
         Error::invalid(format!(
-            "Invalid filter string: '{text}'. Expected a list of comparisons separated by 'AND' \
+            "Invalid filter string: {quote}{text}{quote}. Expected a list of comparisons separated by 'AND' \
              (e.g. 'metrics.loss > 0.1 AND params.lr = 0.01')."
         ))
     })
@@ -177,9 +178,10 @@ fn allowed(comparison: &Comparison, numeric: bool) -> Result<()> {
         return Ok(());
     }
     let words: Vec<_> = ops.iter().map(|op| format!("'{}'", op.word())).collect();
+    let (entity, key) = filter::split_name(&comparison.name);
     Err(Error::invalid(format!(
-        "Invalid comparison operator for {}: '{}'. Expected one of ({}).",
-        comparison.name,
+        "Invalid comparison operator for {}.{key}: '{}'. Expected one of ({}).",
+        entity.unwrap_or("attributes"),
         comparison.op.word(),
         words.join(", ")
     )))

@@ -95,7 +95,7 @@ fn wrong_filters_are_refused_in_mlflows_words() {
         ("metrics.m > 1 OR metrics.n > 2", "Invalid clause(s) in filter string: 'OR'"),
         ("metrics.m > 1 AND", "Invalid clause(s) in filter string"),
         ("metrics.m", "Invalid clause(s) in filter string: 'metrics.m'"),
-        ("metrics.m >", "Expected 3 tokens found 2"),
+        ("metrics.m >", "Invalid clause(s) in filter string: 'metrics.m', '>'"),
         ("metrics.m == 1", "Invalid comparator '==' not one of"),
         ("tags.t NOT LIKE 'x'", "Invalid comparator 'NOT LIKE' not one of"),
         ("'m' = 1", "Expected 'Identifier' found ''m''"),
