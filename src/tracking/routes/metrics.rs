@@ -11,7 +11,12 @@ use crate::{
         wire::{Fields, MlflowError},
     },
 };
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 /// Points of a bulk answer at most, and runs one may ask about.
@@ -65,7 +70,11 @@ impl Serialize for Points {
 
 type Reply = Result<Json<Histories>, MlflowError>;
 
-pub async fn history(State(tracker): State<Service>, _: Viewer, fields: Fields) -> Reply {
+pub async fn history(
+    State(tracker): State<Service>,
+    _: Viewer,
+    fields: Fields,
+) -> Result<Response, MlflowError> {
     let (run_id, key) = (fields.run_id()?, fields.required("metric_key")?);
     let limit = match fields.int("max_results")? {
         Some(limit) if limit <= 0 => {
@@ -77,9 +86,13 @@ pub async fn history(State(tracker): State<Service>, _: Viewer, fields: Fields) 
         limit => limit.and_then(|limit| usize::try_from(limit).ok()),
     };
     let page = tracker.metric_history(run_id, key, limit, fields.text_or_empty("page_token")?).await?;
+    // About the size of the answer: a text of megabytes is not to be moved each time it grows.
+    let mut text = Vec::with_capacity(100 + page.items.len() * (key.len() + 80));
     let runs = vec![(run_id.to_owned(), page.items)];
     let metrics = Points { key: key.to_owned(), named: false, runs };
-    Ok(Json(Histories { metrics, next_page_token: page.next }))
+    let histories = Histories { metrics, next_page_token: page.next };
+    serde_json::to_writer(&mut text, &histories).map_err(Error::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 pub async fn history_bulk(State(tracker): State<Service>, _: Viewer, fields: Fields) -> Reply {

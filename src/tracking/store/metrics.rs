@@ -101,7 +101,7 @@ pub fn points_log(db: &Connection, rid: i64, points: &[(i64, Point)]) -> Result<
         }
     }
     history::append(db, rid, &batch)?;
-    latest.iter().try_for_each(|(key, point)| latest_put(db, rid, *key, point))
+    latest_put(db, rid, &latest)
 }
 
 /// What makes one point later than another.
@@ -109,15 +109,17 @@ fn place(point: &Point) -> (i64, i64, f64) {
     (point.step, point.timestamp, stored(point.value).0)
 }
 
-fn latest_put(db: &Connection, rid: i64, key: i64, point: &Point) -> Result<()> {
-    let (value, nan) = stored(point.value);
-    db.prepare_cached(
+fn latest_put(db: &Connection, rid: i64, latest: &BTreeMap<i64, Point>) -> Result<()> {
+    let mut put = db.prepare_cached(
         "INSERT INTO metrics_latest (run, key, timestamp, step, value, nan) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT DO UPDATE SET timestamp = excluded.timestamp, step = excluded.step,
                                    value = excluded.value, nan = excluded.nan
          WHERE (excluded.step, excluded.timestamp, excluded.value) > (step, timestamp, value)",
-    )?
-    .execute(params![rid, key, point.timestamp, point.step, value, nan])?;
+    )?;
+    for (key, point) in latest {
+        let (value, nan) = stored(point.value);
+        put.execute(params![rid, key, point.timestamp, point.step, value, nan])?;
+    }
     Ok(())
 }
 
