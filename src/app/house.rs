@@ -150,6 +150,7 @@ fn pipelines(
     let own = pipelines::Config {
         dir: config.pipelines.dir.clone(),
         parallelism: config.pipelines.max_tasks,
+        history: pipelines::Policy { runs: config.pipelines.keep_runs, age: config.pipelines.keep_age.0 },
         ..pipelines::Config::default()
     };
     pipelines::Service::new(stores, events.clone(), Arc::new(environment), own)

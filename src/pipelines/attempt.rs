@@ -9,6 +9,7 @@
 //! | `child.json` | supervisor, after the start | the process group, provable as ours by its start time |
 //! | `log` | supervisor | the command's output |
 //! | `cancel` | server | please end |
+//! | `output` | the command, as `$CRANNOG_OUTPUT` | what it gives to later tasks |
 //! | `exit.json` | supervisor, by rename | how it ended |
 //!
 //! Exactly once follows: only the holder of the lock may create `begun.json`, and nothing runs
@@ -116,6 +117,10 @@ impl Folder {
 
     pub fn log(&self) -> PathBuf {
         self.0.join("log")
+    }
+
+    pub fn output(&self) -> PathBuf {
+        self.0.join("output")
     }
 
     /// Server: writes what to run. By rename, so that a supervisor never reads half of it.

@@ -1,5 +1,6 @@
 //! What an operator may set about pipelines.
 
+use super::history::Policy;
 use std::{path::PathBuf, time::Duration};
 
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub struct Config {
     pub log_limit: u64,
     /// Between asking a task to end (SIGTERM) and making it (SIGKILL).
     pub grace: Duration,
+    /// How long runs are remembered.
+    pub history: Policy,
     /// The program that is run again as supervisor: this very binary, even where its file was
     /// replaced by an upgrade meanwhile.
     pub supervisor: PathBuf,
@@ -24,6 +27,7 @@ impl Default for Config {
             parallelism: 16,
             log_limit: 64 << 20,
             grace: Duration::from_secs(10),
+            history: Policy { runs: 100, age: Duration::from_secs(90 * 24 * 3600) },
             supervisor: PathBuf::from("/proc/self/exe"),
         }
     }

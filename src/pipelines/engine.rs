@@ -6,15 +6,16 @@ use super::{
     machine,
     model::{AttemptKey, Outcome, Pipeline, Run, RunState, TaskInstance, TaskState, Trigger},
     store,
+    template::Values,
 };
 use crate::{
     kernel::{
+        clock,
         error::{Error, Kind, Result},
         id,
     },
     store::Connection,
 };
-use chrono::DateTime;
 use std::collections::{BTreeMap, HashSet};
 
 /// What a transaction decided.
@@ -41,6 +42,9 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
     for pipeline in store::pipeline_due(db, now)? {
         step.changed.extend(fire(db, &pipeline, now)?);
     }
+    for run_id in store::run_admissible(db)? {
+        step.changed.extend(admit(db, &run_id, now)?);
+    }
     claim(db, now, slots, &mut step)?;
     step.wake_at = outlook(db, now, slots)?.1;
     Ok(step)
@@ -49,11 +53,13 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
 /// Whether `advance` would find something to do without new outcomes, and when it next will.
 pub fn outlook(db: &Connection, now: i64, slots: usize) -> Result<(bool, Option<i64>)> {
     let free = slots.saturating_sub(store::attempt_running_count(db)?);
-    let startable = !store::task_startable(db, now, free.min(1))?.is_empty();
+    let startable = free > 0 && !store::task_startable(db, now, 1)?.is_empty();
+    let admissible = !store::run_admissible(db)?.is_empty();
     let due_at = store::pipeline_next_at(db)?;
     // A retry that is due but finds no free slot waits for a task to end, not for a time.
-    let retry_at = store::task_next_retry(db)?.filter(|at| *at > now);
-    Ok((startable || due_at.is_some_and(|at| at <= now), [due_at, retry_at].into_iter().flatten().min()))
+    let retry_at = store::task_next_retry(db, now)?;
+    let due = due_at.is_some_and(|at| at <= now);
+    Ok((startable || admissible || due, [due_at, retry_at].into_iter().flatten().min()))
 }
 
 /// Re-examines every run that is not over: after a start, nothing may be stuck on a step that a
@@ -89,9 +95,12 @@ fn take_in(
         let current = |task: &TaskInstance| {
             task.id == key.task_id && task.attempt == key.attempt && task.state == TaskState::Running
         };
-        let Some(at) = tasks.iter().position(current) else { continue };
-        let state = machine::finish(&mut tasks[at], outcome, run.cancel_requested);
-        if store::attempt_finish(db, key, state, outcome)? {
+        // The attempt of a task that was marked or cleared meanwhile has ended all the same.
+        if !store::attempt_finish(db, key, machine::ended(outcome), outcome)? {
+            continue;
+        }
+        if let Some(at) = tasks.iter().position(current) {
+            machine::finish(&mut tasks[at], outcome, run.cancel_requested);
             moved.push(at);
         }
     }
@@ -99,18 +108,20 @@ fn take_in(
 }
 
 /// Settles the run's tasks, stores those that moved, and ends the run if it is over.
-fn write_back(
+pub(super) fn write_back(
     db: &Connection,
     run: &Run,
-    tasks: &mut [TaskInstance],
+    tasks: &mut Vec<TaskInstance>,
     mut moved: Vec<usize>,
     now: i64,
 ) -> Result<Option<RunChange>> {
-    moved.extend(machine::settle(tasks));
-    for at in &moved {
+    let known = tasks.len();
+    moved.extend(machine::settle(tasks, &values(run)));
+    for at in moved.iter().filter(|at| **at < known) {
         store::task_update(db, &run.id, &tasks[*at])?;
     }
-    let verdict = machine::verdict(tasks, run.cancel_requested);
+    store::task_create_all(db, &run.id, known, &tasks[known..])?;
+    let verdict = machine::verdict(tasks, run.cancel_requested).filter(|_| !run.state.is_over());
     if let Some(state) = verdict {
         store::run_set_state(db, &run.id, state, now)?;
     }
@@ -119,28 +130,41 @@ fn write_back(
     Ok((verdict.is_some() || !moved.is_empty()).then_some(change))
 }
 
-/// Makes the run of a due schedule. Of several firings missed, the latest alone is made up for.
-fn fire(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<Option<RunChange>> {
+/// What the texts of a run's tasks may name, without the outputs.
+pub fn values(run: &Run) -> Values {
+    Values {
+        params: run.params.clone(),
+        logical_date: clock::rfc3339(run.logical_at),
+        run_id: run.id.clone(),
+        pipeline: run.pipeline.clone(),
+        ..Values::default()
+    }
+}
+
+/// Makes the runs of due schedules.
+fn fire(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<Vec<RunChange>> {
     let Some((definition, due)) = Definition::parse(&pipeline.definition).ok().zip(pipeline.next_at) else {
         store::pipeline_set_schedule(db, &pipeline.name, pipeline.paused, None)?;
-        return Ok(None);
+        return Ok(Vec::new());
     };
     store::pipeline_set_schedule(db, &pipeline.name, pipeline.paused, definition.next_at(now))?;
-    let instant = |ms| DateTime::from_timestamp_millis(ms).unwrap_or_default();
-    let latest = definition
-        .schedule
-        .as_ref()
-        .and_then(|schedule| schedule.cron.latest_between(instant(due), instant(now), schedule.zone));
-    let logical_at = latest.map_or(due, |at| at.timestamp_millis());
-    match create_run(db, pipeline, &definition, Trigger::Schedule, logical_at, BTreeMap::new(), now) {
-        Ok(run) => Ok(run.map(|run| RunChange { pipeline: run.pipeline, run_id: run.id, over: false })),
-        // One pipeline that cannot start must not hold up the others.
-        Err(error) if error.kind == Kind::Invalid => {
-            store::pipeline_set_error(db, &pipeline.name, Some(&error.message))?;
-            Ok(None)
+    let mut made = Vec::new();
+    for logical_at in definition.due(due, now) {
+        let outcome =
+            create_run(db, pipeline, &definition, Trigger::Schedule, logical_at, BTreeMap::new(), now);
+        match outcome {
+            Ok(run) => {
+                made.extend(run.map(|run| RunChange { pipeline: run.pipeline, run_id: run.id, over: false }));
+            }
+            // One pipeline that cannot start must not hold up the others.
+            Err(error) if error.kind == Kind::Invalid => {
+                store::pipeline_set_error(db, &pipeline.name, Some(&error.message))?;
+                break;
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
+    Ok(made)
 }
 
 /// Inserts a run with its tasks. None if this firing of the schedule has its run already.
@@ -171,35 +195,34 @@ pub fn create_run(
         return Ok(None);
     }
     let mut tasks: Vec<TaskInstance> = definition.tasks.iter().map(TaskInstance::new).collect();
-    machine::settle(&mut tasks);
-    store::task_create_all(db, &run.id, &tasks)?;
+    machine::settle(&mut tasks, &values(&run));
+    store::task_create_all(db, &run.id, 0, &tasks)?;
     Ok(Some(run))
 }
 
-/// Defaults overlaid by what was given; a name the definition does not know is refused.
+/// Defaults overlaid by what was given, each value checked; a name the definition does not know is
+/// refused.
 fn merge_params(
     definition: &Definition,
     mut given: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>> {
     let mut params = BTreeMap::new();
-    for (name, default) in &definition.params {
-        let value = given.remove(name).or_else(|| default.clone()).ok_or_else(|| {
+    for param in &definition.params {
+        let value = given.remove(&param.name).or_else(|| param.default.clone()).ok_or_else(|| {
             Error::invalid(format!(
-                "Parameter {name:?} of pipeline {:?} has no default: give a value.",
-                definition.name
+                "Parameter {:?} of pipeline {:?} has no default: give a value.",
+                param.name, definition.name
             ))
         })?;
-        if value.contains('\0') || value.len() > 64 << 10 {
-            return Err(Error::invalid(format!(
-                "Parameter {name:?} holds a zero byte or is longer than 64 KiB."
-            )));
-        }
-        params.insert(name.clone(), value);
+        param
+            .check(&value)
+            .map_err(|why| Error::invalid(format!("Pipeline {:?}: {why}.", definition.name)))?;
+        params.insert(param.name.clone(), value);
     }
     match given.into_keys().next() {
         None => Ok(params),
         Some(name) => {
-            let known: Vec<&str> = definition.params.iter().map(|(name, _)| name.as_str()).collect();
+            let known: Vec<&str> = definition.params.iter().map(|param| param.name.as_str()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             Err(Error::invalid(format!(
                 "Pipeline {:?} has no parameter {name:?}. It has: {known}.",
@@ -209,34 +232,47 @@ fn merge_params(
     }
 }
 
-/// Starts what may start while slots are free.
-fn claim(db: &Connection, now: i64, slots: usize, step: &mut Step) -> Result<()> {
-    let free = slots.saturating_sub(store::attempt_running_count(db)?);
-    if free == 0 {
-        return Ok(());
-    }
-    let mut marked = HashSet::new();
-    for (run_id, mut task) in store::task_startable(db, now, free)? {
-        machine::start(&mut task, now);
-        store::task_update(db, &run_id, &task)?;
-        let key = AttemptKey { run_id, task_id: task.id, attempt: task.attempt };
-        store::attempt_create(db, &key, now)?;
-        // One mark for each run is enough, however many of its tasks start.
-        if marked.insert(key.run_id.clone()) {
-            step.changed.extend(mark_running(db, &key.run_id, now)?);
-        }
-    }
-    Ok(())
+/// Lets a queued run begin; from here on it holds credentials. A run none of whose tasks is to run
+/// is over at once.
+fn admit(db: &Connection, run_id: &str, now: i64) -> Result<Option<RunChange>> {
+    let Some(mut run) = store::run_get(db, run_id)? else { return Ok(None) };
+    run.state = RunState::Running;
+    store::run_set_state(db, run_id, RunState::Running, run.started_at.unwrap_or(now))?;
+    store::run_set_credentials(db, run_id, true)?;
+    let mut tasks = store::task_list(db, run_id)?;
+    let change = write_back(db, &run, &mut tasks, Vec::new(), now)?;
+    Ok(change.or(Some(RunChange { pipeline: run.pipeline, run_id: run.id, over: false })))
 }
 
-/// A run whose first task starts is running, and from here on holds credentials.
-fn mark_running(db: &Connection, run_id: &str, now: i64) -> Result<Option<RunChange>> {
-    let Some(run) = store::run_get(db, run_id)? else { return Ok(None) };
-    if run.state == RunState::Queued {
-        store::run_set_state(db, run_id, RunState::Running, now)?;
-        store::run_set_credentials(db, run_id, true)?;
+/// Starts what may start while slots are free, here and in the pools. Each round fills pools that
+/// the one before found free, so rounds follow until one starts nothing.
+fn claim(db: &Connection, now: i64, slots: usize, step: &mut Step) -> Result<()> {
+    let mut marked = HashSet::new();
+    loop {
+        let free = slots.saturating_sub(store::attempt_running_count(db)?);
+        let candidates = if free == 0 { Vec::new() } else { store::task_startable(db, now, free)? };
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let mut room = store::pool_room(db)?;
+        for (run_id, mut task) in candidates {
+            let Some(left) = room.get_mut(&task.pool).filter(|left| **left >= i64::from(task.pool_slots))
+            else {
+                continue;
+            };
+            *left -= i64::from(task.pool_slots);
+            machine::start(&mut task, now);
+            store::task_update(db, &run_id, &task)?;
+            let key = AttemptKey { run_id, task_id: task.id, attempt: task.attempt };
+            store::attempt_create(db, &key, now)?;
+            // One mark for each run is enough, however many of its tasks start.
+            if marked.insert(key.run_id.clone())
+                && let Some(run) = store::run_get(db, &key.run_id)?
+            {
+                step.changed.push(RunChange { pipeline: run.pipeline, run_id: run.id, over: false });
+            }
+        }
     }
-    Ok(Some(RunChange { pipeline: run.pipeline, run_id: run.id, over: false }))
 }
 
 /// Cancels what has not started and returns the attempts that must be asked to end.
@@ -249,12 +285,7 @@ pub fn cancel(db: &Connection, run_id: &str, now: i64) -> Result<(Option<RunChan
     let run = Run { cancel_requested: true, ..run };
     let mut tasks = store::task_list(db, run_id)?;
     let moved = machine::cancel(&mut tasks, now);
-    let running = tasks.iter().filter(|task| task.state == TaskState::Running).map(|task| AttemptKey {
-        run_id: run_id.to_owned(),
-        task_id: task.id.clone(),
-        attempt: task.attempt,
-    });
-    let running = running.collect();
+    let running = store::attempt_running_of(db, run_id)?;
     Ok((write_back(db, &run, &mut tasks, moved, now)?, running))
 }
 

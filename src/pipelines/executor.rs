@@ -4,11 +4,14 @@
 
 use super::{
     attempt::{Ending, Exit, Folder, Spec, Standing, VERSION},
+    condition,
     config::Config,
     definition::{Definition, problems_text},
+    engine,
     environment::{self, TaskEnvironment, Variables},
-    model::{AttemptKey, Outcome, OutcomeKind, Run},
-    store, supervisor, template,
+    machine,
+    model::{AttemptKey, Outcome, OutcomeKind, Run, base_id},
+    output, store, supervisor, template,
 };
 use crate::{
     kernel::{
@@ -19,7 +22,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -58,6 +61,10 @@ impl Executor {
         Self { db, tasks_dir, config, environment, inherited, contexts: Mutex::default() }
     }
 
+    pub fn tasks_dir(&self) -> &Path {
+        &self.tasks_dir
+    }
+
     pub fn folder(&self, key: &AttemptKey) -> Folder {
         // Both parts are safe in a path: an id of ours, and a task id that `check_name` passed.
         Folder::new(self.tasks_dir.join(&key.run_id).join(&key.task_id).join(key.attempt.to_string()))
@@ -90,7 +97,7 @@ impl Executor {
         let mut starts = 0;
         loop {
             match standing(&folder).await? {
-                Standing::Finished(exit) => return Ok(outcome(&exit)),
+                Standing::Finished(exit) => return with_output(outcome(&exit), folder).await,
                 Standing::Running => tokio::time::sleep(ADOPTED_POLL).await,
                 Standing::Lost => return lost(folder).await,
                 Standing::NeverBegun if starts == MAX_STARTS => {
@@ -133,19 +140,18 @@ impl Executor {
         let cell = self.context_cell(&key.run_id);
         let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
         let (run, definition) = (&context.run, &context.definition);
-        let task = definition.tasks.iter().find(|task| task.id == key.task_id);
+        let (base, _) = base_id(&key.task_id);
+        let task = definition.tasks.iter().find(|task| task.id == base);
         let task = task.ok_or_else(|| Error::invalid("the run's definition has no such task"))?;
-        let values = template::Values {
-            params: run.params.clone(),
-            logical_date: clock::rfc3339(run.logical_at),
-            run_id: run.id.clone(),
-            task_id: task.id.clone(),
-            pipeline: run.pipeline.clone(),
-        };
+        let values = self.values(run, key).await?;
         let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
         let mut env: BTreeMap<String, String> =
             self.inherited.iter().chain(&context.credentials).cloned().collect();
         env.extend(own_variables(run, key));
+        env.insert("CRANNOG_OUTPUT".into(), folder.output().to_string_lossy().into_owned());
+        if let Some(item) = &values.item {
+            env.insert("CRANNOG_ITEM".into(), condition::plain(item));
+        }
         for (name, value) in &task.env {
             env.insert(name.clone(), render(value)?);
         }
@@ -157,6 +163,20 @@ impl Executor {
             timeout_ms: task.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
             log_limit: self.config.log_limit,
+        })
+    }
+
+    /// What the task's texts may name; the outputs only of tasks that have ended by now.
+    async fn values(&self, run: &Run, key: &AttemptKey) -> Result<template::Values> {
+        let run_id = run.id.clone();
+        let tasks = self.db.read(move |db| store::task_list(db, &run_id)).await?;
+        let own = tasks.iter().find(|task| task.id == key.task_id);
+        Ok(template::Values {
+            task_id: key.task_id.clone(),
+            item: own.and_then(|task| task.item.clone()),
+            map_index: Some(own.and_then(|task| task.map_index).map_or(-1, i64::from)),
+            outputs: machine::outputs(&tasks),
+            ..engine::values(run)
         })
     }
 
@@ -227,7 +247,14 @@ async fn lost(folder: Folder) -> Result<Outcome> {
 
 fn failed(reason: String) -> Outcome {
     let ended_at = clock::now_ms();
-    Outcome { kind: OutcomeKind::Failed, exit_code: None, reason: Some(reason), started_at: None, ended_at }
+    Outcome {
+        kind: OutcomeKind::Failed,
+        exit_code: None,
+        reason: Some(reason),
+        started_at: None,
+        ended_at,
+        output: None,
+    }
 }
 
 fn outcome(exit: &Exit) -> Outcome {
@@ -243,5 +270,18 @@ fn outcome(exit: &Exit) -> Outcome {
         reason: exit.reason.clone().or_else(code),
         started_at: Some(exit.started_at_ms),
         ended_at: exit.ended_at_ms,
+        output: None,
+    }
+}
+
+/// Adds what a task that succeeded gave to others; one whose output cannot be used has failed.
+async fn with_output(outcome: Outcome, folder: Folder) -> Result<Outcome> {
+    if outcome.kind != OutcomeKind::Success {
+        return Ok(outcome);
+    }
+    let read = move || output::read(&folder.output());
+    match tokio::task::spawn_blocking(read).await.map_err(Error::internal)?? {
+        Ok(output) => Ok(Outcome { output, ..outcome }),
+        Err(why) => Ok(Outcome { kind: OutcomeKind::Failed, reason: Some(why), ..outcome }),
     }
 }

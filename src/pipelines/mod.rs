@@ -11,23 +11,27 @@
 //! - `lost` (the supervisor vanished without a record) is retried only when every process of the
 //!   task is proven dead.
 //! - A run keeps the text it was made from; changing a definition changes later runs alone.
-//! - Of firings missed while the server was down, the latest is made up for, once; of those missed
-//!   while paused, none.
+//! - Of missed firings, as many are made up for as `catchup` says, each once.
 //!
 //! It mirrors Airflow's words (runs, task instances, logical date, `upstream_failed`) and its cron.
-//! It departs from it: a logical date is the firing itself, with no data interval; there is no
-//! catch-up; definitions are data and never executed by the server.
+//! It departs from it: a logical date is the firing itself, with no data interval; a task that waits
+//! for a slot is `queued` and has no state `scheduled` before; definitions are data and never executed
+//! by the server.
 
 mod airflow;
 mod attempt;
+mod by_hand;
+mod condition;
 mod config;
 pub mod cron;
 pub mod definition;
 mod engine;
 mod environment;
 mod executor;
+mod history;
 mod machine;
 pub mod model;
+mod output;
 mod routes;
 mod scheduler;
 mod service;
@@ -37,10 +41,14 @@ mod supervisor;
 mod template;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use airflow::router as airflow_router;
+pub use by_hand::Clearing;
 pub use config::Config;
 pub use environment::{ServerEnvironment, TaskEnvironment};
+pub use history::Policy;
 pub use routes::router;
 pub use service::Service;
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, supervise};
+pub use waiting::RunView;

@@ -1,57 +1,123 @@
-//! `{{ params.x }}`, `{{ logical_date }}` and their like in a task's `run` and `env`.
+//! `{{ params.x }}`, `{{ outputs.load.rows }}`, `{{ item }}` and their like in a task's `run` and `env`.
 //!
 //! Only what looks like a dotted name is ours: `{{.State}}` or a Jinja filter meant for another
 //! program passes through untouched. A dotted name we do not know is an error, never an empty string.
 
+use super::condition::plain;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The values a template may name.
-#[derive(Debug, Default)]
+const PLAIN: [&str; 5] = ["logical_date", "run_id", "task_id", "pipeline", "map_index"];
+
+/// The values a template or a condition may name.
+#[derive(Clone, Debug, Default)]
 pub struct Values {
     pub params: BTreeMap<String, String>,
     pub logical_date: String,
     pub run_id: String,
     pub task_id: String,
     pub pipeline: String,
+    /// Of a task mapped over a list: which of its items, and where it stands.
+    pub item: Option<Value>,
+    pub map_index: Option<i64>,
+    /// What tasks that ended gave, by their ids; a list for a mapped one.
+    pub outputs: BTreeMap<String, Value>,
 }
 
 impl Values {
-    fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let text = |text: &str| Some(Value::String(text.to_owned()));
         match name.split_once('.') {
-            Some(("params", param)) => self.params.get(param).map(String::as_str),
+            Some(("params", param)) => self.params.get(param).and_then(|value| text(value)),
+            Some(("item", path)) => walk(self.item.as_ref()?, path),
+            Some(("outputs", path)) => self.output(path),
             Some(_) => None,
             None => match name {
-                "logical_date" => Some(&self.logical_date),
-                "run_id" => Some(&self.run_id),
-                "task_id" => Some(&self.task_id),
-                "pipeline" => Some(&self.pipeline),
+                "logical_date" => text(&self.logical_date),
+                "run_id" => text(&self.run_id),
+                "task_id" => text(&self.task_id),
+                "pipeline" => text(&self.pipeline),
+                "map_index" => self.map_index.map(Value::from),
+                "item" => self.item.clone(),
                 _ => None,
             },
         }
     }
+
+    /// `TASK.NAME`, where the id of the task may itself hold dots.
+    fn output(&self, path: &str) -> Option<Value> {
+        path.match_indices('.').find_map(|(dot, _)| {
+            let (task, rest) = (self.outputs.get(&path[..dot])?, &path[dot + 1..]);
+            match task {
+                Value::Array(each) => {
+                    Some(each.iter().map(|one| walk(one, rest).unwrap_or_default()).collect())
+                }
+                one => walk(one, rest),
+            }
+        })
+    }
+}
+
+fn walk(value: &Value, path: &str) -> Option<Value> {
+    let step = |value: &'_ Value, part: &str| match value {
+        Value::Array(items) => items.get(part.parse::<usize>().ok()?).cloned(),
+        other => other.get(part).cloned(),
+    };
+    path.split('.').try_fold(value.clone(), |value, part| step(&value, part))
 }
 
 /// Replaces every template in `text`; the error names the first unknown one.
 pub fn render(text: &str, values: &Values) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Name(name) => {
+                out.push_str(&plain(&values.get(name).ok_or_else(|| unknown(name, values))?))
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The names a text would look up.
+pub fn names(text: &str) -> Vec<&str> {
+    let name = |piece| match piece {
+        Piece::Name(name) => Some(name),
+        Piece::Text(_) => None,
+    };
+    pieces(text).into_iter().filter_map(name).collect()
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Name(&'a str),
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let (mut found, mut rest) = (Vec::new(), text);
     while let Some(start) = rest.find("{{") {
         let Some(end) = rest[start..].find("}}").map(|end| start + end) else { break };
         let name = rest[start + 2..end].trim();
         if is_dotted_name(name) {
-            out.push_str(&rest[..start]);
-            out.push_str(values.get(name).ok_or_else(|| unknown(name, values))?);
+            found.extend([Piece::Text(&rest[..start]), Piece::Name(name)]);
             rest = &rest[end + 2..];
         } else {
-            out.push_str(&rest[..start + 2]);
+            found.push(Piece::Text(&rest[..start + 2]));
             rest = &rest[start + 2..];
         }
     }
-    out.push_str(rest);
-    Ok(out)
+    found.push(Piece::Text(rest));
+    found
 }
 
 fn is_dotted_name(name: &str) -> bool {
+    // Ids of tasks may begin with a digit and hold hyphens; places in a list are numbers.
+    if let Some(path) = name.strip_prefix("outputs.").or(name.strip_prefix("item.")) {
+        return path.split('.').all(|part| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        });
+    }
     let word = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -59,16 +125,29 @@ fn is_dotted_name(name: &str) -> bool {
     !name.is_empty() && name.split('.').all(word)
 }
 
+/// Whether a definition with these parameters may name it.
+pub fn check_name<'a>(name: &str, params: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let values = Values {
+        params: params.map(|param| (param.to_owned(), String::new())).collect(),
+        map_index: Some(0),
+        ..Values::default()
+    };
+    values.get(name).map(drop).ok_or_else(|| unknown(name, &values))
+}
+
 fn unknown(name: &str, values: &Values) -> String {
-    let known = ["logical_date", "run_id", "task_id", "pipeline"].map(String::from);
+    if name.starts_with("outputs.") || name.starts_with("item.") {
+        return format!("{{{{ {name} }}}} has no value: the task gave no such output, or did not run");
+    }
     let params = values.params.keys().map(|param| format!("params.{param}"));
-    let names: Vec<String> = known.into_iter().chain(params).collect();
+    let names: Vec<String> = PLAIN.map(String::from).into_iter().chain(params).collect();
     format!("{{{{ {name} }}}} is not known here; known are {}", names.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Values, render};
+    use serde_json::json;
 
     fn values() -> Values {
         Values {
@@ -89,6 +168,23 @@ mod tests {
         for text in ["{{.State}}", "{{ x | upper }}", "{{", "}} {{ open", "{{}}", "{{{{ 1 }}}}"] {
             assert_eq!(render(text, &values()).as_deref(), Ok(text));
         }
+    }
+
+    #[test]
+    fn outputs_and_items_are_walked_into() {
+        let values = Values {
+            item: Some(json!({"file": "a.csv", "parts": [1, 2]})),
+            outputs: [
+                ("load-data.v2".to_owned(), json!({"rows": 7, "list": ["x"]})),
+                ("each".to_owned(), json!([{"n": 1}, {"n": 2}])),
+            ]
+            .into(),
+            ..Values::default()
+        };
+        let text = "{{ item.file }} {{ item.parts.1 }} {{ outputs.load-data.v2.rows }} {{ outputs.each.n }} {{ outputs.load-data.v2.list }}";
+        assert_eq!(render(text, &values).as_deref(), Ok("a.csv 2 7 [1,2] [\"x\"]"));
+        assert!(render("{{ outputs.each.m.x }}", &values).is_ok_and(|nulls| nulls == "[null,null]"));
+        assert!(render("{{ outputs.nope.x }}", &values).is_err_and(|why| why.contains("outputs.nope.x")));
     }
 
     #[test]

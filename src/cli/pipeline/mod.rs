@@ -1,10 +1,11 @@
 //! `crannog pipeline`: definitions, runs and logs from the terminal.
 
 mod follow;
+mod operate;
 mod show;
 
 use super::{Failure, Global, client::Client, failure::Code, print, print_json, wait_for};
-use crate::pipelines::definition::Definition;
+use crate::pipelines::definition::{Definition, schema};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -74,13 +75,67 @@ pub enum Command {
         /// The run's id
         run: String,
     },
+    /// Run tasks of a run again, with everything that follows from them
+    Clear {
+        /// The run's id
+        run: String,
+        /// Tasks to begin from [default: all]
+        tasks: Vec<String>,
+        /// These tasks alone
+        #[arg(long)]
+        alone: bool,
+        /// Of these, the ones that did not end well
+        #[arg(long)]
+        only_failed: bool,
+        /// Say which, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Say how tasks of a run ended, whatever they did
+    Mark {
+        /// The run's id
+        run: String,
+        #[arg(required = true)]
+        tasks: Vec<String>,
+        #[arg(long = "as", value_parser = ["success", "failed", "skipped"])]
+        state: String,
+    },
+    /// Make the runs of past firings
+    Backfill {
+        name: String,
+        /// The first instant, as 2026-01-31 or 2026-01-31T08:00:00Z
+        #[arg(long, value_parser = operate::instant)]
+        from: String,
+        /// The last instant; a date means its midnight, in UTC
+        #[arg(long, value_parser = operate::instant)]
+        until: String,
+        /// A parameter, as NAME=VALUE; may be given several times
+        #[arg(long = "param", short, value_name = "NAME=VALUE", value_parser = parameter)]
+        params: Vec<(String, String)>,
+        /// Say which, and make none
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Pools: how many tasks that share something may run at once
+    Pool {
+        #[command(subcommand)]
+        command: operate::Pool,
+    },
+    /// Print the JSON Schema of definitions, for an editor
+    Schema,
+    /// Print a definition that shows what there is
+    Example,
     /// Forget a pipeline; its runs stay readable
     Delete { name: String },
 }
 
 pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
-    if let Command::Validate { files, json } = command {
-        return validate(files, *json);
+    // These need no server.
+    match command {
+        Command::Validate { files, json } => return validate(files, *json),
+        Command::Schema => return print_json(&schema::json()),
+        Command::Example => return print(schema::EXAMPLE),
+        _ => {}
     }
     let client = Client::find(global)?;
     wait_for(async {
@@ -96,7 +151,19 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
             Command::Apply { files } => apply(&client, files).await,
             Command::Cancel { run } => cancel(&client, run).await,
             Command::Delete { name } => client.delete(&pipeline_path(name, "")).await,
-            Command::Validate { .. } => Ok(()), // answered above: it needs no server
+            Command::Clear { run, tasks, alone, only_failed, dry_run } => {
+                let body = json!({ "tasks": tasks, "downstream": !alone, "only_failed": only_failed, "dry_run": dry_run });
+                operate::clear(&client, run, &body).await
+            }
+            Command::Mark { run, tasks, state } => operate::mark(&client, run, tasks, state).await,
+            Command::Backfill { name, from, until, params, dry_run } => {
+                let params: Map<String, Value> =
+                    params.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                let body = json!({ "from": from, "until": until, "params": params, "dry_run": dry_run });
+                operate::backfill(&client, name, &body).await
+            }
+            Command::Pool { command } => operate::pool(&client, command).await,
+            Command::Validate { .. } | Command::Schema | Command::Example => Ok(()), // answered above
         }
     })
 }

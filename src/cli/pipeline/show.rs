@@ -117,6 +117,7 @@ fn run_text(run: &Value) -> String {
         row(["State", &text(&run["state"])]),
         row(["Trigger", &text(&run["trigger"])]),
         row(["Logical date", &text(&run["logical_at"])]),
+        row(["Waiting for", &text(&run["waiting_for"])]),
         row(["Started", &text(&run["started_at"])]),
         row(["Ended", &text(&run["ended_at"])]),
         row(["Parameters", &params.map_or("-".to_owned(), |params| json!(params).to_string())]),

@@ -167,6 +167,10 @@ settings! {
         dir: Option<PathBuf> = "";
         /// How many tasks run at the same time.
         max_tasks: usize = "16";
+        /// Runs of each pipeline that are kept however old they are.
+        keep_runs: usize = "100";
+        /// How long every run is kept, with the logs of its tasks.
+        keep_age: Duration = "90d";
     }
 
     /// The process.

@@ -159,7 +159,7 @@ pub(super) async fn one(
     task: &str,
 ) -> Result<(DagRun, TaskInstance), Fault> {
     let of = runs::one(service, dag, run).await?;
-    let (_, tasks) = service.run(&of.run.id).await?;
+    let tasks = service.run(&of.run.id).await?.tasks;
     let found = tasks.into_iter().find(|one| one.id == task);
     Ok((of, found.ok_or_else(|| no_task(dag, run, task))?))
 }

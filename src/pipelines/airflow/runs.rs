@@ -188,7 +188,7 @@ async fn trigger(
         store::note_put(db, &run.id, &run.pipeline, &note)
     };
     let params = params(body.conf.unwrap_or_default())?;
-    let (run, _) = service.trigger_with(&dag, params, body.logical_date, keep).await?;
+    let run = service.trigger_with(&dag, params, body.logical_date, keep).await?.run;
     Ok(Json(run::run(&one(&service, &dag, &run.id).await?)))
 }
 

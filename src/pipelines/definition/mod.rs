@@ -1,15 +1,23 @@
 //! What a pipeline is: parsed from YAML and proven sound before anything is stored or run.
 //!
 //! `yaml` is the file as people write it, `check` turns it into these types or says, with line and
-//! column, what is wrong; `duration` reads `90s`, `5m`, `1h30m`.
+//! column, what is wrong; `param` says what values a parameter takes, `firing` when runs are due,
+//! `duration` reads `90s`, `5m`, `1h30m`, `schema` is the same for editors.
 
 mod check;
 mod duration;
+mod firing;
+mod graph;
+mod param;
+pub mod schema;
+mod task;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
-use super::cron::Cron;
+pub use param::{Kind, Param};
+
+use super::{cron::Cron, model::Rules};
 use chrono_tz::Tz;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
@@ -24,17 +32,43 @@ pub const MAX_TASKS: usize = 2_000;
 pub struct Definition {
     pub name: String,
     pub description: String,
-    pub schedule: Option<Schedule>,
-    /// In the order of the file; `None` means that a run must give the value.
-    pub params: Vec<(String, Option<String>)>,
+    pub schedules: Vec<Schedule>,
+    pub catchup: Catchup,
+    /// Of missed firings, at most so many are made up for: the newest.
+    pub max_catchup: usize,
+    /// No firing before or after these instants, ms since the epoch.
+    pub start_at: Option<i64>,
+    pub end_at: Option<i64>,
+    pub max_active_runs: u32,
+    /// In the order of the file.
+    pub params: Vec<Param>,
     pub tasks: Vec<Task>,
 }
 
 /// When runs start by themselves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub cron: Cron,
     pub zone: Tz,
+}
+
+/// What becomes of firings that were missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Catchup {
+    None,
+    /// The last one, once.
+    Latest,
+    All,
+}
+
+impl Catchup {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Latest => "latest",
+            Self::All => "all",
+        }
+    }
 }
 
 /// One node of the graph.
@@ -43,11 +77,17 @@ pub struct Task {
     pub id: String,
     /// Indices into `Definition::tasks`.
     pub needs: Vec<usize>,
+    pub group: Option<String>,
     pub run: String,
     pub env: BTreeMap<String, String>,
     pub retries: u32,
     pub retry_delay: Duration,
     pub timeout: Option<Duration>,
+    pub rules: Rules,
+    pub pool: String,
+    pub pool_slots: u32,
+    pub priority: i32,
+    pub depends_on_past: bool,
 }
 
 /// Something wrong with a definition, and where, as far as known.
@@ -65,13 +105,6 @@ impl Definition {
             return Err(vec![Problem::new(format!("the file is larger than {} KiB", MAX_BYTES / 1024))]);
         }
         check::check(yaml::read(text).map_err(|problem| vec![problem])?)
-    }
-
-    /// When the schedule fires next after `now`, both in ms since the epoch.
-    pub fn next_at(&self, now: i64) -> Option<i64> {
-        let schedule = self.schedule.as_ref()?;
-        let now = chrono::DateTime::from_timestamp_millis(now)?;
-        Some(schedule.cron.next_after(now, schedule.zone)?.timestamp_millis())
     }
 
     /// The ids of the tasks that `task` needs.
@@ -98,4 +131,14 @@ impl std::fmt::Display for Problem {
 /// Problems as one message, one a line.
 pub fn problems_text(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// `; did you mean "x"?` when a known word is near enough to be meant.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    match known.map(|one| (strsim::damerau_levenshtein(word, one), one)).min() {
+        Some((distance, one)) if distance <= 2 && distance < word.chars().count() => {
+            format!("; did you mean {one:?}?")
+        }
+        _ => String::new(),
+    }
 }

@@ -1,6 +1,7 @@
 //! Definitions: what is read, and what is refused with which words at which line.
 
-use super::Definition;
+use super::{Catchup, Definition, Kind};
+use crate::pipelines::model::{ForEach, TriggerRule};
 use std::time::Duration;
 
 const FULL: &str = "\
@@ -43,17 +44,13 @@ fn refused(text: &str, expected: &str) {
 fn a_full_definition_is_read() {
     let flights = Definition::parse(FULL).expect("the definition is sound");
     assert_eq!(flights.name, "flights");
-    let schedule = flights.schedule.expect("it has a schedule");
+    let schedule = &flights.schedules[0];
     assert_eq!((schedule.cron.text(), schedule.zone.name()), ("0 2 * * MON-FRI", "Europe/Berlin"));
-    let param = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let params: Vec<_> =
+        flights.params.iter().map(|param| (param.name.as_str(), param.default.as_deref())).collect();
     assert_eq!(
-        flights.params,
-        [
-            param("epochs", Some("5")),
-            param("rate", Some("1.10")),
-            param("full", Some("true")),
-            param("table", Some(""))
-        ]
+        params,
+        [("epochs", Some("5")), ("rate", Some("1.10")), ("full", Some("true")), ("table", Some(""))]
     );
     let [load, train] = &flights.tasks[..] else { panic!("two tasks") };
     assert_eq!((load.retries, load.retry_delay), (2, Duration::from_secs(1)));
@@ -138,4 +135,122 @@ fn size_is_bounded_and_deep_chains_are_fine() {
     let bomb: String =
         (1..30).map(|i| format!("a{i}: &a{i} [*a{0}, *a{0}, *a{0}, *a{0}]\n", i - 1)).collect();
     assert!(Definition::parse(&format!("a0: &a0 [x, x]\n{bomb}")).is_err());
+}
+
+const RULES: &str = "\
+name: rules
+schedule: ['0 2 * * *', '30 14 * * 1']
+catchup: all
+start_date: 2026-01-01
+end_date: 2026-12-31
+max_active_runs: 2
+params:
+  rate: {type: number, default: 1.50, minimum: 0, maximum: 2, description: how fast}
+  mode: {enum: [fast, full], default: fast}
+  files: [a, b]
+tasks:
+  - {id: list, group: prepare, run: x}
+  - {id: check, group: prepare, run: x, depends_on_past: true}
+  - id: each
+    needs: [prepare]
+    when: params.mode == 'full' and outputs.list.rows > 0
+    for_each: '{{ outputs.list.files }}'
+    run: 'echo {{ item.path }} {{ outputs.check.ok }}'
+    retries: 3
+    retry_backoff: 2
+    retry_max_delay: 10m
+    retry_jitter: 0.5
+    pool: gpu
+    pool_slots: 2
+    priority: -5
+  - {id: clean, needs: [each], trigger_rule: all_done, run: 'echo {{ outputs.list.files }}'}
+";
+
+#[test]
+fn everything_a_task_may_say_is_read() {
+    let rules = Definition::parse(RULES).unwrap_or_else(|found| panic!("{found:#?}"));
+    assert_eq!((rules.schedules.len(), rules.catchup, rules.max_active_runs), (2, Catchup::All, 2));
+    // The last instant of the last day.
+    assert_eq!((rules.start_at, rules.end_at), (Some(1_767_225_600_000), Some(1_798_761_599_999)));
+    let defaults: Vec<_> = rules.params.iter().map(|param| param.default.as_deref()).collect();
+    assert_eq!(defaults, [Some("1.50"), Some("fast"), Some("[\"a\",\"b\"]")]);
+    assert_eq!(rules.params[2].kind, Kind::Array);
+    let each = &rules.tasks[2];
+    assert_eq!(
+        (&each.needs[..], each.pool.as_str(), each.pool_slots, each.priority),
+        (&[0, 1][..], "gpu", 2, -5)
+    );
+    assert_eq!(each.rules.for_each, Some(ForEach::Name("outputs.list.files".into())));
+    assert_eq!((each.rules.backoff, each.rules.jitter, each.rules.max_delay_ms), (2.0, 0.5, 600_000));
+    assert_eq!(rules.tasks[3].rules.trigger_rule, TriggerRule::AllDone);
+}
+
+#[test]
+fn what_is_almost_right_is_refused_with_a_hint_where_it_stands() {
+    let task = |rest: &str| {
+        format!("name: p\nparams: {{n: 1}}\ntasks:\n  - {{id: a, run: x}}\n  - {{id: b, run: x, {rest}}}\n")
+    };
+    refused("name: p\nschedul: x\ntasks: []\n", "line 2, column 1: unknown field `schedul`");
+    refused("name: p\nschedul: x\ntasks: []\n", "did you mean \"schedule\"?");
+    refused(&task("retrys: 1"), "did you mean \"retries\"?");
+    for (rest, expected) in [
+        ("trigger_rule: all_dne", "line 5, column 35: task \"b\": trigger_rule \"all_dne\" is not one of"),
+        ("trigger_rule: all_dne", "did you mean \"all_done\"?"),
+        ("when: 'params.m > 1'", "params.m }} is not known"),
+        ("when: 'params.n >'", "the condition ends too early"),
+        ("when: 'outputs.a.x'", "comes from task \"a\", which it must need"),
+        ("needs: [a], when: 'outputs.aa.x'", "did you mean \"a\"?"),
+        ("for_each: 3", "for_each takes a list"),
+        ("env: {X: '{{ item }}'}", "item }} is not known"),
+        ("retry_backoff: 0.5", "not between 1 and 10"),
+        ("pool: 'a b'", "pool \"a b\""),
+        ("pool_slots: 0", "pool_slots must be 1 or more"),
+        ("group: a", "has the name of a task"),
+    ] {
+        refused(&task(rest), expected);
+    }
+    let params = |text: &str| format!("name: p\nparams:\n  n: {text}\ntasks: [{{id: a, run: x}}]\n");
+    for (text, expected) in [
+        ("{type: integr, default: 1}", "line 3, column 13: parameter \"n\": type \"integr\""),
+        ("{type: integer, default: many}", "line 3, column 31: parameter \"n\" cannot be \"many\""),
+        ("{typ: integer}", "did you mean \"type\"?"),
+        ("{pattern: '('}", "not a regular expression"),
+        ("{enum: [a], default: b}", "one of a"),
+    ] {
+        refused(&params(text), expected);
+    }
+    refused("name: p\ncatchup: al\ntasks: [{id: a, run: x}]\n", "did you mean \"all\"?");
+    refused("name: p\nstart_date: soon\ntasks: [{id: a, run: x}]\n", "line 2, column 13: start_date");
+    refused(
+        "name: p\nstart_date: 2026-02-01\nend_date: 2026-01-01\ntasks: [{id: a, run: x}]\n",
+        "end_date is before start_date",
+    );
+    refused("name: p\nmax_active_runs: 0\ntasks: [{id: a, run: x}]\n", "max_active_runs must be 1 or more");
+}
+
+#[test]
+fn missed_firings_are_made_up_for_as_catchup_says() {
+    const HOUR: i64 = 3_600_000;
+    let with = |rest: &str| {
+        let text = format!("name: p\nschedule: '@hourly'\n{rest}\ntasks: [{{id: a, run: x}}]\n");
+        Definition::parse(&text).unwrap_or_else(|found| panic!("{found:#?}"))
+    };
+    let years = 20 * 366 * 24;
+    assert_eq!(with("").due(HOUR, years * HOUR + 5), [years * HOUR]);
+    assert!(with("catchup: none").due(HOUR, 10 * HOUR + 120_000).is_empty());
+    assert_eq!(with("catchup: none").due(10 * HOUR, 10 * HOUR + 30_000), [10 * HOUR]);
+    let all = with("catchup: all\nmax_catchup: 3");
+    assert_eq!(all.due(HOUR, years * HOUR + 5), [(years - 2) * HOUR, (years - 1) * HOUR, years * HOUR]);
+    assert_eq!(all.due(HOUR, 2 * HOUR), [HOUR, 2 * HOUR]);
+    let dated = with("catchup: all\nstart_date: 1970-01-02\nend_date: 1970-01-02");
+    assert_eq!(
+        (dated.first_due(None, 99 * HOUR), dated.first_due(Some(25 * HOUR), 0)),
+        (Some(24 * HOUR), Some(26 * HOUR))
+    );
+    assert_eq!(dated.next_at(47 * HOUR), None);
+    // The unquoted spelling is kept through a list of schedules, and both fire.
+    let two = with("").schedules.len()
+        + Definition::parse("name: p\nschedule: ['0 1 * * *', '0 2 * * *']\ntasks: [{id: a, run: x}]\n")
+            .map_or(0, |two| two.firings(0, 24 * HOUR, 9).len());
+    assert_eq!(two, 3);
 }

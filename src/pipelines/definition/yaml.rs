@@ -2,6 +2,7 @@
 
 use super::Problem;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 use std::{collections::BTreeMap, fmt};
 
@@ -12,9 +13,19 @@ pub(super) struct File {
     #[serde(default)]
     pub description: Option<String>,
     #[serde(default)]
-    pub schedule: Option<Spanned<String>>,
+    pub schedule: Option<Schedules>,
     #[serde(default)]
     pub timezone: Option<Spanned<String>>,
+    #[serde(default)]
+    pub catchup: Option<Spanned<String>>,
+    #[serde(default)]
+    pub max_catchup: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub start_date: Option<Spanned<String>>,
+    #[serde(default)]
+    pub end_date: Option<Spanned<String>>,
+    #[serde(default)]
+    pub max_active_runs: Option<Spanned<u32>>,
     #[serde(default)]
     pub params: Params,
     pub tasks: Spanned<Vec<FileTask>>,
@@ -25,7 +36,15 @@ pub(super) struct File {
 pub(super) struct FileTask {
     pub id: Spanned<String>,
     #[serde(default)]
+    pub group: Option<Spanned<String>>,
+    #[serde(default)]
     pub needs: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    pub trigger_rule: Option<Spanned<String>>,
+    #[serde(default)]
+    pub when: Option<Spanned<Scalar>>,
+    #[serde(default)]
+    pub for_each: Option<Spanned<Value>>,
     pub run: Spanned<String>,
     #[serde(default)]
     pub env: BTreeMap<String, Spanned<Scalar>>,
@@ -34,12 +53,59 @@ pub(super) struct FileTask {
     #[serde(default)]
     pub retry_delay: Option<Spanned<Scalar>>,
     #[serde(default)]
+    pub retry_backoff: Option<Spanned<f64>>,
+    #[serde(default)]
+    pub retry_max_delay: Option<Spanned<Scalar>>,
+    #[serde(default)]
+    pub retry_jitter: Option<Spanned<f64>>,
+    #[serde(default)]
     pub timeout: Option<Spanned<Scalar>>,
+    #[serde(default)]
+    pub pool: Option<Spanned<String>>,
+    #[serde(default)]
+    pub pool_slots: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub priority: Option<Spanned<i32>>,
+    #[serde(default)]
+    pub depends_on_past: Option<bool>,
 }
 
-/// Parameters with their defaults, in the order of the file.
+/// One schedule or a list of them.
+#[derive(Debug)]
+pub(super) struct Schedules(pub Vec<Spanned<String>>);
+
+/// Parameters in the order of the file.
 #[derive(Debug, Default)]
-pub(super) struct Params(pub Vec<(Spanned<String>, Option<String>)>);
+pub(super) struct Params(pub Vec<(Spanned<String>, Spanned<Given>)>);
+
+/// A parameter as written: a default alone, or a description of what it takes.
+#[derive(Debug)]
+pub(super) enum Given {
+    /// A string, or a number or boolean whose spelling `read` finds in the text.
+    Text(Option<String>),
+    Unquoted,
+    List(Vec<Value>),
+    Full(Box<FullParam>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FullParam {
+    #[serde(default, rename = "type")]
+    pub kind: Option<Spanned<String>>,
+    #[serde(default)]
+    pub default: Option<Spanned<Given>>,
+    #[serde(default)]
+    pub description: Option<String>,
+    #[serde(default, rename = "enum")]
+    pub choices: Option<Vec<Scalar>>,
+    #[serde(default)]
+    pub minimum: Option<f64>,
+    #[serde(default)]
+    pub maximum: Option<f64>,
+    #[serde(default)]
+    pub pattern: Option<Spanned<String>>,
+}
 
 /// A string, number or boolean as it was written; nothing for null.
 #[derive(Clone, Debug)]
@@ -47,17 +113,40 @@ pub(super) struct Scalar(pub Option<String>);
 
 /// Reads the file's shape; rules that span several values are `check`'s.
 pub(super) fn read(text: &str) -> Result<File, Problem> {
-    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false }).map_err(
-        |error| {
-            let place = error.location();
-            let message = plain(&error.without_snippet().to_string());
-            Problem {
-                message,
-                line: place.map(|at| at.line()).filter(|line| *line > 0),
-                column: place.map(|at| at.column()).filter(|column| *column > 0),
+    let options = serde_saphyr::options! { with_snippet: false };
+    let mut file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let place = error.location();
+        let message = suggest(plain(&error.without_snippet().to_string()));
+        Problem {
+            message,
+            line: place.map(|at| at.line()).filter(|line| *line > 0),
+            column: place.map(|at| at.column()).filter(|column| *column > 0),
+        }
+    })?;
+    for (_, given) in &mut file.params.0 {
+        spell_out(given, text);
+    }
+    Ok(file)
+}
+
+/// Gives an unquoted number or boolean the spelling it has in the file: `1.10` is a version to
+/// somebody and must not become `1.1`.
+fn spell_out(given: &mut Spanned<Given>, text: &str) {
+    let at = given.defined;
+    match &mut given.value {
+        Given::Unquoted => {
+            let line = text.lines().nth((at.line() as usize).saturating_sub(1)).unwrap_or_default();
+            let rest = line.chars().skip((at.column() as usize).saturating_sub(1));
+            let word = rest.take_while(|c| !c.is_whitespace() && !matches!(c, ',' | '}' | ']' | '#'));
+            given.value = Given::Text(Some(word.collect()));
+        }
+        Given::Full(full) => {
+            if let Some(default) = &mut full.default {
+                spell_out(default, text);
             }
-        },
-    )
+        }
+        Given::Text(_) | Given::List(_) => {}
+    }
 }
 
 /// The parser's message without the position it may append: ours is given apart.
@@ -65,6 +154,19 @@ fn plain(message: &str) -> String {
     let first = message.lines().next().unwrap_or(message);
     let cut = [" at line ", " (line ", ", line "].iter().filter_map(|mark| first.rfind(mark)).min();
     first[..cut.unwrap_or(first.len())].trim_start_matches("error: ").to_owned()
+}
+
+/// The nearest known word after the message of an unknown one.
+fn suggest(message: String) -> String {
+    let wrong = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let known = message.split_once(", expected one of ").map(|(_, known)| known.split(", "));
+    match wrong.zip(known) {
+        Some((wrong, known)) => {
+            let hint = super::nearest(wrong, known.map(|word| word.trim_matches('`')));
+            format!("{message}{hint}")
+        }
+        None => message,
+    }
 }
 
 /// A problem at the place of a value.
@@ -90,13 +192,99 @@ impl<'de> Deserialize<'de> for Params {
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
                 let mut params = Vec::new();
-                while let Some((name, Scalar(default))) = map.next_entry()? {
-                    params.push((name, default));
+                while let Some(one) = map.next_entry()? {
+                    params.push(one);
                 }
                 Ok(Params(params))
             }
             fn visit_unit<E>(self) -> Result<Params, E> {
                 Ok(Params::default())
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Given;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a default value, or a map with `type` and `default`")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Given, E> {
+                Ok(Given::Text(Some(text.to_owned())))
+            }
+            fn visit_unit<E>(self) -> Result<Given, E> {
+                Ok(Given::Text(None))
+            }
+            fn visit_none<E>(self) -> Result<Given, E> {
+                Ok(Given::Text(None))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Given, E> {
+                Ok(Given::Unquoted)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Given, E> {
+                Ok(Given::Unquoted)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Given, E> {
+                Ok(Given::Unquoted)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Given, E> {
+                Ok(Given::Unquoted)
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Given, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Given::List(items))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Given, A::Error> {
+                let full = FullParam::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Given::Full(Box::new(full)))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schedules {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Spanned::<OneOrMany>::deserialize(deserializer)?;
+        Ok(Self(match given.value {
+            OneOrMany::One(text) => vec![Spanned::new(text, given.referenced, given.defined)],
+            OneOrMany::Many(all) => all,
+        }))
+    }
+}
+
+enum OneOrMany {
+    One(String),
+    Many(Vec<Spanned<String>>),
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = OneOrMany;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a cron expression or a list of them")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::One(text.to_owned()))
+            }
+            fn visit_unit<E>(self) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::Many(Vec::new()))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = seq.next_element()? {
+                    all.push(one);
+                }
+                Ok(OneOrMany::Many(all))
             }
         }
         deserializer.deserialize_any(Visitor)

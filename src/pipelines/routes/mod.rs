@@ -1,6 +1,8 @@
-//! Pipelines over `/api/crannog/v1`: definitions and runs here, logs in `logs`, shapes in `wire`.
+//! Pipelines over `/api/crannog/v1`: definitions and runs here, what is done to runs in
+//! `operate`, logs in `logs`, shapes in `wire`.
 
 pub(super) mod logs;
+mod operate;
 mod wire;
 
 use super::{definition::MAX_BYTES, service::Service};
@@ -14,7 +16,7 @@ use crate::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Path, Query, State},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use http::StatusCode;
 use serde::Deserialize;
@@ -27,12 +29,19 @@ pub fn router(service: Service) -> Router {
     let routes = Router::new()
         .route("/pipelines", get(list))
         .route("/pipelines/validate", post(validate))
-        .route("/pipelines/{name}", get(show).put(put).delete(delete))
+        .route("/pipelines/{name}", get(show).put(store).delete(delete))
         .route("/pipelines/{name}/pause", post(pause))
         .route("/pipelines/{name}/unpause", post(unpause))
         .route("/pipelines/{name}/runs", get(runs).post(trigger))
         .route("/pipeline-runs/{id}", get(run))
-        .route("/pipeline-runs/{id}/cancel", post(cancel))
+        .route("/pipeline-runs/{id}/cancel", post(operate::cancel))
+        .route("/pipeline-runs/{id}/clear", post(operate::clear))
+        .route("/pipeline-runs/{id}/mark", post(operate::mark))
+        .route("/pipeline-runs/{id}/tasks/{task}/attempts", get(operate::attempts))
+        .route("/pipelines/{name}/backfill", post(operate::backfill))
+        .route("/pipeline-pools", get(operate::pools))
+        .route("/pipeline-pools/{name}", put(operate::set_pool).delete(operate::delete_pool))
+        .route("/pipeline-schema", get(operate::schema))
         .route("/pipeline-runs/{id}/tasks/{task}/log", get(logs::page))
         .route("/pipeline-runs/{id}/tasks/{task}/log/stream", get(logs::stream))
         // A definition is refused by its own limit, which names it; this one only bounds memory.
@@ -55,7 +64,7 @@ async fn show(_: Viewer, State(service): State<Service>, Path(name): Path<String
     Ok(Json(body))
 }
 
-async fn put(_: Editor, State(service): State<Service>, Path(name): Path<String>, text: String) -> Answer {
+async fn store(_: Editor, State(service): State<Service>, Path(name): Path<String>, text: String) -> Answer {
     Ok(Json(wire::pipeline(&service.put(&name, text).await?)))
 }
 
@@ -94,21 +103,23 @@ async fn trigger(
     Path(name): Path<String>,
     Json(body): Json<TriggerBody>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let params = body.params.into_iter().map(|(name, value)| Ok((name.clone(), scalar(&name, value)?)));
-    let params = params.collect::<Result<_, Error>>()?;
-    let (run, tasks) = service.trigger(&name, params).await?;
-    Ok((StatusCode::CREATED, Json(wire::run_with_tasks(&run, &tasks))))
+    let made = service.trigger(&name, parameters(body.params)?).await?;
+    Ok((StatusCode::CREATED, Json(wire::view(&made))))
 }
 
-/// Parameters are text to a task; numbers and booleans are taken as they are written.
+fn parameters(given: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Error> {
+    given.into_iter().map(|(name, value)| Ok((name.clone(), scalar(&name, value)?))).collect()
+}
+
+/// Parameters are text to a task; numbers and booleans are taken as they are written, lists as JSON.
 fn scalar(name: &str, value: Value) -> Result<String, Error> {
     match value {
         Value::String(text) => Ok(text),
-        Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
+        Value::Number(_) | Value::Bool(_) | Value::Array(_) => Ok(value.to_string()),
         Value::Null => Ok(String::new()),
-        Value::Array(_) | Value::Object(_) => {
-            Err(Error::invalid(format!("Parameter {name:?} must be a string, a number or a boolean.")))
-        }
+        Value::Object(_) => Err(Error::invalid(format!(
+            "Parameter {name:?} must be a string, a number, a boolean or a list."
+        ))),
     }
 }
 
@@ -130,11 +141,5 @@ async fn runs(
 }
 
 async fn run(_: Viewer, State(service): State<Service>, Path(id): Path<String>) -> Answer {
-    let (run, tasks) = service.run(&id).await?;
-    Ok(Json(wire::run_with_tasks(&run, &tasks)))
-}
-
-async fn cancel(_: Editor, State(service): State<Service>, Path(id): Path<String>) -> Answer {
-    let (run, tasks) = service.cancel(&id).await?;
-    Ok(Json(wire::run_with_tasks(&run, &tasks)))
+    Ok(Json(wire::view(&service.run(&id).await?)))
 }

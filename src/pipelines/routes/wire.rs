@@ -3,21 +3,29 @@
 use crate::{
     kernel::clock::rfc3339,
     pipelines::{
-        definition::Definition,
-        model::{Run, TaskInstance, TaskState},
+        by_hand::Backfill,
+        definition::{Definition, Kind, Param, Schedule, Task},
+        model::{Attempt, ForEach, Pool, Run, TaskInstance, TriggerRule},
         service::Overview,
+        waiting::RunView,
     },
 };
 use serde_json::{Value, json};
 
 pub(super) fn pipeline(overview: &Overview) -> Value {
     let (pipeline, definition) = (&overview.pipeline, overview.definition.as_ref());
-    let schedule = definition.and_then(|definition| definition.schedule.as_ref());
+    let schedules = definition.map_or(&[][..], |definition| &definition.schedules);
+    let schedule = schedules.first();
     json!({
         "name": pipeline.name,
         "description": definition.map_or("", |definition| &definition.description),
         "schedule": schedule.map(|schedule| schedule.cron.text()),
-        "schedule_text": schedule.map(|schedule| schedule.cron.describe()),
+        "schedule_text": schedule.map(|_| schedules_text(schedules)),
+        "schedules": schedules.iter().map(|one| one.cron.text()).collect::<Vec<_>>(),
+        "catchup": definition.map(|definition| definition.catchup.as_str()),
+        "max_active_runs": pipeline.max_active_runs,
+        "start_at": definition.and_then(|definition| time(definition.start_at)),
+        "end_at": definition.and_then(|definition| time(definition.end_at)),
         "timezone": schedule.map_or("UTC", |schedule| schedule.zone.name()),
         "paused": pipeline.paused,
         "next_run_at": time(pipeline.next_at),
@@ -30,16 +38,60 @@ pub(super) fn pipeline(overview: &Overview) -> Value {
 }
 
 fn params(definition: &Definition) -> Vec<Value> {
-    definition.params.iter().map(|(name, default)| json!({ "name": name, "default": default })).collect()
+    definition.params.iter().map(param).collect()
+}
+
+/// What the param takes is told only as far as the definition says it.
+fn param(param: &Param) -> Value {
+    let mut body = json!({ "name": param.name, "default": param.default });
+    if param.kind != Kind::Any {
+        body["type"] = param.kind.as_str().into();
+    }
+    if !param.description.is_empty() {
+        body["description"] = param.description.as_str().into();
+    }
+    if !param.choices.is_empty() {
+        body["enum"] = json!(param.choices);
+    }
+    for (key, bound) in [("minimum", param.minimum), ("maximum", param.maximum)] {
+        if let Some(bound) = bound {
+            body[key] = bound.into();
+        }
+    }
+    if let Some(pattern) = &param.pattern {
+        body["pattern"] = pattern.as_str().into();
+    }
+    body
+}
+
+/// Several schedules are one sentence.
+fn schedules_text(schedules: &[Schedule]) -> String {
+    schedules.iter().map(|one| one.cron.describe()).collect::<Vec<_>>().join("; ")
 }
 
 fn graph(definition: &Definition) -> Vec<Value> {
-    let node = |task| json!({ "id": task_id(task), "needs": definition.needs_of(task).collect::<Vec<_>>() });
-    definition.tasks.iter().map(node).collect()
+    definition.tasks.iter().map(|task| node(definition, task)).collect()
 }
 
-fn task_id(task: &crate::pipelines::definition::Task) -> &str {
-    &task.id
+/// What is not the default is told beside the id and the needs.
+fn node(definition: &Definition, task: &Task) -> Value {
+    let mut body = json!({ "id": task.id, "needs": definition.needs_of(task).collect::<Vec<_>>() });
+    if let Some(group) = &task.group {
+        body["group"] = group.as_str().into();
+    }
+    if task.rules.trigger_rule != TriggerRule::AllSuccess {
+        body["trigger_rule"] = task.rules.trigger_rule.as_str().into();
+    }
+    if let Some(when) = &task.rules.when {
+        body["when"] = when.as_str().into();
+    }
+    if let Some(list) = &task.rules.for_each {
+        body["for_each"] = match list {
+            ForEach::Items(items) => json!(items),
+            ForEach::Name(name) => name.as_str().into(),
+        };
+    }
+    body
 }
 
 fn mark(run: &Run) -> Value {
@@ -66,13 +118,15 @@ pub(super) fn run(run: &Run) -> Value {
     })
 }
 
-pub(super) fn run_with_tasks(one: &Run, tasks: &[TaskInstance]) -> Value {
-    let mut body = run(one);
-    body["tasks"] = tasks.iter().map(|task| self::task(task, tasks)).collect();
+pub(super) fn view(view: &RunView) -> Value {
+    let mut body = run(&view.run);
+    body["waiting_for"] = json!(view.waiting_for);
+    body["tasks"] =
+        view.tasks.iter().zip(&view.reasons).map(|(task, why)| self::task(task, why, &view.tasks)).collect();
     body
 }
 
-fn task(task: &TaskInstance, all: &[TaskInstance]) -> Value {
+fn task(task: &TaskInstance, why: &Option<String>, all: &[TaskInstance]) -> Value {
     let needs: Vec<&str> =
         task.needs.iter().filter_map(|at| all.get(*at)).map(|need| need.id.as_str()).collect();
     json!({
@@ -84,29 +138,43 @@ fn task(task: &TaskInstance, all: &[TaskInstance]) -> Value {
         "started_at": time(task.started_at),
         "ended_at": time(task.ended_at),
         "exit_code": task.exit_code,
-        "reason": task.reason.clone().or_else(|| why_it_waits(task, all)),
+        "map_index": task.map_index,
+        "mapped": task.mapped,
+        "output": task.output,
+        "pool": task.pool,
+        "priority": task.priority,
+        "reason": task.reason.as_ref().or(why.as_ref()),
+        "waiting_for": if task.state.is_idle() { why.as_ref() } else { None },
     })
 }
 
-/// In plain words, what a task that has not started is waiting for.
-fn why_it_waits(task: &TaskInstance, all: &[TaskInstance]) -> Option<String> {
-    let needs = || task.needs.iter().filter_map(|at| all.get(*at));
-    match task.state {
-        TaskState::Waiting => {
-            let open: Vec<&str> =
-                needs().filter(|need| !need.state.is_over()).map(|need| need.id.as_str()).collect();
-            Some(format!("waits for {}", open.join(", ")))
-        }
-        TaskState::Queued => Some("waits for a free slot".into()),
-        TaskState::UpstreamFailed => {
-            let bad: Vec<String> = needs()
-                .filter(|need| need.state.is_bad())
-                .map(|need| format!("{} {}", need.id, need.state))
-                .collect();
-            Some(format!("not run: {}", bad.join(", ")))
-        }
-        _ => None,
-    }
+pub(super) fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "attempt": attempt.number,
+        "state": attempt.state.as_str(),
+        "started_at": rfc3339(attempt.started_at),
+        "ended_at": time(attempt.ended_at),
+        "exit_code": attempt.exit_code,
+        "reason": attempt.reason,
+    })
+}
+
+pub(super) fn backfill(one: &Backfill) -> Value {
+    json!({
+        "logical_at": rfc3339(one.logical_at),
+        "run_id": one.run.as_ref().map(|run| &run.id),
+        "exists": one.exists,
+    })
+}
+
+pub(super) fn pool(pool: &Pool) -> Value {
+    json!({
+        "name": pool.name,
+        "slots": pool.slots,
+        "description": pool.description,
+        "used": pool.used,
+        "queued": pool.queued,
+    })
 }
 
 fn time(ms: Option<i64>) -> Option<String> {

@@ -4,15 +4,16 @@ use super::collect;
 use crate::{kernel::error::Result, pipelines::model::Pipeline};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "name, source, folder, definition, error, paused, next_at";
+const COLUMNS: &str = "name, source, folder, definition, error, paused, next_at, max_active_runs";
 
 /// Writes a good definition; what is paused stays paused.
 pub fn pipeline_put(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO pipelines (name, source, folder, definition, error, paused, next_at, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
+        "INSERT INTO pipelines (name, source, folder, definition, error, paused, next_at, created_at, updated_at,
+             max_active_runs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)
          ON CONFLICT (name) DO UPDATE SET source = ?2, folder = ?3, definition = ?4, error = ?5, paused = ?6,
-             next_at = ?7, updated_at = ?8",
+             next_at = ?7, updated_at = ?8, max_active_runs = ?9",
     )?
     .execute(params![
         pipeline.name,
@@ -22,7 +23,8 @@ pub fn pipeline_put(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<()
         pipeline.error,
         pipeline.paused,
         pipeline.next_at,
-        now
+        now,
+        pipeline.max_active_runs
     ])?;
     Ok(())
 }
@@ -82,5 +84,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Pipeline> {
         error: row.get("error")?,
         paused: row.get("paused")?,
         next_at: row.get("next_at")?,
+        max_active_runs: row.get("max_active_runs")?,
     })
 }

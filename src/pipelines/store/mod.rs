@@ -1,15 +1,19 @@
 //! The SQL of this domain, next to the function that runs it: definitions, runs, tasks.
 
+mod attempts;
 mod definitions;
 mod find;
 mod notes;
+mod pools;
 mod runs;
 mod secrets;
 mod tasks;
 
+pub use attempts::*;
 pub use definitions::*;
 pub use find::*;
 pub use notes::*;
+pub use pools::*;
 pub use runs::*;
 pub use secrets::*;
 pub use tasks::*;

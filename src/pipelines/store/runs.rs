@@ -66,6 +66,86 @@ pub fn run_open(db: &Connection) -> Result<Vec<String>> {
     collect(query.query([])?, |row| Ok(row.get(0)?))
 }
 
+/// Queued runs that there is room for: of each pipeline, the earliest, up to its limit.
+pub fn run_admissible(db: &Connection) -> Result<Vec<String>> {
+    let mut query = db.prepare_cached(
+        "WITH open AS (SELECT id, pipeline, state, logical_at FROM pipeline_runs WHERE state IN ('queued', 'running')),
+             busy AS (SELECT pipeline, count(*) AS runs FROM open WHERE state = 'running' GROUP BY pipeline),
+             waiting AS (SELECT id, pipeline,
+                 row_number() OVER (PARTITION BY pipeline ORDER BY logical_at, id) AS place
+                 FROM open WHERE state = 'queued')
+         SELECT w.id FROM waiting w LEFT JOIN busy b ON b.pipeline = w.pipeline
+             LEFT JOIN pipelines p ON p.name = w.pipeline
+         WHERE w.place <= coalesce(p.max_active_runs, 16) - coalesce(b.runs, 0) ORDER BY w.id",
+    )?;
+    collect(query.query([])?, |row| Ok(row.get(0)?))
+}
+
+/// The logical time of the newest run that a pipeline's schedule made.
+pub fn run_last_firing(db: &Connection, pipeline: &str) -> Result<Option<i64>> {
+    Ok(db
+        .prepare_cached(
+            "SELECT max(logical_at) FROM pipeline_runs WHERE pipeline = ?1 AND trigger = 'schedule'",
+        )?
+        .query_row([pipeline], |row| row.get(0))?)
+}
+
+/// The run before another, in the time they stand for.
+pub fn run_before(db: &Connection, run: &Run) -> Result<Option<String>> {
+    let mut query = db.prepare_cached(
+        "SELECT id FROM pipeline_runs WHERE pipeline = ?1 AND (logical_at, id) < (?2, ?3)
+         ORDER BY logical_at DESC, id DESC LIMIT 1",
+    )?;
+    Ok(query.query_row(params![run.pipeline, run.logical_at, run.id], |row| row.get(0)).optional()?)
+}
+
+/// How many runs of a pipeline are under way.
+pub fn run_running_count(db: &Connection, pipeline: &str) -> Result<i64> {
+    Ok(db
+        .prepare_cached("SELECT count(*) FROM pipeline_runs WHERE pipeline = ?1 AND state = 'running'")?
+        .query_row([pipeline], |row| row.get(0))?)
+}
+
+/// Takes a run that is over back into the queue.
+pub fn run_reopen(db: &Connection, id: &str) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE pipeline_runs SET state = 'queued', ended_at = NULL, cancel_requested = 0 WHERE id = ?1",
+    )?
+    .execute([id])?;
+    Ok(())
+}
+
+/// Logical times in a span for which a pipeline has a run.
+pub fn run_times(db: &Connection, pipeline: &str, from: i64, until: i64) -> Result<Vec<i64>> {
+    let mut query = db.prepare_cached(
+        "SELECT DISTINCT logical_at FROM pipeline_runs WHERE pipeline = ?1 AND logical_at BETWEEN ?2 AND ?3
+         AND trigger <> 'manual' ORDER BY logical_at",
+    )?;
+    collect(query.query(params![pipeline, from, until])?, |row| Ok(row.get(0)?))
+}
+
+/// Runs that are over, ended before an instant, hold no credentials, and have `keep` newer ones.
+pub fn run_prunable(db: &Connection, keep: usize, before: i64, limit: usize) -> Result<Vec<String>> {
+    let mut query = db.prepare_cached(
+        "SELECT id FROM (
+             SELECT id, state, ended_at, credentials,
+                 row_number() OVER (PARTITION BY pipeline ORDER BY id DESC) AS place FROM pipeline_runs)
+         WHERE place > ?1 AND ended_at < ?2 AND state NOT IN ('queued', 'running') AND credentials = 0
+             AND NOT EXISTS (SELECT 1 FROM pipeline_attempts a WHERE a.run_id = id AND a.state = 'running')
+         ORDER BY id LIMIT ?3",
+    )?;
+    collect(query.query(params![keep as i64, before, limit as i64])?, |row| Ok(row.get(0)?))
+}
+
+/// Removes a run with its tasks and attempts.
+pub fn run_delete(db: &Connection, id: &str) -> Result<()> {
+    for table in ["pipeline_attempts", "pipeline_tasks"] {
+        db.prepare_cached(&format!("DELETE FROM {table} WHERE run_id = ?1"))?.execute([id])?;
+    }
+    db.prepare_cached("DELETE FROM pipeline_runs WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
 /// Moves a run on; `at` is when it started or ended.
 pub fn run_set_state(db: &Connection, id: &str, state: RunState, at: i64) -> Result<()> {
     let column = if state.is_over() { "ended_at" } else { "started_at" };

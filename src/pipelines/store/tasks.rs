@@ -3,30 +3,44 @@
 use super::{collect, word};
 use crate::{
     kernel::error::{Error, Result},
-    pipelines::model::{Attempt, AttemptKey, Outcome, TaskInstance, TaskState},
+    pipelines::model::{TaskInstance, TaskState},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
 
 const COLUMNS: &str = "id, needs, state, attempt, max_attempts, retry_delay_ms, not_before, started_at, \
-                       ended_at, exit_code, reason";
+                       ended_at, exit_code, reason, rules, retries, pool, pool_slots, priority, \
+                       depends_on_past, map_of, map_index, item, mapped, output";
 
-/// Inserts the tasks of a new run, in the order of its definition.
-pub fn task_create_all(db: &Connection, run_id: &str, tasks: &[TaskInstance]) -> Result<()> {
+/// Inserts tasks of a run, which stand from `first` on in its list.
+pub fn task_create_all(db: &Connection, run_id: &str, first: usize, tasks: &[TaskInstance]) -> Result<()> {
     let mut insert = db.prepare_cached(
-        "INSERT INTO pipeline_tasks (run_id, idx, id, needs, state, max_attempts, retry_delay_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO pipeline_tasks (run_id, idx, id, needs, state, max_attempts, retry_delay_ms, rules, retries,
+             pool, pool_slots, priority, depends_on_past, map_of, map_index, item, mapped, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?;
     for (idx, task) in tasks.iter().enumerate() {
         let needs = serde_json::to_string(&task.needs).map_err(Error::internal)?;
-        let state = task.state.as_str();
+        let rules = serde_json::to_string(&task.rules).map_err(Error::internal)?;
         insert.execute(params![
             run_id,
-            idx as i64,
+            (first + idx) as i64,
             task.id,
             needs,
-            state,
+            task.state.as_str(),
             task.max_attempts,
-            task.retry_delay_ms
+            task.retry_delay_ms,
+            rules,
+            task.retries,
+            task.pool,
+            task.pool_slots,
+            task.priority,
+            task.depends_on_past,
+            task.map_of.map(|at| at as i64),
+            task.map_index,
+            task.item.as_ref().map(Value::to_string),
+            task.mapped,
+            task.reason
         ])?;
     }
     Ok(())
@@ -43,7 +57,7 @@ pub fn task_list(db: &Connection, run_id: &str) -> Result<Vec<TaskInstance>> {
 pub fn task_update(db: &Connection, run_id: &str, task: &TaskInstance) -> Result<()> {
     db.prepare_cached(
         "UPDATE pipeline_tasks SET state = ?3, attempt = ?4, not_before = ?5, started_at = ?6, ended_at = ?7,
-             exit_code = ?8, reason = ?9
+             exit_code = ?8, reason = ?9, max_attempts = ?10, item = ?11, mapped = ?12, output = ?13
          WHERE run_id = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -55,94 +69,53 @@ pub fn task_update(db: &Connection, run_id: &str, task: &TaskInstance) -> Result
         task.started_at,
         task.ended_at,
         task.exit_code,
-        task.reason
+        task.reason,
+        task.max_attempts,
+        task.item.as_ref().map(Value::to_string),
+        task.mapped,
+        task.output.as_ref().map(Value::to_string)
     ])?;
     Ok(())
 }
 
-/// Tasks that may start now, of the oldest run first: run id and task.
+/// What keeps a queued task `t` of run `r` from starting, besides time and slots: its run is not
+/// under way, an earlier attempt is still being ended, or it depends on a past that is not good.
+const STARTABLE: &str = "t.state IN ('queued', 'up_for_retry') AND r.state = 'running'
+    AND NOT EXISTS (SELECT 1 FROM pipeline_attempts a
+                    WHERE a.run_id = t.run_id AND a.task_id = t.id AND a.state = 'running')
+    AND (t.depends_on_past = 0 OR NOT EXISTS (
+        SELECT 1 FROM pipeline_tasks past WHERE past.id = t.id AND past.state NOT IN ('success', 'skipped', 'removed')
+            AND past.run_id = (SELECT p.id FROM pipeline_runs p
+                WHERE p.pipeline = r.pipeline AND (p.logical_at, p.id) < (r.logical_at, r.id)
+                ORDER BY p.logical_at DESC, p.id DESC LIMIT 1)))";
+
+/// Tasks that may start now in pools with room, the most urgent first, then of the oldest run:
+/// run id and task.
 pub fn task_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(String, TaskInstance)>> {
+    let columns =
+        COLUMNS.split(", ").map(|column| format!("t.{}", column.trim())).collect::<Vec<_>>().join(", ");
     let mut query = db.prepare_cached(&format!(
-        "SELECT run_id, {COLUMNS} FROM pipeline_tasks
-         WHERE state IN ('queued', 'up_for_retry') AND (not_before IS NULL OR not_before <= ?1)
-         ORDER BY run_id, idx LIMIT ?2"
+        "WITH room AS (
+             SELECT p.name, p.slots - coalesce((
+                 SELECT sum(t.pool_slots) FROM pipeline_attempts a
+                 JOIN pipeline_tasks t ON t.run_id = a.run_id AND t.id = a.task_id
+                 WHERE a.state = 'running' AND t.pool = p.name), 0) AS free
+             FROM pipeline_pools p)
+         SELECT t.run_id, {columns} FROM pipeline_tasks t
+         JOIN pipeline_runs r ON r.id = t.run_id JOIN room ON room.name = t.pool AND room.free >= t.pool_slots
+         WHERE (t.not_before IS NULL OR t.not_before <= ?1) AND {STARTABLE}
+         ORDER BY t.priority DESC, t.run_id, t.idx LIMIT ?2"
     ))?;
     collect(query.query(params![now, limit as i64])?, |row| Ok((row.get("run_id")?, read(row)?)))
 }
 
 /// When the next task that waits for its retry may start.
-pub fn task_next_retry(db: &Connection) -> Result<Option<i64>> {
+pub fn task_next_retry(db: &Connection, now: i64) -> Result<Option<i64>> {
     Ok(db
         .prepare_cached(
-            "SELECT min(not_before) FROM pipeline_tasks WHERE state IN ('queued', 'up_for_retry')",
+            "SELECT min(not_before) FROM pipeline_tasks WHERE state = 'up_for_retry' AND not_before > ?1",
         )?
-        .query_row([], |row| row.get(0))?)
-}
-
-pub fn attempt_create(db: &Connection, key: &AttemptKey, now: i64) -> Result<()> {
-    db.prepare_cached(
-        "INSERT INTO pipeline_attempts (run_id, task_id, attempt, state, started_at)
-         VALUES (?1, ?2, ?3, 'running', ?4)",
-    )?
-    .execute(params![key.run_id, key.task_id, key.attempt, now])?;
-    Ok(())
-}
-
-/// Records an attempt's end. False if that was known already, or there is no such attempt.
-pub fn attempt_finish(
-    db: &Connection,
-    key: &AttemptKey,
-    state: TaskState,
-    outcome: &Outcome,
-) -> Result<bool> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE pipeline_attempts SET state = ?4, ended_at = ?5, exit_code = ?6, reason = ?7
-             WHERE run_id = ?1 AND task_id = ?2 AND attempt = ?3 AND state = 'running'",
-        )?
-        .execute(params![
-            key.run_id,
-            key.task_id,
-            key.attempt,
-            state.as_str(),
-            outcome.ended_at,
-            outcome.exit_code,
-            outcome.reason
-        ])?;
-    Ok(changed == 1)
-}
-
-/// Attempts whose end is not known.
-pub fn attempt_running(db: &Connection) -> Result<Vec<AttemptKey>> {
-    let mut query = db.prepare_cached(
-        "SELECT run_id, task_id, attempt FROM pipeline_attempts WHERE state = 'running' ORDER BY run_id",
-    )?;
-    collect(query.query([])?, key)
-}
-
-/// Running attempts of runs that were cancelled.
-pub fn attempt_to_cancel(db: &Connection) -> Result<Vec<AttemptKey>> {
-    let mut query = db.prepare_cached(
-        "SELECT a.run_id, a.task_id, a.attempt FROM pipeline_attempts a JOIN pipeline_runs r ON r.id = a.run_id
-         WHERE a.state = 'running' AND r.cancel_requested = 1",
-    )?;
-    collect(query.query([])?, key)
-}
-
-pub fn attempt_running_count(db: &Connection) -> Result<usize> {
-    let count: i64 = db
-        .prepare_cached("SELECT count(*) FROM pipeline_attempts WHERE state = 'running'")?
-        .query_row([], |row| row.get(0))?;
-    Ok(usize::try_from(count).unwrap_or_default())
-}
-
-/// An attempt's state, `running` while it is not over; none if there is no such attempt.
-pub fn attempt_state(db: &Connection, key: &AttemptKey) -> Result<Option<TaskState>> {
-    let mut query = db.prepare_cached(
-        "SELECT state FROM pipeline_attempts WHERE run_id = ?1 AND task_id = ?2 AND attempt = ?3",
-    )?;
-    let found = query.query(params![key.run_id, key.task_id, key.attempt])?;
-    Ok(collect(found, |row| word(row, "state"))?.pop())
+        .query_row([now], |row| row.get(0))?)
 }
 
 pub fn task_state(db: &Connection, run_id: &str, task_id: &str) -> Result<Option<TaskState>> {
@@ -158,41 +131,39 @@ pub fn task_attempts(db: &Connection, run_id: &str, task_id: &str) -> Result<Opt
         .optional()?)
 }
 
-fn key(row: &Row<'_>) -> Result<AttemptKey> {
-    Ok(AttemptKey { run_id: row.get(0)?, task_id: row.get(1)?, attempt: row.get(2)? })
-}
-
 fn read(row: &Row<'_>) -> Result<TaskInstance> {
     let needs: String = row.get("needs")?;
+    let rules: String = row.get("rules")?;
+    let max_attempts: u32 = row.get("max_attempts")?;
+    let retries: Option<u32> = row.get("retries")?;
+    let map_of: Option<i64> = row.get("map_of")?;
     Ok(TaskInstance {
         id: row.get("id")?,
         needs: serde_json::from_str(&needs).map_err(Error::internal)?,
         state: word(row, "state")?,
         attempt: row.get("attempt")?,
-        max_attempts: row.get("max_attempts")?,
+        max_attempts,
+        retries: retries.unwrap_or(max_attempts.saturating_sub(1)),
         retry_delay_ms: row.get("retry_delay_ms")?,
         not_before: row.get("not_before")?,
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,
         exit_code: row.get("exit_code")?,
         reason: row.get("reason")?,
+        rules: serde_json::from_str(&rules).map_err(Error::internal)?,
+        pool: row.get("pool")?,
+        pool_slots: row.get("pool_slots")?,
+        priority: row.get("priority")?,
+        depends_on_past: row.get("depends_on_past")?,
+        map_of: map_of.and_then(|at| usize::try_from(at).ok()),
+        map_index: row.get("map_index")?,
+        item: json(row, "item")?,
+        mapped: row.get("mapped")?,
+        output: json(row, "output")?,
     })
 }
 
-/// The attempts of a task, the first one first.
-pub fn attempt_list(db: &Connection, run_id: &str, task_id: &str) -> Result<Vec<Attempt>> {
-    let mut query = db.prepare_cached(
-        "SELECT attempt, state, started_at, ended_at, exit_code, reason FROM pipeline_attempts
-         WHERE run_id = ?1 AND task_id = ?2 ORDER BY attempt",
-    )?;
-    collect(query.query([run_id, task_id])?, |row| {
-        Ok(Attempt {
-            number: row.get("attempt")?,
-            state: word(row, "state")?,
-            started_at: row.get("started_at")?,
-            ended_at: row.get("ended_at")?,
-            exit_code: row.get("exit_code")?,
-            reason: row.get("reason")?,
-        })
-    })
+fn json(row: &Row<'_>, column: &str) -> Result<Option<Value>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text).map_err(Error::internal)).transpose()
 }

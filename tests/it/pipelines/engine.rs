@@ -3,7 +3,7 @@
 use crannog::{
     kernel::{error::Result, event::Bus, tasks::Tasks},
     pipelines::{
-        Config, Service, TaskEnvironment,
+        Config, RunView, Service, TaskEnvironment,
         model::{Run, RunState, TaskInstance},
     },
     store::Stores,
@@ -68,7 +68,7 @@ impl House {
     async fn begin(&self, yaml: &str) -> Run {
         let name = yaml.lines().next().and_then(|line| line.strip_prefix("name: ")).expect("a name first");
         self.service.put(name, yaml.to_owned()).await.expect("the definition is sound");
-        self.service.trigger(name, BTreeMap::new()).await.expect("the run begins").0
+        self.service.trigger(name, BTreeMap::new()).await.expect("the run begins").run
     }
 
     async fn until(
@@ -79,7 +79,7 @@ impl House {
     ) -> (Run, Vec<TaskInstance>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let (found, tasks) = self.service.run(run).await.expect("the run is there");
+            let RunView { run: found, tasks, .. } = self.service.run(run).await.expect("the run is there");
             if holds(&found, &tasks) {
                 return (found, tasks);
             }
@@ -177,7 +177,7 @@ async fn the_next_server_adopts_running_tasks_and_runs_nothing_twice() {
     house.until(&run.id, "it runs", |_, _| ran.exists()).await;
     house.close().await;
     let house = House::open(data.path(), Config::default());
-    let (_, tasks) = house.service.run(&run.id).await.expect("the run is there");
+    let tasks = house.service.run(&run.id).await.expect("the run is there").tasks;
     assert_eq!(states(&tasks), ["running", "waiting"]);
     fs_err::write(&go, "").expect("lets it go");
     let (ended, tasks) = house.finished(&run.id).await;
@@ -279,7 +279,7 @@ async fn a_saved_file_is_live_a_bad_one_is_its_own_error_and_a_removed_one_is_go
     };
     let line = |error: &Option<String>| error.as_ref().is_some_and(|error| error.contains("line 3"));
     listed(&|all| all.get("one") == Some(&None) && all.get("two").is_some_and(line)).await;
-    let (run, _) = house.service.trigger("one", BTreeMap::new()).await.expect("runs");
+    let run = house.service.trigger("one", BTreeMap::new()).await.expect("runs").run;
     house.finished(&run.id).await;
     let folder = fs_err::canonicalize(dir.path()).expect("it exists");
     assert_eq!(house.log(&run.id, "a").await.trim(), folder.to_string_lossy());
@@ -289,6 +289,6 @@ async fn a_saved_file_is_live_a_bad_one_is_its_own_error_and_a_removed_one_is_go
     assert!(house.service.trigger("one", BTreeMap::new()).await.is_ok(), "the last good version still runs");
     fs_err::remove_file(&file).expect("removes");
     listed(&|all| !all.contains_key("one")).await;
-    assert_eq!(house.service.run(&run.id).await.expect("history stays").0.state, RunState::Success);
+    assert_eq!(house.service.run(&run.id).await.expect("history stays").run.state, RunState::Success);
     house.close().await;
 }

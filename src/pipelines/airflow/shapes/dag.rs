@@ -2,7 +2,7 @@
 
 use super::{number, time};
 use crate::pipelines::{
-    definition::{Definition, Task},
+    definition::{Catchup, Definition, Param, Task},
     service::Overview,
 };
 use serde_json::{Map, Value, json};
@@ -23,7 +23,7 @@ impl Dag {
 
 pub(in crate::pipelines::airflow) fn dag(dag: &Dag) -> Value {
     let (pipeline, definition) = (&dag.overview.pipeline, &dag.definition);
-    let schedule = definition.schedule.as_ref();
+    let schedule = definition.schedules.first();
     let next = time(pipeline.next_at);
     json!({
         "dag_id": pipeline.name,
@@ -44,7 +44,7 @@ pub(in crate::pipelines::airflow) fn dag(dag: &Dag) -> Value {
         "timetable_periodic": schedule.is_some(),
         "tags": [],
         "max_active_tasks": 16,
-        "max_active_runs": null,
+        "max_active_runs": pipeline.max_active_runs,
         "max_consecutive_failed_dag_runs": 0,
         "has_task_concurrency_limits": false,
         "has_import_errors": pipeline.error.is_some(),
@@ -63,17 +63,17 @@ pub(in crate::pipelines::airflow) fn details(one: &Dag, active: i64) -> Value {
     let definition = &one.definition;
     let mut body = dag(one);
     let more = json!({
-        "catchup": false,
+        "catchup": definition.catchup == Catchup::All,
         "dag_run_timeout": null,
         "asset_expression": null,
         "doc_md": null,
-        "start_date": null,
-        "end_date": null,
+        "start_date": time(definition.start_at),
+        "end_date": time(definition.end_at),
         "is_paused_upon_creation": null,
         "params": params(definition),
         "render_template_as_native_obj": false,
         "template_search_path": null,
-        "timezone": definition.schedule.as_ref().map_or("UTC", |schedule| schedule.zone.name()),
+        "timezone": definition.schedules.first().map_or("UTC", |schedule| schedule.zone.name()),
         "last_parsed": time(Some(one.updated_at)),
         "default_args": {},
         "owner_links": {},
@@ -90,9 +90,11 @@ pub(in crate::pipelines::airflow) fn details(one: &Dag, active: i64) -> Value {
 
 /// Parameters as Airflow dumps them: a value, what it is for, and its JSON schema.
 fn params(definition: &Definition) -> Map<String, Value> {
-    let one = |(name, default): &(String, Option<String>)| {
-        let value = json!({ "value": default, "description": null, "schema": { "type": "string" } });
-        (name.clone(), value)
+    let one = |param: &Param| {
+        let description = Some(&param.description).filter(|text| !text.is_empty());
+        let value =
+            json!({ "value": param.default, "description": description, "schema": { "type": "string" } });
+        (param.name.clone(), value)
     };
     definition.params.iter().map(one).collect()
 }
@@ -113,19 +115,19 @@ pub(in crate::pipelines::airflow) fn task(definition: &Definition, at: usize) ->
         "task_id": task.id,
         "task_display_name": task.id,
         "owner": null,
-        "start_date": null,
-        "end_date": null,
-        "trigger_rule": "all_success",
-        "depends_on_past": false,
+        "start_date": time(definition.start_at),
+        "end_date": time(definition.end_at),
+        "trigger_rule": task.rules.trigger_rule.as_str(),
+        "depends_on_past": task.depends_on_past,
         "wait_for_downstream": false,
         "retries": task.retries,
         "queue": null,
-        "pool": DEFAULT_POOL,
-        "pool_slots": 1,
+        "pool": task.pool,
+        "pool_slots": task.pool_slots,
         "execution_timeout": task.timeout.map(delta),
         "retry_delay": delta(task.retry_delay),
-        "retry_exponential_backoff": 0.0,
-        "priority_weight": 1,
+        "retry_exponential_backoff": if task.rules.backoff > 1.0 { task.rules.backoff } else { 0.0 },
+        "priority_weight": task.priority,
         "weight_rule": "absolute",
         "ui_color": "#f0ede4",
         "ui_fgcolor": "#000",
@@ -135,7 +137,7 @@ pub(in crate::pipelines::airflow) fn task(definition: &Definition, at: usize) ->
         "operator_name": operator(task),
         "params": {},
         "class_ref": null,
-        "is_mapped": false,
+        "is_mapped": task.rules.for_each.is_some(),
         "extra_links": [],
     })
 }

@@ -39,12 +39,14 @@ fn run_type(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Manual => "manual",
         Trigger::Schedule => "scheduled",
+        Trigger::Backfill => "backfill",
     }
 }
 
 fn triggered_by(one: &DagRun) -> Option<&'static str> {
     match one.run.trigger {
         Trigger::Schedule => Some("timetable"),
+        Trigger::Backfill => Some("backfill"),
         // Who came through this door left a name; others came by the house's own API, or an event.
         Trigger::Manual => one.note.user.as_ref().map(|_| "rest_api"),
     }

@@ -1,4 +1,7 @@
-//! The door to pipelines: definitions in and out, runs begun, watched, cancelled.
+//! The door to pipelines: definitions in and out, runs begun and watched; what is done to them by
+//! hand is in `operate`.
+
+mod operate;
 
 use super::{
     config::Config,
@@ -6,9 +9,11 @@ use super::{
     engine,
     environment::TaskEnvironment,
     executor::Executor,
-    model::{AttemptKey, Pipeline, Run, TaskInstance, TaskState, Trigger},
+    history,
+    model::{AttemptKey, Pipeline, Run, TaskState, Trigger},
     scheduler::{self, Scheduler},
     source, store,
+    waiting::{self, RunView},
 };
 use crate::{
     kernel::{
@@ -81,10 +86,13 @@ impl Service {
             bus: self.0.bus.clone(),
             executor: Arc::clone(&self.0.executor),
             wake: Arc::clone(&self.0.wake),
-            slots: self.0.config.parallelism.max(1),
+            slots: self.slots(),
             tasks: tasks.clone(),
         };
         tasks.spawn("pipelines: scheduler", scheduler.run());
+        let (db, dir) = (self.0.db.clone(), self.0.executor.tasks_dir().to_owned());
+        let policy = self.0.config.history.clone();
+        tasks.spawn("pipelines: history", history::keep_pruned(db, dir, policy, tasks.stopping()));
         if let Some(dir) = self.0.config.dir.clone() {
             tasks.spawn("pipelines: folder", source::watch(self.clone(), dir, tasks.stopping()));
         }
@@ -153,7 +161,9 @@ impl Service {
         let change = move |db: &Connection| {
             let pipeline = existing(db, &name)?;
             let definition = Definition::parse(&pipeline.definition).ok();
-            let next_at = definition.filter(|_| !paused).and_then(|definition| definition.next_at(now_ms()));
+            let last = store::run_last_firing(db, &name)?;
+            let next_at =
+                definition.filter(|_| !paused).and_then(|definition| definition.first_due(last, now_ms()));
             store::pipeline_set_schedule(db, &name, paused, next_at)?;
             overview(db, existing(db, &name)?)
         };
@@ -163,11 +173,7 @@ impl Service {
     }
 
     /// Starts a run now.
-    pub async fn trigger(
-        &self,
-        name: &str,
-        params: BTreeMap<String, String>,
-    ) -> Result<(Run, Vec<TaskInstance>)> {
+    pub async fn trigger(&self, name: &str, params: BTreeMap<String, String>) -> Result<RunView> {
         self.trigger_with(name, params, None, |_, _| Ok(())).await
     }
 
@@ -179,8 +185,8 @@ impl Service {
         params: BTreeMap<String, String>,
         logical_at: Option<i64>,
         keep: impl FnOnce(&Connection, &Run) -> Result<()> + Send + 'static,
-    ) -> Result<(Run, Vec<TaskInstance>)> {
-        let name = name.to_owned();
+    ) -> Result<RunView> {
+        let (name, slots) = (name.to_owned(), self.slots());
         let create = move |db: &Connection| {
             let pipeline = existing(db, &name)?;
             let definition = Definition::parse(&pipeline.definition).map_err(|problems| {
@@ -193,12 +199,11 @@ impl Service {
                 engine::create_run(db, &pipeline, &definition, Trigger::Manual, logical_at, params, now)?;
             let run = run.ok_or_else(|| Error::internal("a manual run collided with a firing"))?;
             keep(db, &run)?;
-            let tasks = store::task_list(db, &run.id)?;
-            Ok((run, tasks))
+            waiting::view(db, &run.id, slots)
         };
         let made = self.0.db.write(create).await?;
         self.0.wake.notify_one();
-        self.changed(&made.0);
+        self.changed(&made.run);
         Ok(made)
     }
 
@@ -215,23 +220,14 @@ impl Service {
         self.0.db.read(read).await
     }
 
-    pub async fn run(&self, id: &str) -> Result<(Run, Vec<TaskInstance>)> {
-        let id = id.to_owned();
-        let read = move |db: &Connection| {
-            let run = store::run_get(db, &id)?.ok_or_else(|| engine::no_run(&id))?;
-            Ok((run, store::task_list(db, &id)?))
-        };
-        self.0.db.read(read).await
+    /// A run with its tasks and what each waits for.
+    pub async fn run(&self, id: &str) -> Result<RunView> {
+        let (id, slots) = (id.to_owned(), self.slots());
+        self.0.db.read(move |db| waiting::view(db, &id, slots)).await
     }
 
-    /// Ends a run: what has not started never will, what runs is asked to end, then made to.
-    pub async fn cancel(&self, id: &str) -> Result<(Run, Vec<TaskInstance>)> {
-        let wanted = id.to_owned();
-        let (change, running) = self.0.db.write(move |db| engine::cancel(db, &wanted, now_ms())).await?;
-        self.0.executor.request_cancel(&running).await?;
-        scheduler::publish(&self.0.bus, change.as_slice());
-        self.0.wake.notify_one();
-        self.run(id).await
+    fn slots(&self) -> usize {
+        self.0.config.parallelism.max(1)
     }
 
     /// Where the log of an attempt lies (the last one, if none is named) and whether it is complete.
@@ -348,16 +344,18 @@ fn put_definition(
     let paused = old.as_ref().is_some_and(|old| old.paused);
     let same_schedule =
         old.as_ref().and_then(|old| Definition::parse(&old.definition).ok()).is_some_and(|old| {
-            let schedule = |of: &Definition| of.schedule.as_ref().map(|one| (one.cron.clone(), one.zone));
-            schedule(&old) == schedule(definition)
+            old.schedules.iter().eq(&definition.schedules)
+                && (old.start_at, old.end_at) == (definition.start_at, definition.end_at)
         });
     let next_at = match old.and_then(|old| old.next_at).filter(|_| same_schedule) {
         Some(kept) => Some(kept),
         None if paused => None,
-        None => definition.next_at(now),
+        None => definition.first_due(store::run_last_firing(db, &definition.name)?, now),
     };
+    let max_active_runs = definition.max_active_runs;
     let (name, source) = (definition.name.clone(), source.to_owned());
-    let pipeline = Pipeline { name, source, folder, definition: text, error: None, paused, next_at };
+    let pipeline =
+        Pipeline { name, source, folder, definition: text, error: None, paused, next_at, max_active_runs };
     store::pipeline_put(db, &pipeline, now)
 }
 
@@ -401,6 +399,7 @@ fn store_bad_file(db: &Connection, source: &str, old: Option<Pipeline>, message:
         error: Some(message.to_owned()),
         paused: false,
         next_at: None,
+        max_active_runs: 1,
     };
     store::pipeline_put(db, &placeholder, now_ms())
 }

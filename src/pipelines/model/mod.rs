@@ -1,6 +1,14 @@
 //! The words of this domain: states of runs, tasks and attempts, and what is stored of each.
 
+mod task;
+
+pub use task::{ForEach, Rules, TaskInstance, base_id};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// The pool of tasks that name none.
+pub const DEFAULT_POOL: &str = "default_pool";
 
 /// Pipeline names and task ids: they stand in URLs and folder names.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
@@ -23,6 +31,8 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
         impl $name {
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
@@ -41,6 +51,18 @@ macro_rules! words {
                     $($text => Ok(Self::$variant),)+
                     _ => Err(format!("{text:?} is not a {}", stringify!($name))),
                 }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
     };
@@ -76,6 +98,8 @@ words! {
         Cancelled = "cancelled",
         /// Its supervisor vanished without an exit record.
         Lost = "lost",
+        /// One of a mapped task's, whose list was shorter when the task ran again.
+        Removed = "removed",
     }
 }
 
@@ -84,6 +108,33 @@ words! {
     Trigger {
         Manual = "manual",
         Schedule = "schedule",
+        /// Made for a time in the past, on request.
+        Backfill = "backfill",
+    }
+}
+
+words! {
+    /// What must have become of the tasks a task needs. The words and their meaning are Airflow's.
+    TriggerRule {
+        AllSuccess = "all_success",
+        AllFailed = "all_failed",
+        AllDone = "all_done",
+        AllDoneMinOneSuccess = "all_done_min_one_success",
+        AllSkipped = "all_skipped",
+        OneFailed = "one_failed",
+        OneSuccess = "one_success",
+        OneDone = "one_done",
+        NoneFailed = "none_failed",
+        NoneFailedMinOneSuccess = "none_failed_min_one_success",
+        NoneSkipped = "none_skipped",
+        Always = "always",
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "the variants are declared by a macro, which marks none")]
+impl Default for TriggerRule {
+    fn default() -> Self {
+        Self::AllSuccess
     }
 }
 
@@ -103,7 +154,13 @@ impl TaskState {
                 | Self::UpstreamFailed
                 | Self::Cancelled
                 | Self::Lost
+                | Self::Removed
         )
+    }
+
+    /// Not begun, and yet to begin.
+    pub const fn is_idle(self) -> bool {
+        matches!(self, Self::Waiting | Self::Queued | Self::UpForRetry)
     }
 
     /// Over, and not as its dependants hoped.
@@ -127,6 +184,8 @@ pub struct Pipeline {
     pub paused: bool,
     /// The next firing of the schedule, ms since the epoch.
     pub next_at: Option<i64>,
+    /// Runs of it that may be under way at once.
+    pub max_active_runs: u32,
 }
 
 /// A stored run.
@@ -147,42 +206,15 @@ pub struct Run {
     pub cancel_requested: bool,
 }
 
-/// A task of a stored run.
+/// What bounds the tasks that name it: together they use no more than its slots.
 #[derive(Clone, Debug)]
-pub struct TaskInstance {
-    pub id: String,
-    /// Places in the run's list of tasks.
-    pub needs: Vec<usize>,
-    pub state: TaskState,
-    /// Attempts begun so far.
-    pub attempt: u32,
-    pub max_attempts: u32,
-    pub retry_delay_ms: i64,
-    pub started_at: Option<i64>,
-    pub ended_at: Option<i64>,
-    pub exit_code: Option<i32>,
-    pub reason: Option<String>,
-    /// While `up_for_retry`: not before this instant.
-    pub not_before: Option<i64>,
-}
-
-impl TaskInstance {
-    /// A task of a run that has just been made.
-    pub fn new(task: &super::definition::Task) -> Self {
-        Self {
-            id: task.id.clone(),
-            needs: task.needs.clone(),
-            state: TaskState::Waiting,
-            attempt: 0,
-            max_attempts: task.retries + 1,
-            retry_delay_ms: i64::try_from(task.retry_delay.as_millis()).unwrap_or(i64::MAX),
-            started_at: None,
-            ended_at: None,
-            exit_code: None,
-            reason: None,
-            not_before: None,
-        }
-    }
+pub struct Pool {
+    pub name: String,
+    pub slots: u32,
+    pub description: String,
+    /// Slots of tasks that run, and of those that would.
+    pub used: i64,
+    pub queued: i64,
 }
 
 /// The name of one attempt of one task.
@@ -213,6 +245,8 @@ pub struct Outcome {
     pub reason: Option<String>,
     pub started_at: Option<i64>,
     pub ended_at: i64,
+    /// What a task that succeeded gave to others: a JSON object.
+    pub output: Option<serde_json::Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,85 @@
+//! What is done to runs and pools from the terminal: clear, mark, backfill, slots.
+
+use super::{API, encoded, items, pipeline_path, run_path, text};
+use crate::cli::{Failure, client::Client, print, table};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[derive(clap::Subcommand)]
+pub enum Pool {
+    /// List the pools, with what runs and waits in them
+    List,
+    /// Make a pool, or change its slots
+    Set {
+        name: String,
+        slots: u32,
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// Forget a pool; tasks that name it wait until there is one again
+    Delete { name: String },
+}
+
+/// A date is its midnight in UTC.
+pub(super) fn instant(text: &str) -> Result<String, String> {
+    let full = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
+    chrono::DateTime::parse_from_rfc3339(&full)
+        .map(|_| full)
+        .map_err(|_| "write it as 2026-01-31 or 2026-01-31T08:00:00Z".into())
+}
+
+pub(super) async fn clear(client: &Client, run: &str, body: &Value) -> Result<(), Failure> {
+    let answer = client.post(&run_path(run, "/clear"), body).await?;
+    for task in items(&answer, "cleared") {
+        print(&format!("{}\n", text(task)))?;
+    }
+    match (items(&answer, "cleared").len(), answer["dry_run"] == true) {
+        (0, _) => eprintln!("No task of run {run} is to be cleared."),
+        (count, true) => eprintln!("{count} tasks would run again."),
+        (count, false) => eprintln!("{count} tasks run again. Next: crannog pipeline logs -f {run}"),
+    }
+    Ok(())
+}
+
+pub(super) async fn mark(client: &Client, run: &str, tasks: &[String], state: &str) -> Result<(), Failure> {
+    let body = json!({ "tasks": tasks, "state": state });
+    let answer = client.post(&run_path(run, "/mark"), &body).await?;
+    eprintln!("Run {run} is {}.", text(&answer["state"]));
+    Ok(())
+}
+
+pub(super) async fn backfill(client: &Client, name: &str, body: &Value) -> Result<(), Failure> {
+    let answer = client.post(&pipeline_path(name, "/backfill"), body).await?;
+    let runs = items(&answer, "runs");
+    for run in runs {
+        let what = match (&run["run_id"], run["exists"] == true) {
+            (Value::String(id), _) => id.as_str(),
+            (_, true) => "has a run already",
+            _ => "would be made",
+        };
+        print(&format!("{}  {what}\n", text(&run["logical_at"])))?;
+    }
+    let new = runs.iter().filter(|run| run["exists"] == false).count();
+    match body["dry_run"] == true {
+        true => eprintln!("{new} of {} runs would be made.", runs.len()),
+        false => eprintln!("{new} of {} runs made. Next: crannog pipeline show {name}", runs.len()),
+    }
+    Ok(())
+}
+
+pub(super) async fn pool(client: &Client, command: &Pool) -> Result<(), Failure> {
+    let path = |name: &str| format!("{API}/pipeline-pools/{}", encoded(name));
+    let answer = match command {
+        Pool::List => client.get(&format!("{API}/pipeline-pools")).await?,
+        Pool::Set { name, slots, description } => {
+            let body = json!({ "slots": slots, "description": description });
+            client.send_text(Method::PUT, &path(name), "application/json", body.to_string()).await?
+        }
+        Pool::Delete { name } => return client.delete(&path(name)).await,
+    };
+    let mut rows = vec![["POOL", "SLOTS", "IN USE", "WAITING", "DESCRIPTION"].map(str::to_owned).to_vec()];
+    rows.extend(items(&answer, "pools").iter().map(|pool| {
+        ["name", "slots", "used", "queued", "description"].map(|field| text(&pool[field])).to_vec()
+    }));
+    print(&table(&rows))
+}

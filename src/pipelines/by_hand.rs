@@ -1,0 +1,165 @@
+//! Transactions for what people do to runs: clear and run again, say how tasks ended, fill in the past.
+
+use super::{
+    definition::Definition,
+    engine::{self, RunChange},
+    machine,
+    model::{AttemptKey, Run, RunState, TaskInstance, TaskState, Trigger},
+    store,
+};
+use crate::{
+    kernel::error::{Error, Result},
+    store::Connection,
+};
+use std::collections::BTreeMap;
+
+/// Runs that one backfill may make.
+const MAX_BACKFILL: usize = 1_000;
+
+/// What is to be cleared.
+#[derive(Clone, Debug, Default)]
+pub struct Clearing {
+    /// Ids of tasks; none: all of them.
+    pub tasks: Vec<String>,
+    /// With everything that follows from them.
+    pub downstream: bool,
+    /// Only those that did not end well.
+    pub only_failed: bool,
+    pub dry_run: bool,
+}
+
+/// What became of a run by hand, and the attempts to be ended for it.
+pub struct Done {
+    pub change: Option<RunChange>,
+    /// Ids of the tasks that changed, or would.
+    pub tasks: Vec<String>,
+    pub to_end: Vec<AttemptKey>,
+}
+
+/// Clears tasks of a run, which then run again; an attempt still under way is ended first.
+pub fn clear(db: &Connection, run_id: &str, what: &Clearing, now: i64) -> Result<Done> {
+    let (run, mut tasks) = open(db, run_id)?;
+    let mut places = places(&run, &tasks, &what.tasks)?;
+    if what.downstream {
+        places = machine::downstream(&tasks, &places);
+    }
+    if what.only_failed {
+        places.retain(|at| tasks[*at].state.is_bad());
+    }
+    let changed = machine::clear(&mut tasks, &places);
+    let ids: Vec<String> = changed.iter().map(|at| tasks[*at].id.clone()).collect();
+    if what.dry_run || changed.is_empty() {
+        return Ok(Done { change: None, tasks: ids, to_end: Vec::new() });
+    }
+    store::run_reopen(db, run_id)?;
+    let run = Run { state: RunState::Queued, cancel_requested: false, ended_at: None, ..run };
+    finish(db, &run, tasks, changed, now)
+}
+
+/// Says how tasks of a run ended.
+pub fn mark(db: &Connection, run_id: &str, ids: &[String], state: TaskState, now: i64) -> Result<Done> {
+    if !matches!(state, TaskState::Success | TaskState::Failed | TaskState::Skipped) {
+        return Err(Error::invalid(format!("A task is marked success, failed or skipped, not {state}.")));
+    }
+    let (run, mut tasks) = open(db, run_id)?;
+    let places = places(&run, &tasks, ids)?;
+    let changed = machine::mark(&mut tasks, &places, state, now);
+    // What could not run because of it may run now.
+    let after = machine::downstream(&tasks, &changed);
+    let held: Vec<usize> = after
+        .into_iter()
+        .filter(|at| !changed.contains(at) && tasks[*at].state == TaskState::UpstreamFailed)
+        .collect();
+    let reopened = machine::clear(&mut tasks, &held);
+    let run = if run.state.is_over() && !reopened.is_empty() {
+        store::run_reopen(db, run_id)?;
+        Run { state: RunState::Queued, cancel_requested: false, ended_at: None, ..run }
+    } else {
+        run
+    };
+    finish(db, &run, tasks, changed.into_iter().chain(reopened).collect(), now)
+}
+
+/// Stores what changed and finds the attempts whose task no longer runs.
+fn finish(
+    db: &Connection,
+    run: &Run,
+    mut tasks: Vec<TaskInstance>,
+    changed: Vec<usize>,
+    now: i64,
+) -> Result<Done> {
+    let ids: Vec<String> = changed.iter().map(|at| tasks[*at].id.clone()).collect();
+    let over = run.state.is_over();
+    let change = engine::write_back(db, run, &mut tasks, changed, now)?;
+    if let Some(state) =
+        machine::verdict(&tasks, run.cancel_requested).filter(|state| over && *state != run.state)
+    {
+        store::run_set_state(db, &run.id, state, run.ended_at.unwrap_or(now))?;
+    }
+    let mut to_end = store::attempt_running_of(db, &run.id)?;
+    to_end.retain(|key| ids.contains(&key.task_id));
+    Ok(Done { change, tasks: ids, to_end })
+}
+
+fn open(db: &Connection, run_id: &str) -> Result<(Run, Vec<TaskInstance>)> {
+    let run = store::run_get(db, run_id)?.ok_or_else(|| engine::no_run(run_id))?;
+    Ok((run, store::task_list(db, run_id)?))
+}
+
+fn places(run: &Run, tasks: &[TaskInstance], ids: &[String]) -> Result<Vec<usize>> {
+    if ids.is_empty() {
+        return Ok((0..tasks.len()).filter(|at| tasks[*at].map_of.is_none()).collect());
+    }
+    let place = |id: &String| {
+        let found = tasks.iter().position(|task| task.id == *id);
+        found.ok_or_else(|| Error::not_found(format!("Run {} has no task {id:?}.", run.id)))
+    };
+    ids.iter().map(place).collect()
+}
+
+/// The runs a backfill makes, or would.
+pub struct Backfill {
+    pub logical_at: i64,
+    /// The run made; none in a dry run, and where there is one for that time already.
+    pub run: Option<Run>,
+    pub exists: bool,
+}
+
+/// Makes a run for every firing in the span that has none.
+pub fn backfill(
+    db: &Connection,
+    name: &str,
+    (from, until): (i64, i64),
+    params: &BTreeMap<String, String>,
+    dry_run: bool,
+    now: i64,
+) -> Result<Vec<Backfill>> {
+    let pipeline = store::pipeline_get(db, name)?
+        .ok_or_else(|| Error::not_found(format!("There is no pipeline {name:?}.")))?;
+    let definition = Definition::parse(&pipeline.definition)
+        .map_err(|_| Error::conflict(format!("Pipeline {name:?} has no sound definition to run.")))?;
+    if definition.schedules.is_empty() {
+        return Err(Error::invalid(format!(
+            "Pipeline {name:?} has no schedule, so there are no times to fill in; start runs by hand."
+        )));
+    }
+    let times = definition.firings(from, until.min(now), MAX_BACKFILL + 1);
+    if times.len() > MAX_BACKFILL {
+        return Err(Error::invalid(format!(
+            "The span holds more than {MAX_BACKFILL} firings; fill it in by shorter spans."
+        )));
+    }
+    let known = store::run_times(db, name, from, until)?;
+    let mut made = Vec::new();
+    for logical_at in times {
+        let exists = known.binary_search(&logical_at).is_ok();
+        let run = if exists || dry_run {
+            None
+        } else {
+            let trigger = Trigger::Backfill;
+            engine::create_run(db, &pipeline, &definition, trigger, logical_at, params.clone(), now)?
+        };
+        made.push(Backfill { logical_at, run, exists });
+    }
+    Ok(made)
+}

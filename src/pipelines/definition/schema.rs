@@ -1,0 +1,104 @@
+//! The definition as JSON Schema, for editors, and an example to begin with.
+
+use super::Kind;
+use crate::pipelines::model::TriggerRule;
+use serde_json::{Value, json};
+
+/// A definition that shows what there is; it is sound, and a test holds it to that.
+pub const EXAMPLE: &str = include_str!("example.yaml");
+
+pub fn json() -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let count = |least: i64, description: &str| json!({ "type": "integer", "minimum": least, "description": description });
+    let span = |description: &str| json!({ "type": ["string", "integer"], "description": format!("{description}, like 30s, 5m, 1h30m") });
+    let scalar = json!({ "type": ["string", "number", "boolean", "null"] });
+    let kinds = Kind::ALL.map(|(name, _)| name);
+    let rules = TriggerRule::ALL.map(TriggerRule::as_str);
+    let param = json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "type": { "enum": kinds }, "default": {}, "description": { "type": "string" },
+            "enum": { "type": "array", "items": scalar.clone() },
+            "minimum": { "type": "number" }, "maximum": { "type": "number" }, "pattern": { "type": "string" },
+        },
+    });
+    let task = json!({
+        "type": "object", "additionalProperties": false, "required": ["id", "run"],
+        "properties": {
+            "id": text("Its name in the pipeline"),
+            "group": text("A name for several tasks, which others may need together"),
+            "needs": { "type": "array", "items": { "type": "string" }, "description": "Tasks and groups that come before it" },
+            "trigger_rule": { "enum": rules, "description": "What must have become of the tasks it needs" },
+            "when": { "type": ["string", "boolean"], "description": "A condition; where it does not hold, the task is skipped" },
+            "for_each": { "type": ["array", "string"], "description": "Runs once for each item of a list: a list, outputs.TASK.NAME or params.NAME" },
+            "run": text("Given to /bin/sh"),
+            "env": { "type": "object", "additionalProperties": scalar.clone() },
+            "retries": count(0, "Attempts after the first"),
+            "retry_delay": span("Before the first retry"),
+            "retry_backoff": { "type": "number", "minimum": 1, "maximum": 10, "description": "Each delay is so many times the one before" },
+            "retry_max_delay": span("Where delays stop growing"),
+            "retry_jitter": { "type": "number", "minimum": 0, "maximum": 1, "description": "The most added to a delay at random, as a part of it" },
+            "timeout": span("After which an attempt is ended"),
+            "pool": text("The pool whose slots it takes"),
+            "pool_slots": count(1, "How many of them"),
+            "priority": { "type": "integer", "description": "The highest starts first" },
+            "depends_on_past": { "type": "boolean", "description": "Waits until it went well in the run before" },
+        },
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Crannog pipeline",
+        "type": "object", "additionalProperties": false, "required": ["name", "tasks"],
+        "properties": {
+            "name": text("Its name, in addresses and commands"),
+            "description": text("For people"),
+            "schedule": { "type": ["string", "array", "null"], "items": { "type": "string" }, "description": "A cron expression, or several" },
+            "timezone": text("The zone of the schedule and the dates, like Europe/Berlin"),
+            "catchup": { "enum": ["none", "latest", "all"], "description": "Which missed firings are made up for" },
+            "max_catchup": count(1, "The most missed firings made up for"),
+            "start_date": text("No firing before"),
+            "end_date": text("No firing after"),
+            "max_active_runs": count(1, "Runs under way at once"),
+            "params": { "type": ["object", "null"], "additionalProperties": { "anyOf": [scalar, { "type": "array" }, param] } },
+            "tasks": { "type": "array", "minItems": 1, "items": task },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXAMPLE, json};
+    use crate::pipelines::definition::Definition;
+
+    /// The keys that the reader knows, out of its own complaint about one it does not.
+    fn known(text: &str) -> Vec<String> {
+        let problems = Definition::parse(text).expect_err("a key is unknown");
+        let list = problems[0].message.split_once("expected one of ").expect("a list of keys").1;
+        let list = list.split(';').next().unwrap_or_default();
+        let mut keys: Vec<String> = list.split(", ").map(|key| key.trim_matches('`').to_owned()).collect();
+        keys.sort();
+        keys
+    }
+
+    #[test]
+    fn the_schema_has_the_keys_that_are_read() {
+        let schema = json();
+        let param = &schema["properties"]["params"]["additionalProperties"]["anyOf"][2];
+        for (shape, text) in [
+            (&schema, "zzzzzzzz: 1"),
+            (&schema["properties"]["tasks"]["items"], "name: p\ntasks: [{zzzzzzzz: 1}]"),
+            (param, "name: p\nparams: {a: {zzzzzzzz: 1}}"),
+        ] {
+            let mut keys: Vec<&String> =
+                shape["properties"].as_object().expect("properties").keys().collect();
+            keys.sort();
+            assert_eq!(keys, known(text).iter().collect::<Vec<_>>(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_example_is_sound() {
+        let example = Definition::parse(EXAMPLE).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        assert!(example.tasks.iter().any(|task| task.rules.for_each.is_some()));
+    }
+}

@@ -1,0 +1,49 @@
+//! Rows of pools: how many tasks that share something may run at once.
+
+use super::collect;
+use crate::{kernel::error::Result, pipelines::model::Pool};
+use rusqlite::{Connection, Row, params};
+use std::collections::HashMap;
+
+const SELECT: &str = "SELECT p.name, p.slots, p.description,
+    (SELECT coalesce(sum(t.pool_slots), 0) FROM pipeline_attempts a
+     JOIN pipeline_tasks t ON t.run_id = a.run_id AND t.id = a.task_id
+     WHERE a.state = 'running' AND t.pool = p.name) AS used,
+    (SELECT coalesce(sum(t.pool_slots), 0) FROM pipeline_tasks t
+     WHERE t.state IN ('queued', 'up_for_retry') AND t.pool = p.name) AS queued
+    FROM pipeline_pools p";
+
+pub fn pool_list(db: &Connection) -> Result<Vec<Pool>> {
+    let mut query = db.prepare_cached(&format!("{SELECT} ORDER BY p.name"))?;
+    collect(query.query([])?, |row| Ok(read(row)?))
+}
+
+pub fn pool_put(db: &Connection, name: &str, slots: u32, description: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO pipeline_pools (name, slots, description) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO UPDATE SET slots = ?2, description = ?3",
+    )?
+    .execute(params![name, slots, description])?;
+    Ok(())
+}
+
+/// False if there is none of that name.
+pub fn pool_delete(db: &Connection, name: &str) -> Result<bool> {
+    Ok(db.prepare_cached("DELETE FROM pipeline_pools WHERE name = ?1")?.execute([name])? == 1)
+}
+
+/// Free slots of every pool; below zero where a pool was made smaller than what runs in it.
+pub fn pool_room(db: &Connection) -> Result<HashMap<String, i64>> {
+    let room = |pool: Pool| (pool.name, i64::from(pool.slots) - pool.used);
+    Ok(pool_list(db)?.into_iter().map(room).collect())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Pool> {
+    Ok(Pool {
+        name: row.get("name")?,
+        slots: row.get("slots")?,
+        description: row.get("description")?,
+        used: row.get("used")?,
+        queued: row.get("queued")?,
+    })
+}

@@ -1,0 +1,153 @@
+"""Pipelines through the real binary: outputs, mapping, conditions, retries, clearing, backfill, pools."""
+
+import json
+
+import pytest
+from conftest import eventually
+
+
+def put(api, name, yaml):
+    answer = api.put(f"/pipelines/{name}", data=yaml.encode())
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def begin(api, name, yaml, **params):
+    put(api, name, yaml)
+    answer = api.post(f"/pipelines/{name}/runs", json={"params": params})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+def run_of(api, run):
+    answer = api.get(f"/pipeline-runs/{run}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def finished(api, run):
+    def over():
+        found = run_of(api, run)
+        return found if found["state"] not in ("queued", "running") else None
+
+    return eventually(over, timeout=90, what=f"the end of run {run}")
+
+
+def states(run):
+    return {task["id"]: task["state"] for task in run["tasks"]}
+
+
+def test_the_example_runs_with_outputs_mapping_and_conditions(server):
+    api = server.api()
+    example = server.cli("pipeline", "example").stdout
+    run = finished(api, begin(api, "example", example, pieces=2, mode="full"))
+    assert run["state"] == "success", run
+    assert states(run) == {
+        "cut": "success",
+        "work": "success",
+        "work[0]": "success",
+        "work[1]": "success",
+        "deep-check": "success",
+        "report": "success",
+        "alarm": "skipped",
+    }
+    log = api.get(f"/pipeline-runs/{run['id']}/tasks/work[1]/log").json()
+    assert log["text"] == "piece 2 of 2\n"
+    cut = next(task for task in run["tasks"] if task["id"] == "cut")
+    assert cut["output"] == {"list": [1, 2], "count": "2"}
+
+    fast = finished(api, begin(api, "example", example))
+    assert states(fast)["deep-check"] == "skipped" and states(fast)["report"] == "success"
+
+
+def test_a_wrong_parameter_is_named_and_nothing_runs(server):
+    api = server.api()
+    put(api, "typed", "name: typed\nparams:\n  n: {type: integer, default: 1, maximum: 9}\ntasks: [{id: a, run: 'true'}]\n")
+    for value, why in [("many", "cannot be \"many\""), (10, "the most is 9"), (1.5, "whole number")]:
+        answer = api.post("/pipelines/typed/runs", json={"params": {"n": value}})
+        assert answer.status_code == 400 and why in answer.json()["detail"], answer.text
+    assert api.get("/pipelines/typed/runs").json()["runs"] == []
+
+
+def test_a_failed_task_is_mended_and_run_again_from_there(server, tmp_path):
+    api = server.api()
+    flag = tmp_path / "mended"
+    yaml = f"""
+name: mend
+tasks:
+  - {{id: first, run: 'echo one'}}
+  - {{id: second, needs: [first], run: 'test -e {flag}'}}
+  - {{id: third, needs: [second], run: 'echo three'}}
+"""
+    run = finished(api, begin(api, "mend", yaml))
+    assert run["state"] == "failed" and states(run)["third"] == "upstream_failed"
+    dry = server.cli("pipeline", "clear", run["id"], "second", "--dry-run").stdout.split()
+    assert dry == ["second", "third"] and run_of(api, run["id"])["state"] == "failed"
+    flag.touch()
+    server.cli("pipeline", "clear", run["id"], "second")
+    again = finished(api, run["id"])
+    assert again["state"] == "success", again
+    attempts = {task["id"]: task["attempt"] for task in again["tasks"]}
+    assert attempts == {"first": 1, "second": 2, "third": 1}
+    tries = api.get(f"/pipeline-runs/{run['id']}/tasks/second/attempts").json()["attempts"]
+    assert [one["state"] for one in tries] == ["failed", "success"]
+
+
+def test_marking_a_running_task_ends_it_and_what_follows_runs(server):
+    api = server.api()
+    yaml = "name: marked\ntasks:\n  - {id: long, run: sleep 600}\n  - {id: after, needs: [long], run: 'true'}\n"
+    run = begin(api, "marked", yaml)
+    eventually(lambda: states(run_of(api, run))["long"] == "running", what="the start")
+    server.cli("pipeline", "mark", run, "long", "--as", "success")
+    assert finished(api, run)["state"] == "success"
+
+    def ended():
+        tries = api.get(f"/pipeline-runs/{run}/tasks/long/attempts").json()["attempts"]
+        return tries[0]["state"] == "cancelled"
+
+    eventually(ended, what="the end of the attempt")
+
+
+def test_a_pool_holds_tasks_back_and_says_so(server):
+    api = server.api()
+    yaml = "name: pooled\ntasks:\n  - {id: a, run: 'true', pool: narrow}\n"
+    run = begin(api, "pooled", yaml)
+    waits = eventually(lambda: run_of(api, run)["tasks"][0]["waiting_for"], what="a reason")
+    assert "narrow" in waits
+    server.cli("pipeline", "pool", "set", "narrow", "1")
+    assert finished(api, run)["state"] == "success"
+    assert "narrow" in server.cli("pipeline", "pool", "list").stdout
+
+
+def test_a_backfill_makes_the_runs_it_promised(server):
+    api = server.api()
+    put(api, "past", "name: past\nschedule: '@daily'\nmax_active_runs: 2\ntasks: [{id: a, run: 'echo {{ logical_date }}'}]\n")
+    span = ["past", "--from", "2026-01-01", "--until", "2026-01-03"]
+    dry = server.cli("pipeline", "backfill", *span, "--dry-run").stdout.splitlines()
+    assert len(dry) == 3 and api.get("/pipelines/past/runs").json()["runs"] == []
+    server.cli("pipeline", "backfill", *span)
+    runs = api.get("/pipelines/past/runs").json()["runs"]
+    ended = [finished(api, run["id"]) for run in runs]
+    assert {run["state"] for run in ended} == {"success"}
+    assert sorted(run["logical_at"][:10] for run in ended) == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    assert {run["trigger"] for run in ended} == {"backfill"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("name: p\ntasks:\n  - {id: a, run: x, needs: [b]}\n  - {id: b, run: x, needs: [a]}\n", "line 3, column 10: the tasks need each other in a circle"),
+        ("name: p\ntasks:\n  - {id: a, run: x}\n  - {id: a, run: x}\n", "line 4, column 10: task id \"a\" is used twice"),
+        ("name: p\ntasks:\n  - {id: a, run: x, trigger_rul: always}\n", "did you mean \"trigger_rule\"?"),
+    ],
+)
+def test_a_bad_definition_is_told_with_line_and_column(server, tmp_path, text, problem):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    done = server.cli("pipeline", "validate", file, check=False)
+    assert done.returncode == 1 and problem in done.stdout, done.stdout
+
+
+def test_the_schema_is_json(server):
+    schema = json.loads(server.cli("pipeline", "schema").stdout)
+    assert schema["properties"]["tasks"]["items"]["properties"]["trigger_rule"]["enum"][0] == "all_success"
