@@ -24,6 +24,8 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
     ("CRANNOG_RUN_*", "Set by Crannog for the tasks of a pipeline."),
     ("CRANNOG_PARAM_*", "Set by Crannog for the tasks of a pipeline: the run's parameters."),
     ("CRANNOG_PIPELINE*", "Set by Crannog for the tasks of a pipeline: its name and run."),
+    ("CRANNOG_OUTPUT", "Set by Crannog for the tasks of a pipeline: the file they write their output to."),
+    ("CRANNOG_ITEM", "Set by Crannog for the tasks of a pipeline: the item a mapped task is for."),
     ("CRANNOG_LOGICAL_*", "Set by Crannog for the tasks of a pipeline: the time the run stands for."),
 ];
 
