@@ -315,7 +315,7 @@ def test_a_filter_is_completed_refused_in_place_and_kept_in_the_address(page, sw
     page.get_by_role("option", name="params.depth").click()
     expect(box).to_have_value("params.depth ")
     box.press_sequentially("= ")
-    expect(page.locator("main").get_by_role("alert")).to_contain_text("Invalid comparison clause")
+    expect(page.locator("main").get_by_role("alert")).to_contain_text("Invalid clause(s) in filter string")
     page.get_by_role("option", name="'1'").click()
     expect(page.get_by_role("status").filter(has_text="2 runs")).to_be_visible()
     expect(page.locator("main").get_by_role("alert")).to_have_count(0)
