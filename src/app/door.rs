@@ -4,6 +4,7 @@
 use crate::kernel::{
     error::{Error, Result},
     http::{self as manners, Limits},
+    tls::Identity,
 };
 use axum::{
     body::Body,
@@ -39,8 +40,13 @@ impl Door {
     }
 
     /// Serves until `stop` fires and open requests have ended.
-    pub async fn serve(self, limits: Limits, stop: tokio_util::sync::CancellationToken) {
-        manners::serve(self.listener, self.gate, limits, stop).await;
+    pub async fn serve(
+        self,
+        limits: Limits,
+        tls: Option<Arc<Identity>>,
+        stop: tokio_util::sync::CancellationToken,
+    ) {
+        manners::serve(self.listener, self.gate, limits, tls, stop).await;
     }
 }
 

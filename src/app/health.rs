@@ -3,7 +3,13 @@
 
 use crate::{
     auth::Viewer,
-    kernel::{VERSION, clock, config::Config, http::Json, tasks::Tasks},
+    kernel::{
+        VERSION, clock,
+        config::Config,
+        http::Json,
+        tasks::Tasks,
+        tls::{self, Identity},
+    },
     objects,
 };
 use axum::{
@@ -18,7 +24,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::{
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -38,6 +44,7 @@ struct Inner {
     config: Config,
     http: SocketAddr,
     s3: SocketAddr,
+    tls: Option<Arc<Identity>>,
     started_at_ms: i64,
     started: Instant,
     tasks: Tasks,
@@ -53,12 +60,19 @@ pub struct Check {
 }
 
 impl Health {
-    pub fn new(config: &Config, http: SocketAddr, s3: SocketAddr, tasks: Tasks) -> Self {
+    pub fn new(
+        config: &Config,
+        http: SocketAddr,
+        s3: SocketAddr,
+        tls: Option<Arc<Identity>>,
+        tasks: Tasks,
+    ) -> Self {
         let (started_at_ms, started) = (clock::now_ms(), Instant::now());
         let health = Self(Arc::new(Inner {
             config: config.clone(),
             http,
             s3,
+            tls,
             started_at_ms,
             started,
             tasks,
@@ -91,29 +105,29 @@ impl Health {
 
     /// The main door's address for clients.
     pub fn http_url(&self) -> String {
-        self.0.config.http.public_url.clone().unwrap_or_else(|| local_url(self.0.http))
+        self.0.config.http.public_url.clone().unwrap_or_else(|| self.local_url(self.0.http))
     }
 
     /// The main door's address for this machine, whatever the public one is.
     pub fn local_http_url(&self) -> String {
-        local_url(self.0.http)
+        self.local_url(self.0.http)
     }
 
     /// The S3 door's address for this machine.
     pub fn local_s3_url(&self) -> String {
-        local_url(self.0.s3)
+        self.local_url(self.0.s3)
     }
 
     /// The S3 door's address for clients.
     pub fn s3_url(&self) -> String {
-        self.0.config.s3.public_url.clone().unwrap_or_else(|| local_url(self.0.s3))
+        self.0.config.s3.public_url.clone().unwrap_or_else(|| self.local_url(self.0.s3))
     }
 
     /// The main door's address as seen from where a request came.
     pub fn http_url_for(&self, headers: &HeaderMap) -> String {
         let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
         match (&self.0.config.http.public_url, host) {
-            (None, Some(host)) => format!("http://{host}"),
+            (None, Some(host)) => format!("{}://{host}", self.scheme()),
             _ => self.http_url(),
         }
     }
@@ -122,9 +136,28 @@ impl Health {
     pub fn s3_url_for(&self, headers: &HeaderMap) -> String {
         let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
         match (&self.0.config.s3.public_url, host.and_then(host_name)) {
-            (None, Some(name)) => format!("http://{name}:{}", self.0.s3.port()),
+            (None, Some(name)) => format!("{}://{name}:{}", self.scheme(), self.0.s3.port()),
             _ => self.s3_url(),
         }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.0.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The address under which this machine itself reaches a listener.
+    fn local_url(&self, mut address: SocketAddr) -> String {
+        if address.ip().is_unspecified() {
+            let loopback =
+                if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+            address.set_ip(loopback);
+        }
+        format!("{}://{address}", self.scheme())
+    }
+
+    /// The file of the authority that clients on this machine have to trust, when the doors speak TLS.
+    pub fn authority(&self) -> Option<PathBuf> {
+        self.0.tls.as_ref().map(|_| self.0.config.data_dir.join(tls::CERTIFICATE))
     }
 
     async fn checks(&self) -> Vec<Check> {
@@ -145,17 +178,6 @@ impl Health {
     }
 }
 
-/// The address under which this machine itself reaches a listener.
-fn local_url(address: SocketAddr) -> String {
-    let mut address = address;
-    if address.ip().is_unspecified() {
-        let loopback =
-            if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
-        address.set_ip(loopback);
-    }
-    format!("http://{address}")
-}
-
 fn free_space(data_dir: &Path) -> Result<String, String> {
     let stat = rustix::fs::statvfs(data_dir).map_err(|error| format!("cannot be asked: {error}"))?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -171,6 +193,7 @@ pub fn router(health: Health) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
+        .route("/ca.pem", get(authority))
         .route("/api/crannog/v1/status", get(status))
         .route("/api/crannog/v1/client-env", get(client_env))
         .with_state(health)
@@ -188,6 +211,18 @@ async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery) -> Resp
     }
     text.push_str(if ready { "ready\n" } else { "not ready\n" });
     (status, [(header::CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+/// The certificate of the house's authority: no secret, and compared by its fingerprint where it matters.
+async fn authority(State(health): State<Health>) -> Response {
+    let file = health.authority().map(fs_err::read);
+    match file {
+        Some(Ok(pem)) => ([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response(),
+        Some(Err(_)) | None => {
+            (StatusCode::NOT_FOUND, "this server speaks no TLS, so there is no authority to trust\n")
+                .into_response()
+        }
+    }
 }
 
 async fn status(State(health): State<Health>, _: Viewer) -> Json<serde_json::Value> {

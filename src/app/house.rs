@@ -13,7 +13,9 @@ use crate::{
         config::Config,
         error::{Kind, Result},
         event::Bus,
+        hook::Sender,
         tasks::Tasks,
+        tls::Trust,
     },
     objects, permissions, pipelines, registry, serving,
     store::Stores,
@@ -34,6 +36,7 @@ pub struct House {
     permissions: permissions::Service,
     serving: serving::Service,
     pipelines: pipelines::Service,
+    sender: Sender,
     health: Health,
 }
 
@@ -49,7 +52,9 @@ impl House {
             events.clone(),
             config.mlflow.version_source_pattern.clone(),
         );
-        let webhooks = registry::webhooks::Webhooks::new(stores.control.clone(), auth.clone())?;
+        let sender = Sender::new(Trust(config.tls.trusted.iter().cloned().collect()))?;
+        let webhooks =
+            registry::webhooks::Webhooks::new(stores.control.clone(), auth.clone(), sender.clone());
         let serving =
             serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
         let pipelines = pipelines(config, stores, &health, events, &auth)?;
@@ -59,7 +64,18 @@ impl House {
             permissions::Service::new(stores.control.clone(), auth.clone(), tracking.clone(), default)?;
         watch_stores(&health, stores);
         watch_blobs(&health, &objects);
-        Ok(Self { auth, objects, tracking, registry, webhooks, permissions, serving, pipelines, health })
+        Ok(Self {
+            auth,
+            objects,
+            tracking,
+            registry,
+            webhooks,
+            permissions,
+            serving,
+            pipelines,
+            sender,
+            health,
+        })
     }
 
     /// Brings what a crash left half-done into order, before anybody may ask.
@@ -73,7 +89,7 @@ impl House {
         let objects = &config.objects;
         self.objects.start_collector(tasks);
         self.objects.start_lifecycle(tasks, objects.lifecycle_day_s, objects.upload_expiry.0);
-        self.objects.start_delivery(tasks)?;
+        self.objects.start_delivery(tasks, self.sender.clone());
         self.objects.start_logs(tasks, objects.log_interval.0);
         self.objects.start_scrubber(tasks, objects.scrub_period.0);
         self.registry.start_collector(tasks, config.tracking.deleted_retention.0);
@@ -91,6 +107,7 @@ impl House {
             .layer(middleware::from_fn_with_state(self.auth.clone(), auth::guard))
             .layer(middleware::from_fn_with_state(s3, layers::signed_to_s3))
             .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn(layers::secure_cookies))
             .layer(middleware::from_fn(layers::identify));
         BoxCloneSyncService::new(routes.into_service::<axum::body::Body>())
     }
@@ -145,8 +162,13 @@ fn pipelines(
     auth: &auth::Service,
 ) -> Result<pipelines::Service> {
     let (http_url, s3_url) = (health.local_http_url(), health.local_s3_url());
-    let environment =
-        pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, objects::REGION.into());
+    let environment = pipelines::ServerEnvironment::new(
+        auth.clone(),
+        http_url,
+        s3_url,
+        objects::REGION.into(),
+        health.authority(),
+    );
     let own = pipelines::Config {
         dir: config.pipelines.dir.clone(),
         parallelism: config.pipelines.max_tasks,

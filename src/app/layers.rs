@@ -4,7 +4,7 @@
 use super::door::Gate;
 use crate::kernel::{
     error::{Error, Kind},
-    http::{Problem, REQUEST_ID},
+    http::{Peer, Problem, REQUEST_ID},
     id,
 };
 use crate::objects::is_s3_request;
@@ -13,7 +13,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use std::{any::Any, time::Instant};
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -43,6 +43,17 @@ pub async fn identify(mut request: Request, next: Next) -> Response {
 fn is_sane(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     (1..=64).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+}
+
+/// A cookie that came over TLS never leaves in clear.
+pub async fn secure_cookies(request: Request, next: Next) -> Response {
+    let tls = request.extensions().get::<Peer>().is_some_and(|peer| peer.tls);
+    let mut response = next.run(request).await;
+    if tls && let Some(cookie) = response.headers_mut().get_mut(header::SET_COOKIE) {
+        let secure = [cookie.as_bytes(), b"; Secure"].concat();
+        *cookie = HeaderValue::from_bytes(&secure).unwrap_or_else(|_| cookie.clone());
+    }
+    response
 }
 
 /// A panic is our bug: the caller hears 500, the log hears what it said, the server goes on.

@@ -16,11 +16,13 @@ use crate::{
         event::Bus,
         http::Limits,
         tasks::Tasks,
+        tls::{Identity, Shown},
     },
     store::Stores,
 };
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -35,11 +37,12 @@ pub async fn serve(effective: &Effective) -> Result<()> {
     let http = Door::bind("http.listen", config.http.listen).await?;
     let s3 = Door::bind("s3.listen", config.s3.listen).await?;
     let (tasks, doors) = (Tasks::default(), Tasks::default());
-    let health = Health::new(config, http.address, s3.address, tasks.clone());
+    let tls = identity(config)?;
+    let health = Health::new(config, http.address, s3.address, tls.clone(), tasks.clone());
     lock.announce(&announcement(&health))?;
     let (http_gate, s3_gate) = (http.gate.clone(), s3.gate.clone());
-    open_door(&doors, "door main", http, config);
-    open_door(&doors, "door s3", s3, config);
+    open_door(&doors, "door main", http, tls.clone(), config);
+    open_door(&doors, "door s3", s3, tls.clone(), config);
 
     let stores = open_stores(&config.data_dir).await?;
     let house = House::furnish(config, &stores, health.clone(), &Bus::new()).await?;
@@ -52,6 +55,9 @@ pub async fn serve(effective: &Effective) -> Result<()> {
     s3_gate.open(house.s3_door());
 
     greet(&health, effective, first.as_ref(), random_password, begun.elapsed());
+    if let Some(tls) = tls.filter(|tls| !tls.is_operators()) {
+        tell_of_authority(&tls);
+    }
     stop.cancelled().await;
     shut_down(&tasks, &doors, config.server.stop_deadline.0).await;
     drop(lock);
@@ -91,10 +97,33 @@ fn announcement(health: &Health) -> Running {
     }
 }
 
-fn open_door(doors: &Tasks, name: &str, door: Door, config: &Config) {
+/// What the doors show to clients, when they speak TLS.
+fn identity(config: &Config) -> Result<Option<Arc<Identity>>> {
+    if !config.speaks_tls() {
+        return Ok(None);
+    }
+    let files = config.tls.certificate.clone().zip(config.tls.key.clone());
+    let given = config.tls.names.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let mut names: Vec<String> = given.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let public = [&config.http.public_url, &config.s3.public_url].into_iter().flatten();
+    names.extend(public.filter_map(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_owned)));
+    names.extend(machine_name());
+    names.sort();
+    names.dedup();
+    Identity::open(&config.data_dir, Shown { files, names }).map(Arc::new).map(Some)
+}
+
+/// The host's name, where it is one that a certificate can carry.
+fn machine_name() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+    Some(name).filter(|name| !name.is_empty() && name.chars().all(fits))
+}
+
+fn open_door(doors: &Tasks, name: &str, door: Door, tls: Option<Arc<Identity>>, config: &Config) {
     let limits = Limits { drain: config.server.stop_deadline.0, ..Limits::default() };
     let close: CancellationToken = doors.stopping();
-    doors.spawn(name, door.serve(limits, close));
+    doors.spawn(name, door.serve(limits, tls, close));
 }
 
 /// Opening replays the log and migrates: blocking work, while the doors already answer "starting".
@@ -118,6 +147,12 @@ async fn shut_down(tasks: &Tasks, doors: &Tasks, deadline: Duration) {
             );
         }
     }
+}
+
+/// What to do so that other machines believe the doors.
+fn tell_of_authority(tls: &Identity) {
+    eprintln!("TLS is by Crannog's own authority: clients need what `crannog ca` prints.");
+    eprintln!("  SHA-256  {}", tls.authority().fingerprint());
 }
 
 /// Where to go from here, for the person at the terminal.

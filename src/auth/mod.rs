@@ -1,8 +1,8 @@
 //! Floor 2: who is asking, and what they may do.
 //!
-//! Invariants: every request to every plane carries a credential, save `/livez`, `/readyz`, `/health`,
-//! Airflow's `version` and `monitor/health`, the login page and what a bucket's policy opens; a guest is let through at the S3 door only; no default
-//! password exists; secrets are stored as digests, or sealed where the clear text is needed again (S3
+//! Invariants: every request to every plane carries a credential, save `/livez`, `/readyz`, `/health`, `/ca.pem`,
+//! Airflow's `version` and `monitor/health`, the login page and what a bucket's policy opens; a guest is let
+//! through at the S3 door only; no default password exists; secrets are stored as digests, or sealed where the clear text is needed again (S3
 //! keys); revoking takes effect with the next request.
 
 mod keys;
@@ -22,5 +22,5 @@ pub use model::{
     FirstAdmin, NewSession, NewUser, Principal, Role, S3Key, S3Session, TemporaryKey, UserChange, UserInfo,
 };
 pub use routes::router;
-pub use seal::{Sealer, write_private};
+pub use seal::Sealer;
 pub use service::Service;

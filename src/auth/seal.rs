@@ -2,16 +2,15 @@
 
 use crate::kernel::{
     error::{Error, Result},
-    id,
+    id, private,
 };
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use chacha20poly1305::{
     Key, XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
-use fs_err::os::unix::fs::OpenOptionsExt;
 use sha2::{Digest, Sha256};
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 const NONCE: usize = 24;
 
@@ -22,7 +21,7 @@ impl Sealer {
     /// Reads the key at `path`, or makes one on the first start.
     pub fn open(path: &Path) -> Result<Self> {
         if !path.exists() {
-            write_private(path, &id::random_bytes(32))?;
+            private::write(path, &id::random_bytes(32))?;
         }
         let bytes = fs_err::read(path)?;
         let key = Key::try_from(bytes.as_slice()).map_err(|_| {
@@ -56,19 +55,6 @@ impl Sealer {
 
 fn nonce_of(bytes: &[u8]) -> Result<XNonce> {
     XNonce::try_from(bytes).map_err(|_| Error::internal("a nonce has the wrong length"))
-}
-
-/// Writes a new file that only its owner may read, durably.
-pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut options = fs_err::OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    if let Some(folder) = path.parent() {
-        fs_err::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// The digest under which a random secret is looked up. One pass is enough: it has over 200 bits.

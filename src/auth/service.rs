@@ -12,6 +12,7 @@ use crate::{
         error::{Error, Kind, Result},
         id,
         known::Known,
+        private,
     },
     store::{Connection, Db},
 };
@@ -91,7 +92,7 @@ impl Service {
             };
             model::check_password(&admin.password)?;
             let text = toml::to_string(&admin).map_err(Error::internal)?;
-            seal::write_private(&path, text.as_bytes())?;
+            private::write(&path, text.as_bytes())?;
             admin
         };
         let hash = self.hash(admin.password.clone()).await?;

@@ -6,11 +6,14 @@ use super::{
     failure::Code,
     settings::{Settings, effective},
 };
-use crate::app::lock;
+use crate::{
+    app::lock,
+    kernel::tls::{self, Trust},
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The administrator's credentials as the first start left them in the data directory.
 #[derive(Deserialize)]
@@ -65,7 +68,9 @@ impl Client {
                 )
             })?,
         };
-        Self::of(&base, credential)
+        let mut trusted: Vec<PathBuf> = variable("CRANNOG_CA_FILE").map(PathBuf::from).into_iter().collect();
+        trusted.extend(Some(data_dir.join(tls::CERTIFICATE)).filter(|path| path.exists()));
+        Self::of(&base, credential, Trust(trusted))
     }
 
     /// Another server, an MLflow one, with the credentials its own clients would use.
@@ -78,15 +83,14 @@ impl Client {
             (None, Some(token)) => Credential::Token(token),
             (None, None) => Credential::Nothing,
         };
-        Self::of(url, credential)
+        let trusted = ["MLFLOW_TRACKING_SERVER_CERT_PATH", "CRANNOG_CA_FILE"].into_iter().find_map(variable);
+        Self::of(url, credential, Trust(trusted.map(PathBuf::from).into_iter().collect()))
     }
 
-    fn of(base: &str, credential: Credential) -> Result<Self, Failure> {
-        // No proxy from the environment: a proxy asked for 127.0.0.1 answers for its own machine.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .map_err(|error| Failure::failed(error.to_string()))?;
+    fn of(base: &str, credential: Credential, trust: Trust) -> Result<Self, Failure> {
+        let builder = if base.starts_with("https:") { trust.client() } else { Trust::plain() };
+        let builder = builder.map_err(|error| Failure::new(Code::Usage, error.message))?;
+        let http = builder.build().map_err(|error| Failure::failed(error.to_string()))?;
         Ok(Self { http, base: base.trim_end_matches('/').into(), credential })
     }
 
@@ -156,8 +160,13 @@ impl Client {
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let root = std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source()).last();
         let why = root.map(ToString::to_string).unwrap_or_default();
-        Failure::new(Code::Unreachable, format!("{} does not answer: {why}", self.base))
-            .hint("is the server running? `crannog status` tells; CRANNOG_URL says where it is")
+        let failure = Failure::new(Code::Unreachable, format!("{} does not answer: {why}", self.base));
+        if why.contains("certificate") {
+            return failure.hint(
+                "CRANNOG_CA_FILE names the PEM file of the authority to trust; `crannog ca` on the server prints its own",
+            );
+        }
+        failure.hint("is the server running? `crannog status` tells; CRANNOG_URL says where it is")
     }
 }
 

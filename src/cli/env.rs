@@ -8,7 +8,7 @@ use super::{
     print, print_json,
     settings::{Settings, effective},
 };
-use crate::{app::lock, objects};
+use crate::{app::lock, kernel::tls, objects};
 use serde_json::{Map, Value};
 
 #[derive(clap::Args)]
@@ -37,9 +37,16 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
         ("AWS_DEFAULT_REGION", &region),
         ("CRANNOG_URL", &http),
     ];
+    let mut variables = variables.map(|(name, value)| (name, value.clone())).to_vec();
+    // With a certificate of the operator's, other names than this machine's own need no authority of ours.
+    let ours = config.tls.certificate.is_none() || config.http.public_url.is_none();
+    if http.starts_with("https:") && ours {
+        let authority = config.data_dir.join(tls::CERTIFICATE).display().to_string();
+        variables.extend(tls::FOR_CLIENTS.map(|name| (name, authority.clone())));
+    }
     if arguments.json {
         let map: Map<String, Value> =
-            variables.iter().map(|(name, value)| ((*name).into(), Value::String((*value).clone()))).collect();
+            variables.iter().map(|(name, value)| ((*name).into(), Value::String(value.clone()))).collect();
         return print_json(&map);
     }
     let lines = variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));

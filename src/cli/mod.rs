@@ -2,6 +2,7 @@
 //! codes are in `failure`. A command is one file with its arguments and one `run`.
 
 mod bucket;
+mod ca;
 pub mod client;
 mod config;
 mod endpoint;
@@ -60,6 +61,8 @@ enum Command {
     Env(env::Arguments),
     /// Show how the running server is
     Status(status::Arguments),
+    /// Print the authority that clients have to trust when the doors speak TLS
+    Ca(ca::Arguments),
     /// Work with buckets: list, create, show, delete, and how they are set up
     #[command(subcommand)]
     Bucket(bucket::Command),
@@ -131,6 +134,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(settings) => serve::run(&global, &settings),
         Command::Env(arguments) => env::run(&global, &arguments),
         Command::Status(arguments) => status::run(&global, &arguments),
+        Command::Ca(arguments) => ca::run(&global, &arguments),
         Command::Bucket(command) => bucket::run(&global, &command),
         Command::Object(command) => object::run(&global, &command),
         Command::Endpoint(command) => endpoint::run(&global, &command),

@@ -5,7 +5,7 @@ mod file;
 mod keys;
 mod value;
 
-pub use keys::{Config, Http, KEYS, Key, Log, Objects, Pipelines, S3, Server, Tracking};
+pub use keys::{Config, Http, KEYS, Key, Log, Objects, Pipelines, S3, Server, Tls, Tracking};
 pub use value::{Duration, LogFormat, OptionalPattern, OptionalText, Value};
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
@@ -17,6 +17,10 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
     (
         "CRANNOG_URL",
         "The server the client commands talk to; otherwise the one that runs on the data directory.",
+    ),
+    (
+        "CRANNOG_CA_FILE",
+        "A PEM file of the authority that signed the server's certificate (`crannog ca` prints Crannog's own), for the client commands.",
     ),
     ("CRANNOG_TOKEN", "The bearer token of the client commands; otherwise the data directory's credentials."),
     ("CRANNOG_ADMIN_PASSWORD", "The administrator's password at the first start; otherwise a random one."),

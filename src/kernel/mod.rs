@@ -10,8 +10,10 @@ pub mod http;
 pub mod id;
 pub mod known;
 pub mod names;
+pub mod private;
 pub mod tasks;
 pub mod telemetry;
+pub mod tls;
 
 /// The one version constant: the binary, the image tag and the manifests all read it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,10 +5,11 @@ use crate::{
     auth::{self, Role},
     kernel::{
         error::{Kind, Result},
-        id,
+        id, tls,
     },
 };
 use futures::future::BoxFuture;
+use std::path::PathBuf;
 use tokio::sync::OnceCell;
 
 /// Names and values.
@@ -34,12 +35,20 @@ pub struct ServerEnvironment {
     http_url: String,
     s3_url: String,
     region: String,
+    /// The file of the authority behind those addresses, when they are https.
+    authority: Option<PathBuf>,
     user_exists: OnceCell<()>,
 }
 
 impl ServerEnvironment {
-    pub fn new(auth: auth::Service, http_url: String, s3_url: String, region: String) -> Self {
-        Self { auth, http_url, s3_url, region, user_exists: OnceCell::new() }
+    pub fn new(
+        auth: auth::Service,
+        http_url: String,
+        s3_url: String,
+        region: String,
+        authority: Option<PathBuf>,
+    ) -> Self {
+        Self { auth, http_url, s3_url, region, authority, user_exists: OnceCell::new() }
     }
 
     async fn issue_for(&self, run_id: &str) -> Result<Variables> {
@@ -58,7 +67,13 @@ impl ServerEnvironment {
             ("AWS_REGION", &self.region),
             ("AWS_DEFAULT_REGION", &self.region),
         ];
-        Ok(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
+        let mut given: Variables =
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        if let Some(authority) = &self.authority {
+            let path = authority.display().to_string();
+            given.extend(tls::FOR_CLIENTS.map(|name| (name.to_owned(), path.clone())));
+        }
+        Ok(given)
     }
 
     /// Makes the user on first need. Nobody knows its password: it signs in with tokens alone.

@@ -17,7 +17,7 @@ pub use migrate::Migration;
 /// What the closures of `Db::read` and `Db::write` are given, so that services need not name SQLite.
 pub use rusqlite::Connection;
 
-use crate::kernel::error::Result;
+use crate::kernel::{error::Result, private};
 use std::path::{Path, PathBuf};
 
 /// The databases of one data directory.
@@ -36,7 +36,7 @@ impl Stores {
     /// Opens or creates what is under `data_dir`, and makes its private folders.
     pub fn open(data_dir: &Path) -> Result<Self> {
         for folder in ["blobs", "tasks", "secrets"] {
-            private_folder(&data_dir.join(folder))?;
+            private::folder(&data_dir.join(folder))?;
         }
         Ok(Self {
             control: Db::open(&data_dir.join("control.db"), Durability::Full, migrate::CONTROL)?,
@@ -49,12 +49,4 @@ impl Stores {
     pub fn secrets(&self) -> PathBuf {
         self.data_dir.join("secrets")
     }
-}
-
-/// A folder that only the server's user may enter.
-fn private_folder(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs_err::create_dir_all(path)?;
-    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
-    Ok(())
 }

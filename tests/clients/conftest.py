@@ -74,8 +74,9 @@ def eventually(check, timeout=30.0, interval=0.05, what="the condition"):
 class Api(requests.Session):
     """Crannog's own JSON API: `api.get("/status")` asks /api/crannog/v1/status, signed in as admin."""
 
-    def __init__(self, http_url, user, password):
+    def __init__(self, http_url, user, password, verify=True):
         super().__init__()
+        self.verify = verify
         self.base = f"{http_url}/api/crannog/v1"
         self.auth = (user, password)
         self.trust_env = False
@@ -127,7 +128,7 @@ class Server:
             # After kill -9 the file of the dead server is still there.
             if lock["pid"] != self.process.pid:
                 return False
-            ready = requests.get(lock["http_url"] + "/readyz", timeout=5).status_code == 200
+            ready = requests.get(lock["http_url"] + "/readyz", timeout=5, verify=self.authority).status_code == 200
             admin = tomllib.loads((self.data_dir / "secrets/admin.toml").read_text())
         except (OSError, ValueError, KeyError, requests.RequestException):
             return False
@@ -135,6 +136,12 @@ class Server:
         self.user, self.password = admin["user"], admin["password"]
         self.access_key, self.secret_key = admin["access_key_id"], admin["secret_access_key"]
         return ready
+
+    @property
+    def authority(self):
+        """What `requests` takes as `verify`: the server's own authority, where it speaks TLS."""
+        own = self.data_dir / "ca.pem"
+        return str(own) if own.exists() else True
 
     @property
     def pid(self) -> int:
@@ -183,7 +190,7 @@ class Server:
         }
 
     def api(self) -> Api:
-        return Api(self.http_url, self.user, self.password)
+        return Api(self.http_url, self.user, self.password, self.authority)
 
     def s3(self, **config):
         """A boto3 client; keyword arguments go into its botocore Config."""
@@ -194,6 +201,7 @@ class Server:
             "s3",
             endpoint_url=self.s3_url,
             region_name="us-crannog-1",
+            verify=self.authority,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             config=Config(**({"retries": {"max_attempts": 1}} | config)),

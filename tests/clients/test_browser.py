@@ -507,3 +507,16 @@ def test_every_other_screen_opens(page, path):
     page.goto(path)
     expect(page.get_by_role("heading").first).to_be_visible()
     expect(page.locator("main")).not_to_contain_text("There is no page here")
+
+
+def test_a_browser_signs_in_over_tls(private_server, browser):
+    secure = private_server(env={"CRANNOG_TLS_LOOPBACK": "true"})
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    page.goto(secure.http_url)
+    page.fill("input[name=user]", secure.user)
+    page.fill("input[type=password]", secure.password)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("navigation").first).to_be_visible()
+    assert page.evaluate("fetch('/api/crannog/v1/client-env').then(r => r.json())")["tracking_uri"] == secure.http_url
+    context.close()

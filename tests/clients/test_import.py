@@ -257,7 +257,7 @@ def test_the_way_out_is_a_folder_which_is_a_way_in(theirs, private_server, point
     ("source", "code", "words"),
     [
         ("/nowhere/mlflow.db", 4, "no database"),
-        ("https://mlflow.example", 2, "no TLS"),
+        ("https://127.0.0.1:9", 3, "does not answer"),
         ("postgresql://db/mlflow", 2, "mlflow server"),
         ("http://127.0.0.1:9", 3, "does not answer"),
         ("{tmp}", 2, "no folder made by"),

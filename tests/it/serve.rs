@@ -41,12 +41,15 @@ fn an_unknown_key_is_refused_with_a_suggestion_and_nothing_is_made() {
 }
 
 #[test]
-fn listening_on_the_network_without_tls_needs_the_operators_word() {
+fn a_certificate_that_is_none_is_told_at_the_start() {
     let folder = folder();
-    let output = run(folder.path(), &["serve", "--data-dir", "data", "--http-listen", "0.0.0.0:0"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("http.allow_plaintext"));
-    assert!(!folder.path().join("data").exists());
+    std::fs::write(folder.path().join("c.pem"), "nothing of the kind").expect("written");
+    let arguments =
+        ["serve", "--data-dir", "data", "--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"];
+    let output =
+        run(folder.path(), &[&arguments[..], &["--tls-certificate", "c.pem", "--tls-key", "c.pem"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("c.pem holds no certificate"), "{}", stderr(&output));
 }
 
 #[test]

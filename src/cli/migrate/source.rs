@@ -47,13 +47,7 @@ pub type Body = BoxStream<'static, std::io::Result<Bytes>>;
 impl Source {
     /// Tells from the text what is meant.
     pub fn open(text: &str, artifacts: Option<&Path>) -> Result<Self, Failure> {
-        if text.starts_with("https://") {
-            let message = "this version of Crannog speaks no TLS";
-            return Err(Failure::new(Code::Usage, message).hint(
-                "reach the server without TLS (its own port, or an SSH tunnel), or import its mlflow.db",
-            ));
-        }
-        if text.starts_with("http://") {
+        if text.starts_with("http://") || text.starts_with("https://") {
             return Ok(Self::Rest(Rest::new(Client::of_mlflow(text)?)));
         }
         if text.starts_with("postgresql") || text.starts_with("mysql") || text.starts_with("mssql") {

@@ -104,8 +104,9 @@ settings! {
     http: Http {
         /// Where the main door listens.
         listen: SocketAddr = "127.0.0.1:5000";
-        /// Lets the doors listen beyond this machine without TLS. Passwords then cross the network
-        /// in clear: say so only behind a proxy that ends TLS, or on a network you trust.
+        /// Lets the doors listen beyond this machine without TLS, which they otherwise speak there. Passwords
+        /// then cross the network in clear: say so only behind a proxy that ends TLS, or on a network you
+        /// trust.
         allow_plaintext: bool = "false";
         /// The address clients reach the main door at, when it is not the one it listens on (behind
         /// a proxy or a Kubernetes Service). Shown in the UI and by `crannog env`.
@@ -119,6 +120,26 @@ settings! {
         listen: SocketAddr = "127.0.0.1:9000";
         /// The address clients reach the S3 door at, when it is not the one it listens on.
         public_url: OptionalText = "";
+    }
+
+    /// TLS on both doors. They speak it when one of them listens beyond this machine, with a certificate of
+    /// the authority that Crannog makes for itself (`crannog ca`), or with yours.
+    tls: Tls {
+        /// Your certificate, a PEM file with its chain. It is read again when it changes. The doors then speak
+        /// TLS wherever they listen; at loopback addresses, clients that ask for no other name than
+        /// `localhost` still meet Crannog's own.
+        certificate: Option<PathBuf> = "";
+        /// The private key of `tls.certificate`, a PEM file.
+        key: Option<PathBuf> = "";
+        /// Further names of this machine, separated by commas, for certificates of Crannog's own authority.
+        /// Its host name, the names in the public URLs and whatever address a client came to are in there
+        /// anyway.
+        names: OptionalText = "";
+        /// Speak TLS also when both doors listen on this machine only.
+        loopback: bool = "false";
+        /// A PEM file of authorities that are trusted besides the machine's own when Crannog asks others:
+        /// webhooks over https.
+        trusted: Option<PathBuf> = "";
     }
 
     /// The object store's own work.
@@ -181,6 +202,13 @@ settings! {
 }
 
 impl Config {
+    /// Whether the doors speak TLS: where the operator gave a certificate or asks for it, and wherever another
+    /// machine can listen, unless plain text was allowed in so many words.
+    pub fn speaks_tls(&self) -> bool {
+        let wide = [self.http.listen, self.s3.listen].iter().any(|address| !address.ip().is_loopback());
+        self.tls.certificate.is_some() || self.tls.loopback || (wide && !self.http.allow_plaintext)
+    }
+
     /// Rules that need more than one value.
     pub(super) fn check(&self, issues: &mut Vec<Issue>) {
         if self.data_dir.starts_with("~") {
@@ -189,20 +217,18 @@ impl Config {
                 hint: Some("name a directory with --data-dir or CRANNOG_DATA_DIR".into()),
             });
         }
-        for (name, address) in [("http.listen", self.http.listen), ("s3.listen", self.s3.listen)] {
-            if !address.ip().is_loopback() && !self.http.allow_plaintext {
-                issues.push(Issue {
-                    message: format!(
-                        "{name} = \"{address}\" listens beyond this machine, and this version of Crannog has no TLS of its own: \
-                         passwords would cross the network in clear"
-                    ),
-                    hint: Some(
-                        "keep it on 127.0.0.1 behind a proxy that ends TLS, or accept it with http.allow_plaintext = true \
-                         (CRANNOG_HTTP_ALLOW_PLAINTEXT=true)"
-                            .into(),
-                    ),
-                });
-            }
+        let missing = match (&self.tls.certificate, &self.tls.key) {
+            (Some(_), None) => Some(("tls.certificate", "tls.key")),
+            (None, Some(_)) => Some(("tls.key", "tls.certificate")),
+            _ => None,
+        };
+        if let Some((given, missing)) = missing {
+            issues.push(Issue {
+                message: format!("{given} is set and {missing} is not"),
+                hint: Some(
+                    "a door needs both: the certificate's chain and its private key, as PEM files".into(),
+                ),
+            });
         }
         for (name, url) in
             [("http.public_url", &self.http.public_url), ("s3.public_url", &self.s3.public_url)]

@@ -75,12 +75,21 @@ fn all_issues_are_told_at_once_with_the_value_and_the_kind() {
 }
 
 #[test]
-fn listening_beyond_the_machine_needs_the_operators_word() {
-    let mut inputs = Inputs { flags: vec![variable("s3.listen", "0.0.0.0:9000")], ..Inputs::default() };
-    let issues = load(&inputs).expect_err("plain text on the network");
-    assert!(issues[0].message.contains("s3.listen") && issues[0].message.contains("TLS"));
-    inputs.flags.push(variable("http.allow_plaintext", "true"));
-    load(&inputs).expect("the operator said so");
+fn listening_beyond_the_machine_is_tls_unless_the_operator_says_otherwise() {
+    let speaks_tls = |flags: &[(&str, &str)]| {
+        let flags = flags.iter().map(|(name, value)| variable(name, value)).collect();
+        let effective = load(&Inputs { flags, ..Inputs::default() });
+        effective.map(|effective| effective.config.speaks_tls()).map_err(|issues| issues[0].message.clone())
+    };
+    assert_eq!(speaks_tls(&[]), Ok(false));
+    assert_eq!(speaks_tls(&[("s3.listen", "0.0.0.0:9000")]), Ok(true));
+    assert_eq!(speaks_tls(&[("http.listen", "[::]:5000")]), Ok(true));
+    let allowed = ("http.allow_plaintext", "true");
+    assert_eq!(speaks_tls(&[("s3.listen", "0.0.0.0:9000"), allowed]), Ok(false));
+    assert_eq!(speaks_tls(&[("tls.loopback", "true"), allowed]), Ok(true));
+    assert_eq!(speaks_tls(&[("tls.certificate", "a.pem"), ("tls.key", "k.pem"), allowed]), Ok(true));
+    let half = speaks_tls(&[("tls.certificate", "a.pem")]).expect_err("half of a pair");
+    assert!(half.contains("tls.key"), "{half}");
 }
 
 #[test]

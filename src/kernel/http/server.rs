@@ -1,5 +1,6 @@
-//! The accept loop of a door: HTTP/1.1 and HTTP/2, with limits, TCP_NODELAY and a graceful stop.
+//! The accept loop of a door: HTTP/1.1 and HTTP/2, over TLS or not, with limits, TCP_NODELAY and a graceful stop.
 
+use crate::kernel::tls::Identity;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::{
@@ -21,7 +22,12 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -44,11 +50,27 @@ impl Default for Limits {
 
 /// Who is at the other end of a request's connection; among the request's extensions.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer {
+    pub address: SocketAddr,
+    /// Whether it came over TLS.
+    pub tls: bool,
+}
+
+impl Peer {
+    /// How URLs begin that lead back the way it came.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
+}
 
 /// Serves `service` until `stop` fires, then lets open requests end within the drain time.
-pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, stop: CancellationToken)
-where
+pub async fn serve<S>(
+    listener: TcpListener,
+    service: S,
+    limits: Limits,
+    tls: Option<Arc<Identity>>,
+    stop: CancellationToken,
+) where
     S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
@@ -64,7 +86,7 @@ where
     let open = GracefulShutdown::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-        let (stream, peer) = tokio::select! {
+        let (stream, address) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -78,17 +100,27 @@ where
         };
         // Without this a small answer waits 40 ms for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
+        let peer = Peer { address, tls: tls.is_some() };
         let rooms = service.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(peer);
             answer(rooms.clone(), request)
         });
-        let builder = Arc::clone(&builder);
-        let watcher = open.watcher();
+        let (builder, watcher, tls) = (Arc::clone(&builder), open.watcher(), tls.clone());
         tokio::spawn(async move {
-            let connection =
-                builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-            if let Err(error) = watcher.watch(connection).await {
+            let ended = match tls {
+                None => {
+                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                    watcher.watch(connection.into_owned()).await
+                }
+                Some(tls) => {
+                    let greeting = tokio::time::timeout(limits.header_timeout, greet(stream, &tls));
+                    let Ok(Some(stream)) = greeting.await else { return };
+                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                    watcher.watch(connection.into_owned()).await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");
             }
             drop(slot);
@@ -100,6 +132,43 @@ where
             "some requests were still open at the end of the drain time"
         );
     }
+}
+
+/// Agrees on TLS with a client, or tells one that speaks plain HTTP what it met.
+async fn greet(stream: TcpStream, tls: &Identity) -> Option<TlsStream<TcpStream>> {
+    const HANDSHAKE: u8 = 0x16;
+    let mut first = [0];
+    if stream.peek(&mut first).await.ok()? == 0 {
+        return None;
+    }
+    if first[0] != HANDSHAKE {
+        turn_away(stream).await;
+        return None;
+    }
+    let config = match tls.config(stream.local_addr().ok()?.ip()) {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!(error = error.message, "no certificate for a connection");
+            return None;
+        }
+    };
+    match TlsAcceptor::from(config).accept(stream).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            tracing::debug!(%error, "a client and this server did not agree on TLS");
+            None
+        }
+    }
+}
+
+async fn turn_away(mut stream: TcpStream) {
+    const WORDS: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
+        This door speaks TLS: ask https:// here.\n";
+    // What the client has sent is taken first: closing over unread bytes would reset the answer away.
+    let mut said = [0; 8 << 10];
+    let _ = stream.read(&mut said).await;
+    let _ = stream.write_all(WORDS.as_bytes()).await;
+    let _ = stream.shutdown().await;
 }
 
 /// Passes a request on. Where its body was not read to the end, what is left of it cannot be told from

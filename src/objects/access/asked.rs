@@ -1,9 +1,11 @@
 //! A request as conditions and decisions see it.
 
 use super::{decide::Caller, policy::keys};
-use crate::kernel::clock::{now_ms, rfc3339};
+use crate::kernel::{
+    clock::{now_ms, rfc3339},
+    http::Peer,
+};
 use http::{HeaderMap, Uri};
-use std::net::IpAddr;
 
 /// How a request proves who sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     /// Decoded as the protocol's reader decodes it: both must see the same version and prefix.
     pub query: Vec<(String, String)>,
-    pub peer: Option<IpAddr>,
+    pub peer: Option<Peer>,
     pub signature: Signature,
     pub tags: Tags,
 }
@@ -106,9 +108,9 @@ impl Asked<'_> {
         match name {
             "currenttime" => Some(rfc3339(now_ms())),
             "epochtime" => Some((now_ms() / 1000).to_string()),
-            "sourceip" => self.peer.map(|peer| peer.to_canonical().to_string()),
-            // There is no TLS in this version, and what a proxy says of itself is not to be trusted.
-            "securetransport" => Some("false".to_owned()),
+            "sourceip" => self.peer.map(|peer| peer.address.ip().to_canonical().to_string()),
+            // As it came to this door: what a proxy says of itself is not to be trusted.
+            "securetransport" => Some(self.peer.is_some_and(|peer| peer.tls).to_string()),
             "referer" => header("referer"),
             "useragent" => header("user-agent"),
             "requestedregion" => Some(super::super::REGION.to_owned()),
@@ -188,7 +190,7 @@ mod tests {
             key: "k",
             headers: &headers,
             query: query(&"/b?prefix=a%2Fb&max-keys=7&versionId=".parse().unwrap()),
-            peer: "::ffff:10.0.0.1".parse().ok(),
+            peer: "[::ffff:10.0.0.1]:1".parse().ok().map(|address| Peer { address, tls: true }),
             signature: Signature::Query,
             tags: Tags::InHeader,
         };
@@ -212,7 +214,7 @@ mod tests {
             ("aws:username", Some("ann")),
             ("aws:principaltype", Some("Account")),
             ("aws:referer", Some("http://x/")),
-            ("aws:securetransport", Some("false")),
+            ("aws:securetransport", Some("true")),
             ("aws:sourcevpc", None),
         ] {
             assert_eq!(value(key).as_deref(), expected, "{key}");

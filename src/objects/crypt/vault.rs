@@ -5,11 +5,10 @@ use super::{
     seal::{unwrap, unwrap_key, wrap},
 };
 use crate::{
-    auth::write_private,
     kernel::{
         clock::now_ms,
         error::{Error, Result},
-        id,
+        id, private,
     },
     objects::{error::Fault, store::kms},
     store::Db,
@@ -199,7 +198,7 @@ impl Vault {
         let file = self.0.file.clone();
         let bytes = tokio::task::spawn_blocking(move || {
             if !file.exists() && keys.is_empty() {
-                write_private(&file, &id::random_bytes(32))?;
+                private::write(&file, &id::random_bytes(32))?;
             }
             Result::<Vec<u8>>::Ok(fs_err::read(file)?)
         })

@@ -24,10 +24,9 @@ pub trait Starter: Send + Sync {
 
 impl Service {
     /// Starts the delivery of notices as a background task.
-    pub fn start_delivery(&self, tasks: &Tasks) -> Result<()> {
-        let carrier = Notices { service: self.clone(), sender: Sender::new()? };
+    pub fn start_delivery(&self, tasks: &Tasks, sender: Sender) {
+        let carrier = Notices { service: self.clone(), sender };
         Courier { db: self.db().clone(), bell: self.bell(), carrier }.start(tasks, "object notices");
-        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 use axum::extract::{FromRef, FromRequestParts};
 use http::{HeaderMap, HeaderValue, request::Parts};
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 #[derive(Clone)]
 pub struct Shelf {
@@ -36,7 +36,7 @@ impl FromRef<Shelf> for Service {
 /// A user of the house, and where from.
 pub struct Visitor {
     pub caller: Arc<Caller>,
-    peer: Option<IpAddr>,
+    peer: Option<Peer>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visitor {
@@ -44,7 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let Viewer(principal) = Viewer::from_request_parts(parts, state).await?;
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let peer = parts.extensions.get::<Peer>().copied();
         Ok(Self { caller: Arc::new(Caller { principal, session: None }), peer })
     }
 }

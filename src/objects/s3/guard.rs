@@ -65,7 +65,7 @@ impl<'a> Seen<'a> {
             key,
             headers: self.headers,
             query: query(self.uri),
-            peer: self.peer.map(|peer| peer.0.ip()),
+            peer: self.peer,
             signature,
             tags: Tags::InHeader,
         }

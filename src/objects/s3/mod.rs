@@ -114,7 +114,8 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = given.map_or_else(id::ordered, str::to_owned);
     let (parts, body) = request.into_parts();
-    let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
+    let address =
+        parts.extensions.get::<Peer>().map(|peer| peer.address.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
     let grant = cors::granted(&door.objects, &parts).await;
     let entry = journal::Entry::begin(&door.objects, &parts, &asker).await;

@@ -1,7 +1,10 @@
 //! Notices: written with the change they tell of, delivered to whoever is to hear.
 
 use super::*;
-use crate::{kernel::tasks::Tasks, objects::notify::Starter};
+use crate::{
+    kernel::{hook::Sender, tasks::Tasks, tls::Trust},
+    objects::notify::Starter,
+};
 use s3s::dto::{Event as S3Event, NotificationConfiguration, QueueConfiguration};
 use std::{
     collections::BTreeMap,
@@ -94,7 +97,7 @@ async fn a_pipeline_is_started_with_the_event_also_after_it_refused() {
     bench.service.set_starter(Arc::new(Runs { refusals: AtomicU32::new(1), started }));
     bench.notifies(&["s3:ObjectCreated:*"]).await;
     let tasks = Tasks::default();
-    bench.service.start_delivery(&tasks).unwrap();
+    bench.service.start_delivery(&tasks, Sender::new(Trust::default()).unwrap());
     let info = bench.put("in/a b.csv", b"123").await;
     let (pipeline, params) = runs.recv().await.expect("a run");
     assert_eq!(pipeline, "train");

@@ -3,13 +3,15 @@
 use super::{Event, Webhooks, check, deliver, payload, service::Wanted};
 use crate::{
     auth,
+    kernel::{hook::Sender, tls::Trust},
     store::{Db, Durability, migrate},
 };
 
 fn webhooks(folder: &std::path::Path) -> (Webhooks, Db) {
     let db = Db::open(&folder.join("control.db"), Durability::Full, migrate::CONTROL).expect("opens");
     let auth = auth::Service::open(db.clone(), folder).expect("opens");
-    (Webhooks::new(db.clone(), auth).expect("a client"), db)
+    let sender = Sender::new(Trust::default()).expect("a client");
+    (Webhooks::new(db.clone(), auth, sender), db)
 }
 
 fn wanted() -> Wanted {

@@ -84,7 +84,7 @@ async fn upload(
         key: &key,
         headers: &headers,
         query: Vec::new(),
-        peer: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
+        peer: parts.extensions.get::<Peer>().copied(),
         signature: if caller.is_some() { Signature::Form } else { Signature::None },
         tags: Tags::InHeader,
     };
@@ -224,7 +224,8 @@ fn redirect_target(target: &str, bucket: &str, key: &str, etag: &str) -> Option<
 fn location(parts: &Parts, key: &str) -> String {
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let folder = parts.uri.path().trim_end_matches('/');
-    format!("http://{host}{folder}/{}", convert::encode(key, true))
+    let scheme = parts.extensions.get::<Peer>().map_or("http", Peer::scheme);
+    format!("{scheme}://{host}{folder}/{}", convert::encode(key, true))
 }
 
 fn encode(text: &str) -> String {
