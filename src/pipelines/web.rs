@@ -76,9 +76,11 @@ pub fn check_url(url: &str) -> Result<(), String> {
     let parsed = reqwest::Url::parse(url).map_err(|error| format!("is not an address ({error})"))?;
     match parsed.scheme() {
         "http" if parsed.has_host() => Ok(()),
-        "https" => Err("begins with https://, and this version has no TLS of its own: name an http:// address, \
+        "https" => {
+            Err("begins with https://, and this version has no TLS of its own: name an http:// address, \
                         for instance of a proxy on this machine that speaks TLS"
-            .into()),
+                .into())
+        }
         other => Err(format!("begins with {other}: and must begin with http://")),
     }
 }

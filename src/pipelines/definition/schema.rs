@@ -95,7 +95,10 @@ mod tests {
             (&wait, "name: p\ntasks: [{id: a, wait_for: {zzzzzzzz: 1}}]"),
             (&wait["properties"]["object"], "name: p\ntasks: [{id: a, wait_for: {object: {zzzzzzzz: 1}}}]"),
             (&wait["properties"]["http"], "name: p\ntasks: [{id: a, wait_for: {http: {zzzzzzzz: 1}}}]"),
-            (&wait["properties"]["pipeline"], "name: p\ntasks: [{id: a, wait_for: {pipeline: {zzzzzzzz: 1}}}]"),
+            (
+                &wait["properties"]["pipeline"],
+                "name: p\ntasks: [{id: a, wait_for: {pipeline: {zzzzzzzz: 1}}}]",
+            ),
             (param, "name: p\nparams: {a: {zzzzzzzz: 1}}"),
         ] {
             let mut keys: Vec<&String> =

@@ -74,18 +74,22 @@ fn a_task_does_one_thing() {
 #[test]
 fn what_is_waited_for_is_read_and_what_cannot_be_is_refused_at_its_place() {
     let wait = |text: &str| {
-        let parsed = Definition::parse(&format!("name: p\nparams: {{n: 1}}\ntasks: [{{id: a, wait_for: {text}}}]\n"));
+        let parsed =
+            Definition::parse(&format!("name: p\nparams: {{n: 1}}\ntasks: [{{id: a, wait_for: {text}}}]\n"));
         match parsed.map(|mut definition| definition.tasks.remove(0).action) {
             Ok(Action::Wait(wait)) => Ok(wait),
             Ok(other) => panic!("{other:?}"),
             Err(problems) => Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         }
     };
-    let sound = wait("{object: {bucket: b, prefix: 'in/{{ params.n }}/'}, interval: 5s, soft_fail: true}").expect("sound");
+    let sound = wait("{object: {bucket: b, prefix: 'in/{{ params.n }}/'}, interval: 5s, soft_fail: true}")
+        .expect("sound");
     assert!(matches!(&sound.what, What::Object { prefix: true, key, .. } if key == "in/{{ params.n }}/"));
     assert_eq!((sound.interval, sound.soft_fail), (Duration::from_secs(5), true));
     let sound = wait("{pipeline: {name: other, state: finished, offset: 1d}}").expect("sound");
-    assert!(matches!(sound.what, What::Run { state: Ended::Anyhow, offset, .. } if offset.as_secs() == 86_400));
+    assert!(
+        matches!(sound.what, What::Run { state: Ended::Anyhow, offset, .. } if offset.as_secs() == 86_400)
+    );
     assert!(wait("{http: {url: 'http://x/{{ params.n }}', status: [200, 204], body: 'o.k'}}").is_ok());
     assert!(wait("{time: '14:30'}").is_ok() && wait("{time: '{{ params.n }}h'}").is_ok());
     for (text, why) in [
@@ -93,7 +97,10 @@ fn what_is_waited_for_is_read_and_what_cannot_be_is_refused_at_its_place() {
         ("{time: 1h, object: {bucket: b, key: k}}", "one thing"),
         ("{object: {bucket: b}}", "either key or prefix"),
         ("{object: {bucket: b, key: k, prefix: k}}", "either key or prefix"),
-        ("{object: {bucket: b, key: '{{ params.m }}'}}", "line 3, column 54: task \"a\": {{ params.m }} is not known"),
+        (
+            "{object: {bucket: b, key: '{{ params.m }}'}}",
+            "line 3, column 54: task \"a\": {{ params.m }} is not known",
+        ),
         ("{time: noon}", "\"noon\" is not a time"),
         ("{http: {url: 'https://x/'}}", "no TLS"),
         ("{http: {url: x}}", "not an address"),

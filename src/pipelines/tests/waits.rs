@@ -52,9 +52,10 @@ async fn a_wait_takes_no_slot_and_its_news_moves_the_run() {
 
 #[tokio::test]
 async fn past_its_time_a_wait_fails_without_retry_or_is_skipped() {
-    for (kind, state, after) in
-        [(OutcomeKind::FailedForGood, "failed", "upstream_failed"), (OutcomeKind::Skipped, "skipped", "skipped")]
-    {
+    for (kind, state, after) in [
+        (OutcomeKind::FailedForGood, "failed", "upstream_failed"),
+        (OutcomeKind::Skipped, "skipped", "skipped"),
+    ] {
         let lab = Lab::new();
         let run = lab.begin(YAML).await;
         lab.advance(1, 0, vec![]).await;
@@ -72,7 +73,10 @@ async fn a_wait_ends_with_its_run_and_by_hand_and_begins_anew_when_cleared() {
     let id = run.clone();
     lab.with(move |db| by_hand::clear(db, &id, &Clearing::default(), 2).map(drop)).await;
     lab.advance(3, 0, vec![]).await;
-    assert_eq!((lab.tries(&run).await, lab.waiting().await), (vec!["cancelled", "deferred"], vec![key(&run, 2)]));
+    assert_eq!(
+        (lab.tries(&run).await, lab.waiting().await),
+        (vec!["cancelled", "deferred"], vec![key(&run, 2)])
+    );
     let (id, ids) = (run.clone(), vec!["w".to_owned()]);
     lab.with(move |db| by_hand::mark(db, &id, &ids, TaskState::Success, 4).map(drop)).await;
     assert_eq!((lab.tries(&run).await, lab.waiting().await.len()), (vec!["cancelled", "success"], 0));

@@ -61,14 +61,16 @@ impl Look<'_> {
             objects.head(bucket, key).await.map(Some)
         };
         match found {
-            Ok(Some(info)) => {
-                Ok(Seen::Yes(json!({ "bucket": bucket, "key": info.key, "size": info.size, "etag": info.etag })))
-            }
+            Ok(Some(info)) => Ok(Seen::Yes(
+                json!({ "bucket": bucket, "key": info.key, "size": info.size, "etag": info.etag }),
+            )),
             Ok(None) => Ok(not_yet("there is none")),
-            Err(error) if error.kind == Kind::NotFound => Ok(not_yet(match objects.bucket_get(bucket).await {
-                Ok(_) => "there is none",
-                Err(_) => "there is no such bucket",
-            })),
+            Err(error) if error.kind == Kind::NotFound => {
+                Ok(not_yet(match objects.bucket_get(bucket).await {
+                    Ok(_) => "there is none",
+                    Err(_) => "there is no such bucket",
+                }))
+            }
             Err(error) => Err(error),
         }
     }

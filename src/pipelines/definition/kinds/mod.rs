@@ -75,7 +75,9 @@ pub(super) fn check(task: &yaml::FileTask, complain: &mut Complaints<'_>) -> Act
             }
             Action::Run(run.value.clone())
         }
-        (None, Some(wait)) => wait::check(&wait.value, wait.referenced, complain).map_or_else(nothing, Action::Wait),
+        (None, Some(wait)) => {
+            wait::check(&wait.value, wait.referenced, complain).map_or_else(nothing, Action::Wait)
+        }
         (None, None) => {
             complain.at(task.id.referenced, "it does nothing: give it run or wait_for");
             nothing()

@@ -1,6 +1,6 @@
 //! `wait_for`: what a task waits for, without a process while it does.
 
-use super::{Complaints, super::yaml::Scalar};
+use super::{super::yaml::Scalar, Complaints};
 use crate::pipelines::{model::RunState, moment, template};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -213,9 +213,7 @@ fn run(given: &Spanned<FileRun>, complain: &mut Complaints<'_>) -> Option<What> 
 pub(super) fn schema() -> Value {
     let text = json!({ "type": "string" });
     let span = json!({ "type": ["string", "integer"] });
-    let closed = |required: &[&str], properties: Value| {
-        json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
-    };
+    let closed = |required: &[&str], properties: Value| json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties });
     let statuses = json!({ "type": "array", "items": { "type": "integer", "minimum": 100, "maximum": 599 } });
     let properties = json!({
         "object": closed(&["bucket"], json!({ "bucket": text, "key": text, "prefix": text })),
