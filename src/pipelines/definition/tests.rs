@@ -93,13 +93,13 @@ fn what_is_waited_for_is_read_and_what_cannot_be_is_refused_at_its_place() {
     assert!(wait("{http: {url: 'http://x/{{ params.n }}', status: [200, 204], body: 'o.k'}}").is_ok());
     assert!(wait("{time: '14:30'}").is_ok() && wait("{time: '{{ params.n }}h'}").is_ok());
     for (text, why) in [
-        ("{}", "line 3, column 26: task \"a\": wait_for needs one of"),
+        ("{}", "line 3, column 27: task \"a\": wait_for needs one of"),
         ("{time: 1h, object: {bucket: b, key: k}}", "one thing"),
         ("{object: {bucket: b}}", "either key or prefix"),
         ("{object: {bucket: b, key: k, prefix: k}}", "either key or prefix"),
         (
             "{object: {bucket: b, key: '{{ params.m }}'}}",
-            "line 3, column 54: task \"a\": {{ params.m }} is not known",
+            "line 3, column 53: task \"a\": {{ params.m }} is not known",
         ),
         ("{time: noon}", "\"noon\" is not a time"),
         ("{http: {url: 'https://x/'}}", "no TLS"),
