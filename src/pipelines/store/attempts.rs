@@ -26,7 +26,7 @@ pub fn attempt_finish(
     let changed = db
         .prepare_cached(
             "UPDATE pipeline_attempts SET state = ?4, ended_at = ?5, exit_code = ?6, reason = ?7
-             WHERE run_id = ?1 AND task_id = ?2 AND attempt = ?3 AND state = 'running'",
+             WHERE run_id = ?1 AND task_id = ?2 AND attempt = ?3 AND state IN ('running', 'deferred')",
         )?
         .execute(params![
             key.run_id,
@@ -38,6 +38,13 @@ pub fn attempt_finish(
             outcome.reason
         ])?;
     Ok(changed == 1)
+}
+
+/// Forgets all attempts of a task.
+pub fn attempt_delete(db: &Connection, run_id: &str, task_id: &str) -> Result<()> {
+    db.prepare_cached("DELETE FROM pipeline_attempts WHERE run_id = ?1 AND task_id = ?2")?
+        .execute([run_id, task_id])?;
+    Ok(())
 }
 
 /// Attempts whose end is not known.
