@@ -16,6 +16,7 @@ use crate::{
         hook::Sender,
         tasks::Tasks,
         tls::Trust,
+        web::Web,
     },
     objects, permissions, pipelines, registry, serving,
     store::Stores,
@@ -52,7 +53,7 @@ impl House {
             events.clone(),
             config.mlflow.version_source_pattern.clone(),
         );
-        let sender = Sender::new(Trust(config.tls.trusted.iter().cloned().collect()))?;
+        let sender = Sender::new(Web::new(trust(config))?);
         let webhooks =
             registry::webhooks::Webhooks::new(stores.control.clone(), auth.clone(), sender.clone());
         let serving =
@@ -160,6 +161,11 @@ impl House {
     }
 }
 
+/// Whom this server trusts when it asks others.
+fn trust(config: &Config) -> Trust {
+    Trust(config.tls.trusted.iter().cloned().collect())
+}
+
 /// Tasks run on this machine, so they are given the addresses that need no proxy and no Service.
 fn own_pipelines(
     config: &Config,
@@ -180,6 +186,7 @@ fn own_pipelines(
         dir: config.pipelines.dir.clone(),
         parallelism: config.pipelines.max_tasks,
         history: pipelines::Policy { runs: config.pipelines.keep_runs, age: config.pipelines.keep_age.0 },
+        trust: trust(config),
         ..pipelines::Config::default()
     };
     pipelines::Service::new(stores, events.clone(), Arc::new(environment), own)

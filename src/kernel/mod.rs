@@ -14,6 +14,7 @@ pub mod private;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod web;
 
 /// The one version constant: the binary, the image tag and the manifests all read it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

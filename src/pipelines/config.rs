@@ -1,6 +1,7 @@
 //! What an operator may set about pipelines.
 
 use super::history::Policy;
+use crate::kernel::tls::Trust;
 use std::{path::PathBuf, time::Duration};
 
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Config {
     pub grace: Duration,
     /// How long runs are remembered.
     pub history: Policy,
+    /// Whom tasks and waits trust that ask others over https without a process of their own.
+    pub trust: Trust,
     /// The program that is run again as supervisor: this very binary, even where its file was
     /// replaced by an upgrade meanwhile.
     pub supervisor: PathBuf,
@@ -28,6 +31,7 @@ impl Default for Config {
             log_limit: 64 << 20,
             grace: Duration::from_secs(10),
             history: Policy { runs: 100, age: Duration::from_secs(90 * 24 * 3600) },
+            trust: Trust::default(),
             supervisor: PathBuf::from("/proc/self/exe"),
         }
     }

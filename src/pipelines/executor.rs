@@ -18,12 +18,12 @@ use super::{
     output,
     rooms::Rooms,
     store, supervisor, template,
-    web::Web,
 };
 use crate::{
     kernel::{
         clock,
         error::{Error, Kind, Result},
+        web::Web,
     },
     store::Db,
 };
@@ -104,7 +104,7 @@ impl Executor {
         config: Config,
         environment: Arc<dyn TaskEnvironment>,
     ) -> Result<Self> {
-        let (inherited, web) = (environment::inherited(), Web::new()?);
+        let (inherited, web) = (environment::inherited(), Web::new(config.trust.clone())?);
         let (rooms, contexts) = (OnceLock::new(), Mutex::default());
         Ok(Self { db, tasks_dir, config, environment, inherited, rooms, web, contexts })
     }

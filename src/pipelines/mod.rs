@@ -45,7 +45,6 @@ mod template;
 mod tests;
 mod waiting;
 mod waits;
-mod web;
 
 pub use airflow::router as airflow_router;
 pub use by_hand::Clearing;

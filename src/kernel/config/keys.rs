@@ -137,8 +137,8 @@ settings! {
         names: OptionalText = "";
         /// Speak TLS also when both doors listen on this machine only.
         loopback: bool = "false";
-        /// A PEM file of authorities that are trusted besides the machine's own when Crannog asks others:
-        /// webhooks over https.
+        /// A PEM file of authorities that are trusted besides the machine's own when Crannog asks others
+        /// over https: webhooks, `http` tasks of pipelines.
         trusted: Option<PathBuf> = "";
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    kernel::{hook::Sender, tasks::Tasks, tls::Trust},
+    kernel::{hook::Sender, tasks::Tasks, tls::Trust, web::Web},
     objects::notify::Starter,
 };
 use s3s::dto::{Event as S3Event, NotificationConfiguration, QueueConfiguration};
@@ -97,7 +97,7 @@ async fn a_pipeline_is_started_with_the_event_also_after_it_refused() {
     bench.service.set_starter(Arc::new(Runs { refusals: AtomicU32::new(1), started }));
     bench.notifies(&["s3:ObjectCreated:*"]).await;
     let tasks = Tasks::default();
-    bench.service.start_delivery(&tasks, Sender::new(Trust::default()).unwrap());
+    bench.service.start_delivery(&tasks, Sender::new(Web::new(Trust::default()).unwrap()));
     let info = bench.put("in/a b.csv", b"123").await;
     let (pipeline, params) = runs.recv().await.expect("a run");
     assert_eq!(pipeline, "train");

@@ -102,7 +102,7 @@ fn what_is_waited_for_is_read_and_what_cannot_be_is_refused_at_its_place() {
             "line 3, column 53: task \"a\": {{ params.m }} is not known",
         ),
         ("{time: noon}", "\"noon\" is not a time"),
-        ("{http: {url: 'https://x/'}}", "no TLS"),
+        ("{http: {url: 'ftp://x/'}}", "must begin with http"),
         ("{http: {url: x}}", "not an address"),
         ("{http: {url: 'http://x', body: '('}}", "not a regular expression"),
         ("{http: {url: 'http://x', status: [2000]}}", "not a status"),

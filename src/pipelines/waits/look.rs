@@ -4,13 +4,13 @@ use crate::{
     kernel::{
         clock::{now_ms, rfc3339},
         error::{Error, Kind, Result},
+        web::Question,
     },
     objects,
     pipelines::{
         definition::kinds::wait::{Ended, What},
         executor::{Asked, Executor},
         moment, store,
-        web::Question,
     },
     store::Db,
 };

@@ -3,14 +3,14 @@
 use super::{Event, Webhooks, check, deliver, payload, service::Wanted};
 use crate::{
     auth,
-    kernel::{hook::Sender, tls::Trust},
+    kernel::{hook::Sender, tls::Trust, web::Web},
     store::{Db, Durability, migrate},
 };
 
 fn webhooks(folder: &std::path::Path) -> (Webhooks, Db) {
     let db = Db::open(&folder.join("control.db"), Durability::Full, migrate::CONTROL).expect("opens");
     let auth = auth::Service::open(db.clone(), folder).expect("opens");
-    let sender = Sender::new(Trust::default()).expect("a client");
+    let sender = Sender::new(Web::new(Trust::default()).expect("a client"));
     (Webhooks::new(db.clone(), auth, sender), db)
 }
 

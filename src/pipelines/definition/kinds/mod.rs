@@ -48,7 +48,7 @@ impl Complaints<'_> {
     /// An address this server can ask; one that holds a template is looked at when it is known.
     pub fn url(&mut self, key: &str, given: &Spanned<String>) {
         if template::names(&given.value).is_empty()
-            && let Err(why) = crate::pipelines::web::check_url(&given.value)
+            && let Err(why) = crate::kernel::web::check_url(&given.value)
         {
             self.at(given.referenced, format!("{key} {why}"));
         }

@@ -1,15 +1,29 @@
-//! Requests that tasks and waits make from the server itself: bounded in time and size, no redirects.
+//! Requests that this server makes by itself, for webhooks, tasks and waits: bounded in time and size, over TLS
+//! where the address says so, no redirects.
 
-use crate::kernel::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    tls::Trust,
+};
 use http::{HeaderMap, Method, StatusCode};
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// As much of an answer as is read.
 pub const ANSWER_MAX: usize = 1 << 20;
 
 /// A client whose clones share its connections.
 #[derive(Clone)]
-pub struct Web(reqwest::Client);
+pub struct Web(Arc<Inner>);
+
+struct Inner {
+    plain: reqwest::Client,
+    /// Made for the first address that has TLS: reading what this machine trusts takes its time.
+    secure: OnceLock<reqwest::Client>,
+    trust: Trust,
+}
 
 pub struct Question {
     pub method: Method,
@@ -21,27 +35,46 @@ pub struct Question {
 
 pub struct Answer {
     pub status: StatusCode,
+    pub headers: HeaderMap,
     /// What there is of it, up to a limit.
     pub text: String,
 }
 
 impl Web {
-    pub fn new() -> Result<Self> {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-        let client = client.user_agent(concat!("Crannog/", env!("CARGO_PKG_VERSION")));
-        Ok(Self(client.build().map_err(Error::internal)?))
+    pub fn new(trust: Trust) -> Result<Self> {
+        let plain = with_manners(Trust::plain()?)?;
+        Ok(Self(Arc::new(Inner { plain, secure: OnceLock::new(), trust })))
+    }
+
+    fn client(&self, url: &str) -> Result<&reqwest::Client> {
+        if !url.starts_with("https:") {
+            return Ok(&self.0.plain);
+        }
+        if let Some(client) = self.0.secure.get() {
+            return Ok(client);
+        }
+        let made = with_manners(self.0.trust.client()?)?;
+        Ok(self.0.secure.get_or_init(|| made))
     }
 
     /// The answer, whatever its status; the error says in plain words why there is none.
     pub async fn ask(&self, question: Question) -> Result<Answer, String> {
         check_url(&question.url)?;
-        let mut request = self.0.request(question.method, &question.url).headers(question.headers);
+        let client = self.client(&question.url).map_err(|error| error.message)?;
+        let mut request = client.request(question.method, &question.url).headers(question.headers);
         if let Some(body) = question.body {
             request = request.body(body);
         }
         let response = request.timeout(question.timeout).send().await.map_err(|error| why(&error))?;
-        Ok(Answer { status: response.status(), text: read(response).await? })
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Answer { status, headers, text: read(response).await? })
     }
+}
+
+fn with_manners(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+    let builder = builder.redirect(reqwest::redirect::Policy::none());
+    let builder = builder.user_agent(concat!("Crannog/", env!("CARGO_PKG_VERSION")));
+    builder.build().map_err(Error::internal)
 }
 
 async fn read(mut response: reqwest::Response) -> Result<String, String> {
@@ -75,13 +108,8 @@ fn why(error: &reqwest::Error) -> String {
 pub fn check_url(url: &str) -> Result<(), String> {
     let parsed = reqwest::Url::parse(url).map_err(|error| format!("is not an address ({error})"))?;
     match parsed.scheme() {
-        "http" if parsed.has_host() => Ok(()),
-        "https" => {
-            Err("begins with https://, and this version has no TLS of its own: name an http:// address, \
-                        for instance of a proxy on this machine that speaks TLS"
-                .into())
-        }
-        other => Err(format!("begins with {other}: and must begin with http://")),
+        "http" | "https" if parsed.has_host() => Ok(()),
+        other => Err(format!("begins with {other}: and must begin with http:// or https://")),
     }
 }
 
@@ -92,7 +120,7 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_asked_is_told_why() {
         assert_eq!(check_url("http://127.0.0.1:8080/x?y=1"), Ok(()));
-        assert!(check_url("https://example.com").is_err_and(|why| why.contains("TLS")));
+        assert_eq!(check_url("https://example.com"), Ok(()));
         assert!(check_url("ftp://example.com").is_err_and(|why| why.contains("ftp")));
         assert!(check_url("example.com/x").is_err());
     }
