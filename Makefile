@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 DATA ?= demo-data
 TARGET := x86_64-unknown-linux-gnu
 
-.PHONY: help test s3-tests mlflow-tests onnx-tests demo bench bench-s3 bench-serving bench-tracking lint release clean
+.PHONY: help test s3-tests mlflow-tests onnx-tests demo bench bench-s3 bench-serving bench-tracking bench-pipelines lint release clean
 
 help:
 	@echo "make test            everything: formatting, cargo test, the client tests against the real binary"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench-s3        the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
 	@echo "make bench-serving   one call of the inference engine, CPU time, beside onnxruntime in the same run"
 	@echo "make bench-tracking  the tracker beside mlflow server on SQLite, CPU by call"
+	@echo "make bench-pipelines the scheduler; BENCH='--airflow /path/to/airflow' measures that beside it"
 	@echo "make lint            rustfmt, clippy and the UI's types"
 	@echo "make release         the static binary, in target/$(TARGET)/release"
 	@echo "make clean           removes what the other targets made, the demo's data included"
@@ -86,6 +87,11 @@ bench-tracking:
 	@scripts/setup.sh venv examples/flight-delays/requirements.txt
 	cargo build --profile demo
 	@$(PYTHON) scripts/bench_tracking.py target/demo/crannog $(PYTHON) $(BENCH)
+
+bench-pipelines:
+	@scripts/setup.sh tools
+	cargo build --profile demo
+	@python3 scripts/bench_pipelines.py target/demo/crannog $(BENCH)
 
 # The target is named, or the flags would reach proc-macros and build scripts too.
 release:

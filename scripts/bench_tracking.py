@@ -181,10 +181,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def crannog(options, folder: Path) -> Server:
+def crannog(options, folder: Path, *more) -> Server:
     data, port = folder / "data", free_port()
     listen = ["--http-listen", f"127.0.0.1:{port}", "--s3-listen", "127.0.0.1:0"]
-    server = Server("crannog", [options.crannog, "serve", "--data-dir", data, *listen], folder / "log")
+    server = Server("crannog", [options.crannog, "serve", "--data-dir", data, *listen, *more], folder / "log")
     server.wait(port, "/readyz")
     admin = tomllib.loads((data / "secrets" / "admin.toml").read_text())
     secret = base64.b64encode(f"{admin['user']}:{admin['password']}".encode()).decode()

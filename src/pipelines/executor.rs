@@ -6,12 +6,19 @@ use super::{
     attempt::{Ending, Exit, Folder, Spec, Standing, VERSION},
     condition,
     config::Config,
-    definition::{Definition, problems_text},
+    definition::{
+        Action, Definition, Task,
+        kinds::wait::{Ended, What},
+        problems_text,
+    },
     engine,
     environment::{self, TaskEnvironment, Variables},
     machine,
     model::{AttemptKey, Outcome, OutcomeKind, Run, base_id},
-    output, store, supervisor, template,
+    output,
+    rooms::Rooms,
+    store, supervisor, template,
+    web::Web,
 };
 use crate::{
     kernel::{
@@ -24,7 +31,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::{process::Command, sync::OnceCell};
@@ -44,6 +51,8 @@ pub struct Executor {
     config: Config,
     environment: Arc<dyn TaskEnvironment>,
     inherited: Variables,
+    rooms: OnceLock<Rooms>,
+    web: Web,
     /// Runs with a task in flight: parsed once, credentials issued once.
     contexts: Mutex<HashMap<String, Arc<OnceCell<Context>>>>,
 }
@@ -52,13 +61,65 @@ pub struct Executor {
 struct Context {
     run: Run,
     definition: Definition,
-    credentials: Variables,
+    /// Issued when a process first needs them.
+    credentials: OnceCell<Variables>,
+}
+
+impl Context {
+    fn task(&self, id: &str) -> Result<&Task> {
+        let (base, _) = base_id(id);
+        let task = self.definition.tasks.iter().find(|task| task.id == base);
+        task.ok_or_else(|| Error::invalid("the run's definition has no such task"))
+    }
+}
+
+/// A wait, with what it waits for spelled out.
+pub struct Asked {
+    pub what: What,
+    pub interval_ms: i64,
+    pub timeout_ms: Option<i64>,
+    pub soft_fail: bool,
+    pub zone: chrono_tz::Tz,
+    pub logical_at: i64,
+}
+
+impl Asked {
+    /// What is waited for, in words.
+    pub fn what_text(&self) -> String {
+        match &self.what {
+            What::Object { bucket, key, prefix: false } => format!("the object s3://{bucket}/{key}"),
+            What::Object { bucket, key, prefix: true } => format!("an object below s3://{bucket}/{key}"),
+            What::Http { url, .. } => format!("an answer of {url}"),
+            What::Time(text) => format!("the time {text}"),
+            What::Run { pipeline, state: Ended::Anyhow, .. } => format!("the end of pipeline {pipeline}"),
+            What::Run { pipeline, state, .. } => format!("a {} run of pipeline {pipeline}", state.as_str()),
+        }
+    }
 }
 
 impl Executor {
-    pub fn new(db: Db, tasks_dir: PathBuf, config: Config, environment: Arc<dyn TaskEnvironment>) -> Self {
-        let inherited = environment::inherited();
-        Self { db, tasks_dir, config, environment, inherited, contexts: Mutex::default() }
+    pub fn new(
+        db: Db,
+        tasks_dir: PathBuf,
+        config: Config,
+        environment: Arc<dyn TaskEnvironment>,
+    ) -> Result<Self> {
+        let (inherited, web) = (environment::inherited(), Web::new()?);
+        let (rooms, contexts) = (OnceLock::new(), Mutex::default());
+        Ok(Self { db, tasks_dir, config, environment, inherited, rooms, web, contexts })
+    }
+
+    /// Gives tasks their way into the other rooms; once.
+    pub fn furnish(&self, rooms: Rooms) {
+        let _ = self.rooms.set(rooms);
+    }
+
+    pub fn rooms(&self) -> Result<&Rooms> {
+        self.rooms.get().ok_or_else(|| Error::invalid("this server has pipelines alone, and no other room"))
+    }
+
+    pub fn web(&self) -> &Web {
+        &self.web
     }
 
     pub fn tasks_dir(&self) -> &Path {
@@ -139,14 +200,14 @@ impl Executor {
     async fn spec(&self, key: &AttemptKey, folder: &Folder) -> Result<Spec> {
         let cell = self.context_cell(&key.run_id);
         let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
-        let (run, definition) = (&context.run, &context.definition);
-        let (base, _) = base_id(&key.task_id);
-        let task = definition.tasks.iter().find(|task| task.id == base);
-        let task = task.ok_or_else(|| Error::invalid("the run's definition has no such task"))?;
+        let (run, task) = (&context.run, context.task(&key.task_id)?);
+        let Action::Run(command) = &task.action else {
+            return Err(Error::invalid("the task has no command"));
+        };
+        let credentials = context.credentials.get_or_try_init(|| self.environment.issue(&run.id)).await?;
         let values = self.values(run, key).await?;
         let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
-        let mut env: BTreeMap<String, String> =
-            self.inherited.iter().chain(&context.credentials).cloned().collect();
+        let mut env: BTreeMap<String, String> = self.inherited.iter().chain(credentials).cloned().collect();
         env.extend(own_variables(run, key));
         env.insert("CRANNOG_OUTPUT".into(), folder.output().to_string_lossy().into_owned());
         if let Some(item) = &values.item {
@@ -157,12 +218,43 @@ impl Executor {
         }
         Ok(Spec {
             version: VERSION,
-            command: render(&task.run)?,
+            command: render(command)?,
             folder: run.folder.as_ref().map_or_else(|| folder.path().to_owned(), PathBuf::from),
             env: env.into_iter().collect(),
             timeout_ms: task.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
             log_limit: self.config.log_limit,
+        })
+    }
+
+    /// What a task waits for, by what is known now.
+    pub async fn wait(&self, key: &AttemptKey) -> Result<Asked> {
+        let cell = self.context_cell(&key.run_id);
+        let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
+        let task = context.task(&key.task_id)?;
+        let Action::Wait(wait) = &task.action else {
+            return Err(Error::invalid("the task does not wait for anything"));
+        };
+        let values = self.values(&context.run, key).await?;
+        let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
+        let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let what = match wait.what.clone() {
+            What::Object { bucket, key, prefix } => {
+                What::Object { bucket: render(&bucket)?, key: render(&key)?, prefix }
+            }
+            What::Http { url, status, body } => What::Http { url: render(&url)?, status, body },
+            What::Time(text) => What::Time(render(&text)?),
+            What::Run { pipeline, state, offset } => {
+                What::Run { pipeline: render(&pipeline)?, state, offset }
+            }
+        };
+        Ok(Asked {
+            what,
+            interval_ms: ms(wait.interval),
+            timeout_ms: task.timeout.map(ms),
+            soft_fail: wait.soft_fail,
+            zone: context.definition.zone,
+            logical_at: context.run.logical_at,
         })
     }
 
@@ -190,8 +282,7 @@ impl Executor {
                 "this server cannot read the definition the run was made from: {problems}"
             ))
         })?;
-        let credentials = self.environment.issue(run_id).await?;
-        Ok(Context { run, definition, credentials })
+        Ok(Context { run, definition, credentials: OnceCell::new() })
     }
 
     fn context_cell(&self, run_id: &str) -> Arc<OnceCell<Context>> {

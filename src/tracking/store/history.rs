@@ -245,7 +245,7 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("../../../migrations/control/0002_tracking.sql")).unwrap();
         db.execute_batch(include_str!("../../../migrations/control/0012_metric_blocks.sql")).unwrap();
-        db.execute_batch(include_str!("../../../migrations/control/0015_metric_tangles.sql")).unwrap();
+        db.execute_batch(include_str!("../../../migrations/control/0016_metric_tangles.sql")).unwrap();
         db
     }
 
