@@ -104,6 +104,7 @@ pub async fn serve<S>(
         let rooms = service.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            name_host(&mut request);
             answer(rooms.clone(), request)
         });
         let (builder, watcher, tls) = (Arc::clone(&builder), open.watcher(), tls.clone());
@@ -131,6 +132,18 @@ pub async fn serve<S>(
             seconds = limits.drain.as_secs(),
             "some requests were still open at the end of the drain time"
         );
+    }
+}
+
+/// HTTP/2 names the host in `:authority`; the rooms look for it where HTTP/1.1 has it.
+fn name_host(request: &mut Request<Incoming>) {
+    if request.headers().contains_key(header::HOST) {
+        return;
+    }
+    let authority =
+        request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(authority) = authority {
+        request.headers_mut().insert(header::HOST, authority);
     }
 }
 
