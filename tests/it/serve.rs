@@ -43,7 +43,7 @@ fn an_unknown_key_is_refused_with_a_suggestion_and_nothing_is_made() {
 #[test]
 fn a_certificate_that_is_none_is_told_at_the_start() {
     let folder = folder();
-    std::fs::write(folder.path().join("c.pem"), "nothing of the kind").expect("written");
+    fs_err::write(folder.path().join("c.pem"), "nothing of the kind").expect("written");
     let arguments =
         ["serve", "--data-dir", "data", "--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"];
     let output =

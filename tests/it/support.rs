@@ -81,7 +81,7 @@ impl TestServer {
             .stderr(log)
             .spawn()
             .expect("the binary starts");
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = crannog::kernel::tls::Trust::plain().expect("a builder").build().expect("a client");
         let (http, s3, admin, child) = ready(child, folder, &client).await;
         let folder = folder.to_owned();
         Self { child, folder, http, s3, admin, ready_after: begun.elapsed(), client }

@@ -28,7 +28,7 @@ impl Server {
         let log = fs_err::OpenOptions::new().create(true).append(true).open(data.join("server.log"));
         command.stderr(log.expect("opens the server's log").into_file());
         let process = command.spawn().expect("the server starts");
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = crannog::kernel::tls::Trust::plain().expect("a builder").build().expect("a client");
         let pid = u64::from(process.id());
         let mut server = Self { process, url: String::new(), password: String::new(), http };
         let deadline = Instant::now() + PATIENCE;
