@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// A folder of definitions, looked at every two seconds.
+    /// A folder of definitions, looked at every second.
     pub dir: Option<PathBuf>,
     /// Tasks that run at once.
     pub parallelism: usize,

@@ -1,4 +1,4 @@
-//! The folder of definitions: looked at every two seconds, so that a saved file is live without a
+//! The folder of definitions: looked at every second, so that a saved file is live without a
 //! command. One bad file is that pipeline's error and nobody else's.
 //!
 //! Every `*.yaml` and `*.yml` directly in the folder is a definition. In the folders below, beside
@@ -13,7 +13,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(1);
 /// Folders below the top one that are looked into.
 const DEPTH: usize = 3;
 /// Files beyond this are left alone, with a line in the log.
@@ -35,7 +35,7 @@ pub(super) async fn watch(service: Service, dir: PathBuf, stop: CancellationToke
     let mut complaint = None;
     loop {
         let outcome = look(&service, &dir, &mut known).await.err();
-        // The same complaint every two seconds helps nobody.
+        // The same complaint every second helps nobody.
         if outcome.is_some() && outcome != complaint {
             tracing::warn!(folder = %dir.display(), error = outcome, "the pipelines folder could not be read");
         }

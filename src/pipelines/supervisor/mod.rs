@@ -5,10 +5,17 @@
 //! enforces its timeout, heeds a request to cancel, and leaves a record of how it ended. It opens
 //! no database and no socket; `attempt` describes the files.
 
+mod nursery;
 mod output;
+mod tree;
 
-use super::attempt::{self, Ending, Exit, Folder, Spec, VERSION};
-use crate::kernel::{clock::now_ms, error::Result};
+pub use nursery::{COMMAND as NURSERY_COMMAND, nurse};
+
+use super::attempt::{Ending, Exit, Folder, Spec, VERSION};
+use crate::kernel::{
+    clock::now_ms,
+    error::{Error, Result},
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     path::Path,
@@ -41,12 +48,14 @@ pub fn supervise(dir: &Path) -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Standard error is the task's log.
-            eprintln!("[crannog] the task's supervisor failed: {error:?}");
-            ExitCode::FAILURE
-        }
+        Err(error) => log_failure(&error),
     }
+}
+
+fn log_failure(error: &Error) -> ExitCode {
+    // Standard error is the task's log.
+    eprintln!("[crannog] the task's supervisor failed: {error:?}");
+    ExitCode::FAILURE
 }
 
 fn supervise_folder(folder: &Folder) -> Result<()> {
@@ -92,6 +101,7 @@ fn run(folder: &Folder, spec: &Spec) -> Result<Ended> {
 
 async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     let mut signals = Signals::listen()?;
+    tree::adopt();
     let (reader, writer) = std::io::pipe()?;
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(&spec.command).current_dir(&spec.folder);
@@ -114,14 +124,11 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     }
     let output = tokio::spawn(output::keep(reader, folder.log(), spec.log_limit));
     let (status, ending) = wait(folder, spec, &mut child, group, &mut signals).await?;
-    if let Some(group) = group {
-        end_group(group, spec, ending).await;
-    }
+    let all_gone = tree::end(Duration::from_millis(spec.grace_ms), ending).await;
     let kept = tokio::time::timeout(DRAIN, output).await;
     let mut ended = describe(status, ending, spec);
-    if kept.is_err() {
-        ended.reason =
-            ended.reason.or(Some("a process that left the task's group still holds its output open".into()));
+    if kept.is_err() || !all_gone {
+        ended.reason = ended.reason.or(Some("a process it left behind could not be ended".into()));
     }
     Ok(ended)
 }
@@ -143,6 +150,7 @@ async fn wait(
             status = child.wait() => return Ok((status?, ending)),
             () = sleep_until(kill_at) => {
                 send(group, Signal::KILL);
+                tree::signal(Signal::KILL);
                 kill_at = far;
                 continue;
             }
@@ -161,22 +169,6 @@ async fn wait(
             kill_at = Instant::now() + Duration::from_millis(spec.grace_ms);
         }
     }
-}
-
-/// Whatever the command left behind in its group ends with it: first asked, then made to.
-async fn end_group(group: Pid, spec: &Spec, ending: Ending) {
-    if !attempt::group_exists(group) {
-        return;
-    }
-    if ending == Ending::Exited {
-        eprintln!("[crannog] the command ended and left processes behind; they are ended too");
-    }
-    send(Some(group), Signal::TERM);
-    let deadline = Instant::now() + Duration::from_millis(spec.grace_ms);
-    while attempt::group_exists(group) && Instant::now() < deadline {
-        sleep(Duration::from_millis(20)).await;
-    }
-    send(Some(group), Signal::KILL);
 }
 
 fn send(group: Option<Pid>, signal: Signal) {
