@@ -107,7 +107,7 @@ def test_kills_of_supervisors_are_told_and_double_nothing(private_server, tmp_pa
         f"flock -n 9 || echo $CRANNOG_TASK_ID >> {doubled}\n"
         "sleep 0.5\n"
     )
-    count = 4 * KILLS
+    count = 6 * KILLS
     tasks = [{"id": f"t{n}", "run": script, "retries": n % 2, "retry_delay": "10ms"} for n in range(count)]
     server = private_server()
     api = server.api()
@@ -115,12 +115,13 @@ def test_kills_of_supervisors_are_told_and_double_nothing(private_server, tmp_pa
     run = api.post("/pipelines/orphans/runs", json={}).json()["id"]
     killed, folder = set(), server.data_dir / "tasks"
     while len(killed) < KILLS and over(api, run) is None:
-        for pid in dice.sample(alive := supervisors(folder), min(1, len(alive))):
+        alive = [pid for pid in supervisors(folder) if pid not in killed]
+        for pid in dice.sample(alive, min(len(alive), 1 + KILLS // 20)):
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
                 killed.add(pid)
         time.sleep(dice.random() * 0.15)
-    assert len(killed) == KILLS
+    assert len(killed) >= KILLS
     ended = eventually(lambda: over(api, run), timeout=300, what="the end of the run")
     states = Counter(task["state"] for task in ended["tasks"])
     lost = [task for task in ended["tasks"] if task["state"] == "lost"]

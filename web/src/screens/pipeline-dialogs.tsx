@@ -75,14 +75,10 @@ function ParamInput({ param, value, set }: { param: api.PipeParam; value: string
     );
   }
   if (param.type === "array") return <textarea class="mono" rows={3} value={value} placeholder={'["a", "b"]'} onInput={(e) => set(e.currentTarget.value)} />;
-  const numeric = param.type === "integer" || param.type === "number";
-  return (
-    <input
-      class="mono" type={numeric ? "number" : param.type === "date" ? "date" : "text"} value={value} required={param.default === null}
-      step={param.type === "number" ? "any" : undefined} min={numeric ? param.minimum : undefined} max={numeric ? param.maximum : undefined}
-      placeholder={param.type === "datetime" ? "2026-01-31T02:30:00Z" : undefined} onInput={(e) => set(e.currentTarget.value)}
-    />
-  );
+  const common = { class: "mono", value, required: param.default === null, onInput: (e: { currentTarget: HTMLInputElement }) => set(e.currentTarget.value) };
+  if (param.type === "integer" || param.type === "number") return <input type="number" step={param.type === "number" ? "any" : 1} min={param.minimum} max={param.maximum} {...common} />;
+  if (param.type === "date") return <input type="date" {...common} />;
+  return <input type="text" placeholder={param.type === "datetime" ? "2026-01-31T02:30:00Z" : undefined} {...common} />;
 }
 
 const dayBefore = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
