@@ -52,7 +52,14 @@ impl House {
         let webhooks = registry::webhooks::Webhooks::new(stores.control.clone(), auth.clone())?;
         let serving =
             serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
-        let pipelines = pipelines(config, stores, &health, events, &auth)?;
+        let pipelines = own_pipelines(config, stores, &health, events, &auth)?;
+        pipelines.furnish(pipelines::Rooms {
+            auth: auth.clone(),
+            objects: objects.clone(),
+            tracking: tracking.clone(),
+            registry: registry.clone(),
+            serving: serving.clone(),
+        });
         objects.set_starter(Arc::new(starts::Starts(pipelines.clone())));
         let default = config.mlflow.default_permission.0;
         let permissions =
@@ -137,7 +144,7 @@ impl House {
 }
 
 /// Tasks run on this machine, so they are given the addresses that need no proxy and no Service.
-fn pipelines(
+fn own_pipelines(
     config: &Config,
     stores: &Stores,
     health: &Health,

@@ -5,7 +5,7 @@ use super::{
     attempt,
     definition::Definition,
     machine,
-    model::{AttemptKey, Outcome, Pipeline, Run, RunState, TaskInstance, TaskState, Trigger},
+    model::{AttemptKey, Outcome, Pipeline, Run, RunState, TaskInstance, TaskKind, TaskState, Trigger},
     store,
     template::Values,
 };
@@ -19,12 +19,17 @@ use crate::{
 };
 use std::collections::{BTreeMap, HashSet};
 
+/// Waits that one turn begins; the next turn follows at once where more are due.
+const MAX_DEFERRED: usize = 500;
+
 /// What a transaction decided.
 #[derive(Default)]
 pub struct Step {
     pub changed: Vec<RunChange>,
     /// When something is due next without anything happening before.
     pub wake_at: Option<i64>,
+    /// Tasks began to wait for something outside.
+    pub deferred: bool,
 }
 
 #[derive(Clone)]
@@ -46,6 +51,7 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
     for run_id in store::run_admissible(db)? {
         step.changed.extend(admit(db, &run_id, now)?);
     }
+    defer(db, now, &mut step)?;
     claim(db, now, slots, &mut step)?;
     step.wake_at = outlook(db, now, slots)?.1;
     Ok(step)
@@ -54,7 +60,8 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
 /// Whether `advance` would find something to do without new outcomes, and when it next will.
 pub fn outlook(db: &Connection, now: i64, slots: usize) -> Result<(bool, Option<i64>)> {
     let free = slots.saturating_sub(store::attempt_running_count(db)?);
-    let startable = free > 0 && !store::task_startable(db, now, 1)?.is_empty();
+    let startable = free > 0 && !store::task_startable(db, now, 1)?.is_empty()
+        || !store::wait_startable(db, now, 1)?.is_empty();
     let admissible = !store::run_admissible(db)?.is_empty();
     let due_at = store::pipeline_next_at(db)?;
     // A retry that is due but finds no free slot waits for a task to end, not for a time.
@@ -94,7 +101,7 @@ fn take_in(
     let mut moved = Vec::new();
     for (key, outcome) in ended {
         let current = |task: &TaskInstance| {
-            task.id == key.task_id && task.attempt == key.attempt && task.state == TaskState::Running
+            task.id == key.task_id && task.attempt == key.attempt && task.state.is_under_way()
         };
         // The attempt of a task that was marked or cleared meanwhile has ended all the same.
         if !store::attempt_finish(db, key, machine::ended(outcome), outcome)? {
@@ -119,7 +126,13 @@ pub(super) fn write_back(
     let known = tasks.len();
     moved.extend(machine::settle(tasks, &values(run)));
     for at in moved.iter().filter(|at| **at < known) {
-        store::task_update(db, &run.id, &tasks[*at])?;
+        let task = &tasks[*at];
+        store::task_update(db, &run.id, task)?;
+        // Whatever ended the wait, by hand perhaps: its attempt goes with it.
+        if task.kind == TaskKind::WaitFor && task.state != TaskState::Deferred {
+            let state = if task.state.is_over() { task.state } else { TaskState::Cancelled };
+            store::wait_close(db, &run.id, &task.id, state, now)?;
+        }
     }
     store::task_create_all(db, &run.id, known, &tasks[known..])?;
     let verdict = machine::verdict(tasks, run.cancel_requested).filter(|_| !run.state.is_over());
@@ -243,6 +256,21 @@ fn admit(db: &Connection, run_id: &str, now: i64) -> Result<Option<RunChange>> {
     let mut tasks = store::task_list(db, run_id)?;
     let change = write_back(db, &run, &mut tasks, Vec::new(), now)?;
     Ok(change.or(Some(RunChange { pipeline: run.pipeline, run_id: run.id, over: false })))
+}
+
+/// Begins the waits that may begin. They take no slot: nothing of theirs runs.
+fn defer(db: &Connection, now: i64, step: &mut Step) -> Result<()> {
+    for (run_id, mut task) in store::wait_startable(db, now, MAX_DEFERRED)? {
+        machine::defer(&mut task, now);
+        store::task_update(db, &run_id, &task)?;
+        let key = AttemptKey { run_id, task_id: task.id, attempt: task.attempt };
+        store::wait_create(db, &key, now)?;
+        step.deferred = true;
+        if let Some(run) = store::run_get(db, &key.run_id)? {
+            step.changed.push(RunChange { pipeline: run.pipeline, run_id: run.id, over: false });
+        }
+    }
+    Ok(())
 }
 
 /// Starts what may start while slots are free, here and in the pools. Each round fills pools that

@@ -6,13 +6,20 @@ use super::{
     attempt::{self, Ending, Exit, Folder, Spec, Standing, VERSION},
     condition,
     config::Config,
-    definition::{Definition, problems_text},
+    definition::{
+        Action, Definition, Task,
+        kinds::wait::{Ended, What},
+        problems_text,
+    },
     engine,
     environment::{self, TaskEnvironment, Variables},
     machine,
     model::{AttemptKey, Outcome, OutcomeKind, Run, base_id},
     nursery::Nursery,
-    output, store, template,
+    output,
+    rooms::Rooms,
+    store, template,
+    web::Web,
 };
 use crate::{
     kernel::{
@@ -26,7 +33,7 @@ use std::{
     io::PipeReader,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::{io::AsyncReadExt, net::unix::pipe::Receiver, sync::OnceCell};
@@ -49,6 +56,8 @@ pub struct Executor {
     nursery: Arc<Nursery>,
     /// Attempts that were claimed before the machine started.
     before_boot: Mutex<HashSet<AttemptKey>>,
+    rooms: OnceLock<Rooms>,
+    web: Web,
     /// Runs with a task in flight: parsed once, credentials issued once.
     contexts: Mutex<HashMap<String, Arc<OnceCell<Context>>>>,
 }
@@ -57,23 +66,74 @@ pub struct Executor {
 struct Context {
     run: Run,
     definition: Definition,
-    credentials: Variables,
+    /// Issued when a process first needs them.
+    credentials: OnceCell<Variables>,
+}
+
+impl Context {
+    fn task(&self, id: &str) -> Result<&Task> {
+        let (base, _) = base_id(id);
+        let task = self.definition.tasks.iter().find(|task| task.id == base);
+        task.ok_or_else(|| Error::invalid("the run's definition has no such task"))
+    }
+}
+
+/// A wait, with what it waits for spelled out.
+pub struct Asked {
+    pub what: What,
+    pub interval_ms: i64,
+    pub timeout_ms: Option<i64>,
+    pub soft_fail: bool,
+    pub zone: chrono_tz::Tz,
+    pub logical_at: i64,
+}
+
+impl Asked {
+    /// What is waited for, in words.
+    pub fn what_text(&self) -> String {
+        match &self.what {
+            What::Object { bucket, key, prefix: false } => format!("the object s3://{bucket}/{key}"),
+            What::Object { bucket, key, prefix: true } => format!("an object below s3://{bucket}/{key}"),
+            What::Http { url, .. } => format!("an answer of {url}"),
+            What::Time(text) => format!("the time {text}"),
+            What::Run { pipeline, state: Ended::Anyhow, .. } => format!("the end of pipeline {pipeline}"),
+            What::Run { pipeline, state, .. } => format!("a {} run of pipeline {pipeline}", state.as_str()),
+        }
+    }
 }
 
 impl Executor {
-    pub fn new(db: Db, tasks_dir: PathBuf, config: Config, environment: Arc<dyn TaskEnvironment>) -> Self {
-        let inherited = environment::inherited();
-        let nursery = Arc::new(Nursery::new(config.supervisor.clone()));
-        Self {
+    pub fn new(
+        db: Db,
+        tasks_dir: PathBuf,
+        config: Config,
+        environment: Arc<dyn TaskEnvironment>,
+    ) -> Result<Self> {
+        Ok(Self {
+            inherited: environment::inherited(),
+            nursery: Arc::new(Nursery::new(config.supervisor.clone())),
+            before_boot: Mutex::default(),
+            rooms: OnceLock::new(),
+            web: Web::new()?,
+            contexts: Mutex::default(),
             db,
             tasks_dir,
             config,
             environment,
-            inherited,
-            nursery,
-            before_boot: Mutex::default(),
-            contexts: Mutex::default(),
-        }
+        })
+    }
+
+    /// Gives tasks their way into the other rooms; once.
+    pub fn furnish(&self, rooms: Rooms) {
+        let _ = self.rooms.set(rooms);
+    }
+
+    pub fn rooms(&self) -> Result<&Rooms> {
+        self.rooms.get().ok_or_else(|| Error::invalid("this server has pipelines alone, and no other room"))
+    }
+
+    pub fn web(&self) -> &Web {
+        &self.web
     }
 
     pub fn tasks_dir(&self) -> &Path {
@@ -162,16 +222,15 @@ impl Executor {
     async fn spec(&self, key: &AttemptKey, folder: &Folder) -> Result<Spec> {
         let cell = self.context_cell(&key.run_id);
         let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
-        let (run, definition) = (&context.run, &context.definition);
-        let (base, _) = base_id(&key.task_id);
-        let task = definition.tasks.iter().find(|task| task.id == base);
-        let task = task.ok_or_else(|| Error::invalid("the run's definition has no such task"))?;
-        let texts = std::iter::once(&task.run).chain(task.env.values());
-        let outputs = texts.into_iter().any(|text| text.contains("outputs"));
-        let values = self.values(run, key, outputs).await?;
+        let (run, task) = (&context.run, context.task(&key.task_id)?);
+        let Action::Run(command) = &task.action else {
+            return Err(Error::invalid("the task has no command"));
+        };
+        let credentials = context.credentials.get_or_try_init(|| self.environment.issue(&run.id)).await?;
+        let mut texts = std::iter::once(command).chain(task.env.values());
+        let values = self.values(run, key, texts.any(|text| text.contains("outputs"))).await?;
         let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
-        let mut env: BTreeMap<String, String> =
-            self.inherited.iter().chain(&context.credentials).cloned().collect();
+        let mut env: BTreeMap<String, String> = self.inherited.iter().chain(credentials).cloned().collect();
         env.extend(own_variables(run, key));
         env.insert("CRANNOG_OUTPUT".into(), folder.output().to_string_lossy().into_owned());
         if let Some(item) = &values.item {
@@ -182,7 +241,7 @@ impl Executor {
         }
         Ok(Spec {
             version: VERSION,
-            command: render(&task.run)?,
+            command: render(command)?,
             folder: run.folder.as_ref().map_or_else(|| folder.path().to_owned(), PathBuf::from),
             env: env.into_iter().collect(),
             timeout_ms: task.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
@@ -191,20 +250,45 @@ impl Executor {
         })
     }
 
-    /// What the task's texts may name; the outputs only of tasks that have ended by now, and only where
-    /// some text names one: a run may have thousands of tasks.
+    /// What a task waits for, by what is known now.
+    pub async fn wait(&self, key: &AttemptKey) -> Result<Asked> {
+        let cell = self.context_cell(&key.run_id);
+        let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
+        let task = context.task(&key.task_id)?;
+        let Action::Wait(wait) = &task.action else {
+            return Err(Error::invalid("the task does not wait for anything"));
+        };
+        let values = self.values(&context.run, key, true).await?;
+        let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
+        let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let what = match wait.what.clone() {
+            What::Object { bucket, key, prefix } => {
+                What::Object { bucket: render(&bucket)?, key: render(&key)?, prefix }
+            }
+            What::Http { url, status, body } => What::Http { url: render(&url)?, status, body },
+            What::Time(text) => What::Time(render(&text)?),
+            What::Run { pipeline, state, offset } => {
+                What::Run { pipeline: render(&pipeline)?, state, offset }
+            }
+        };
+        Ok(Asked {
+            what,
+            interval_ms: ms(wait.interval),
+            timeout_ms: task.timeout.map(ms),
+            soft_fail: wait.soft_fail,
+            zone: context.definition.zone,
+            logical_at: context.run.logical_at,
+        })
+    }
+
+    /// What the task's texts may name; the outputs only of tasks that have ended by now, and only if
+    /// they are asked for: a run may have thousands of tasks.
     async fn values(&self, run: &Run, key: &AttemptKey, outputs: bool) -> Result<template::Values> {
         let wanted = key.clone();
         let read = move |db: &Connection| {
             let own = store::task_get(db, &wanted.run_id, &wanted.task_id)?;
-            Ok((
-                own,
-                if outputs {
-                    machine::outputs(&store::task_list(db, &wanted.run_id)?)
-                } else {
-                    BTreeMap::new()
-                },
-            ))
+            let all = if outputs { store::task_list(db, &wanted.run_id)? } else { Vec::new() };
+            Ok((own, machine::outputs(&all)))
         };
         let (own, outputs) = self.db.read(read).await?;
         Ok(template::Values {
@@ -226,8 +310,7 @@ impl Executor {
                 "this server cannot read the definition the run was made from: {problems}"
             ))
         })?;
-        let credentials = self.environment.issue(run_id).await?;
-        Ok(Context { run, definition, credentials })
+        Ok(Context { run, definition, credentials: OnceCell::new() })
     }
 
     fn context_cell(&self, run_id: &str) -> Arc<OnceCell<Context>> {

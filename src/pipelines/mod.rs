@@ -32,8 +32,10 @@ mod executor;
 mod history;
 mod machine;
 pub mod model;
+mod moment;
 mod nursery;
 mod output;
+mod rooms;
 mod routes;
 mod scheduler;
 mod service;
@@ -44,12 +46,15 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod waits;
+mod web;
 
 pub use airflow::router as airflow_router;
 pub use by_hand::Clearing;
 pub use config::Config;
 pub use environment::{ServerEnvironment, TaskEnvironment};
 pub use history::Policy;
+pub use rooms::Rooms;
 pub use routes::router;
 pub use service::Service;
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, NURSERY_COMMAND, nurse, supervise};

@@ -6,6 +6,7 @@ use super::{
     executor::Executor,
     model::{AttemptKey, Outcome},
     store,
+    waits::Waits,
 };
 use crate::{
     kernel::{
@@ -40,6 +41,7 @@ impl Scheduler {
         let stop = self.tasks.stopping();
         let (ended, mut endings) = mpsc::unbounded_channel::<Ended>();
         let mut watched = HashSet::new();
+        let waits = self.look_after_waits(ended.clone());
         let mut outcomes: Vec<Ended> = Vec::new();
         self.recover().await;
         let mut wait = Duration::ZERO;
@@ -54,7 +56,7 @@ impl Scheduler {
             while let Ok(one) = endings.try_recv() {
                 outcomes.push(one);
             }
-            let turn = self.turn(&mut outcomes, &mut watched, &ended, due).await;
+            let turn = self.turn(&mut outcomes, &mut watched, &ended, due, &waits).await;
             due = turn.is_err();
             wait = turn.unwrap_or_else(|error| {
                 tracing::error!(?error, "the scheduler's turn failed; it will be tried again");
@@ -70,6 +72,7 @@ impl Scheduler {
         watched: &mut HashSet<AttemptKey>,
         ended: &mpsc::UnboundedSender<Ended>,
         due: bool,
+        waits: &Notify,
     ) -> Result<Duration> {
         let (now, slots) = (now_ms(), self.slots);
         let (has_work, mut wake_at) = self.db.read(move |db| engine::outlook(db, now, slots)).await?;
@@ -80,6 +83,9 @@ impl Scheduler {
                 watched.remove(&key);
             }
             wake_at = step.wake_at;
+            if step.deferred {
+                waits.notify_one();
+            }
             self.announce(&step).await;
         }
         // Claimed just now, or left by the server before this one: both are seen through alike.
@@ -91,6 +97,15 @@ impl Scheduler {
         let until =
             wake_at.map_or(SWEEP, |at| Duration::from_millis(u64::try_from(at - now_ms()).unwrap_or(0)));
         Ok(until.min(SWEEP))
+    }
+
+    /// Starts what looks after waits; rung where one begins.
+    fn look_after_waits(&self, ended: mpsc::UnboundedSender<Ended>) -> Arc<Notify> {
+        let bell = Arc::new(Notify::new());
+        let (db, bus, executor) = (self.db.clone(), self.bus.clone(), Arc::clone(&self.executor));
+        let waits = Waits { db, bus, executor, bell: Arc::clone(&bell), ended };
+        self.tasks.spawn("pipelines: waits", waits.run(self.tasks.stopping()));
+        bell
     }
 
     fn watch(&self, key: AttemptKey, ended: mpsc::UnboundedSender<Ended>) {

@@ -82,6 +82,10 @@ fn waits_for(task: &TaskInstance, all: &[TaskInstance], facts: &Facts) -> Option
                 None => format!("waits for {tries} at {at}"),
             })
         }
+        TaskState::Deferred => Some(match &task.reason {
+            Some(reason) => reason.clone(),
+            None => "is about to look for what it waits for".to_owned(),
+        }),
         _ => not_run(task, all),
     }
 }

@@ -43,6 +43,7 @@ def test_the_example_runs_with_outputs_mapping_and_conditions(server):
     run = finished(api, begin(api, "example", example, pieces=2, mode="full"))
     assert run["state"] == "success", run
     assert states(run) == {
+        "settle": "success",
         "cut": "success",
         "work": "success",
         "work[0]": "success",

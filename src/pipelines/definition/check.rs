@@ -58,6 +58,7 @@ pub(super) fn check(file: yaml::File) -> Result<Definition, Vec<Problem>> {
         name: file.name.value,
         description: file.description.unwrap_or_default(),
         schedules,
+        zone,
         catchup,
         max_catchup: max_catchup.min(MOST_CATCHUP) as usize,
         start_at,

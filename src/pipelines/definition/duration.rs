@@ -6,7 +6,7 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Reads a duration; the error says how one looks.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let wrong = || format!("{text:?} is not a duration; write it like 30s, 5m, 1h30m or 2d");
     if let Ok(seconds) = text.parse::<u32>() {

@@ -2,12 +2,13 @@
 //!
 //! `yaml` is the file as people write it, `check` turns it into these types or says, with line and
 //! column, what is wrong; `param` says what values a parameter takes, `firing` when runs are due,
-//! `duration` reads `90s`, `5m`, `1h30m`, `schema` is the same for editors.
+//! `kinds` what tasks do, `duration` reads `90s`, `5m`, `1h30m`, `schema` is the same for editors.
 
 mod check;
-mod duration;
+pub(super) mod duration;
 mod firing;
 mod graph;
+pub mod kinds;
 mod param;
 pub mod schema;
 mod task;
@@ -15,6 +16,7 @@ mod task;
 mod tests;
 mod yaml;
 
+pub use kinds::Action;
 pub use param::{Kind, Param};
 
 use super::{cron::Cron, model::Rules};
@@ -33,6 +35,8 @@ pub struct Definition {
     pub name: String,
     pub description: String,
     pub schedules: Vec<Schedule>,
+    /// In which times of day are meant.
+    pub zone: Tz,
     pub catchup: Catchup,
     /// Of missed firings, at most so many are made up for: the newest.
     pub max_catchup: usize,
@@ -78,7 +82,7 @@ pub struct Task {
     /// Indices into `Definition::tasks`.
     pub needs: Vec<usize>,
     pub group: Option<String>,
-    pub run: String,
+    pub action: Action,
     pub env: BTreeMap<String, String>,
     pub retries: u32,
     pub retry_delay: Duration,

@@ -1,6 +1,6 @@
 //! The definition as JSON Schema, for editors, and an example to begin with.
 
-use super::Kind;
+use super::{Kind, kinds};
 use crate::pipelines::model::TriggerRule;
 use serde_json::{Value, json};
 
@@ -22,8 +22,8 @@ pub fn json() -> Value {
             "minimum": { "type": "number" }, "maximum": { "type": "number" }, "pattern": { "type": "string" },
         },
     });
-    let task = json!({
-        "type": "object", "additionalProperties": false, "required": ["id", "run"],
+    let mut task = json!({
+        "type": "object", "additionalProperties": false, "required": ["id"],
         "properties": {
             "id": text("Its name in the pipeline"),
             "group": text("A name for several tasks, which others may need together"),
@@ -31,7 +31,6 @@ pub fn json() -> Value {
             "trigger_rule": { "enum": rules, "description": "What must have become of the tasks it needs" },
             "when": { "type": ["string", "boolean"], "description": "A condition; where it does not hold, the task is skipped" },
             "for_each": { "type": ["array", "string"], "description": "Runs once for each item of a list: a list, outputs.TASK.NAME or params.NAME" },
-            "run": text("Given to /bin/sh"),
             "env": { "type": "object", "additionalProperties": scalar.clone() },
             "retries": count(0, "Attempts after the first"),
             "retry_delay": span("Before the first retry"),
@@ -45,6 +44,11 @@ pub fn json() -> Value {
             "depends_on_past": { "type": "boolean", "description": "Waits until it went well in the run before" },
         },
     });
+    let actions = kinds::schemas();
+    task["oneOf"] = actions.iter().map(|(key, _)| json!({ "required": [key] })).collect();
+    for (key, schema) in actions {
+        task["properties"][key] = schema;
+    }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Crannog pipeline",
@@ -84,9 +88,17 @@ mod tests {
     fn the_schema_has_the_keys_that_are_read() {
         let schema = json();
         let param = &schema["properties"]["params"]["additionalProperties"]["anyOf"][2];
+        let wait = schema["properties"]["tasks"]["items"]["properties"]["wait_for"].clone();
         for (shape, text) in [
             (&schema, "zzzzzzzz: 1"),
             (&schema["properties"]["tasks"]["items"], "name: p\ntasks: [{zzzzzzzz: 1}]"),
+            (&wait, "name: p\ntasks: [{id: a, wait_for: {zzzzzzzz: 1}}]"),
+            (&wait["properties"]["object"], "name: p\ntasks: [{id: a, wait_for: {object: {zzzzzzzz: 1}}}]"),
+            (&wait["properties"]["http"], "name: p\ntasks: [{id: a, wait_for: {http: {zzzzzzzz: 1}}}]"),
+            (
+                &wait["properties"]["pipeline"],
+                "name: p\ntasks: [{id: a, wait_for: {pipeline: {zzzzzzzz: 1}}}]",
+            ),
             (param, "name: p\nparams: {a: {zzzzzzzz: 1}}"),
         ] {
             let mut keys: Vec<&String> =

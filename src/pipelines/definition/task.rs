@@ -1,6 +1,10 @@
 //! The rules of one task: what it needs, when it runs, how often it is tried, what its texts may name.
 
-use super::{Param, Problem, Task, duration, graph, nearest, yaml};
+use super::{
+    Action, Param, Problem, Task, duration, graph,
+    kinds::{self, Complaints},
+    nearest, yaml,
+};
 use crate::pipelines::{
     condition::Condition,
     model::{ForEach, Rules, TriggerRule},
@@ -27,8 +31,10 @@ pub(super) struct Names<'a> {
 
 pub(super) fn check(task: &yaml::FileTask, names: &Names<'_>, problems: &mut Vec<Problem>) -> Task {
     let id = &task.id.value;
-    if task.run.value.trim().is_empty() {
-        problems.push(yaml::problem(format!("task {id:?} has an empty run"), task.run.referenced));
+    let action = kinds::check(task, &mut Complaints { id, problems });
+    if let (Action::Wait(_), Some(given)) = (&action, task.retries.as_ref()) {
+        let message = format!("task {id:?}: what waits is not retried: it looks again at every interval");
+        problems.push(yaml::problem(message, given.referenced));
     }
     let retries = task.retries.as_ref().map_or(0, |retries| retries.value);
     if let Some(given) = task.retries.as_ref().filter(|given| given.value > MAX_RETRIES) {
@@ -39,7 +45,7 @@ pub(super) fn check(task: &yaml::FileTask, names: &Names<'_>, problems: &mut Vec
         id: id.clone(),
         needs: needs(task, names, problems),
         group: task.group.as_ref().map(|group| group.value.clone()),
-        run: task.run.value.clone(),
+        action,
         env: env(task, problems),
         retries,
         retry_delay: duration_of(id, "retry_delay", task.retry_delay.as_ref(), problems)
@@ -191,7 +197,8 @@ pub(super) fn check_names(
     params: &[Param],
     problems: &mut Vec<Problem>,
 ) {
-    let texts = std::iter::once((file.run.value.as_str(), file.run.referenced))
+    let texts = kinds::texts(file)
+        .into_iter()
         .chain(file.env.values().filter_map(|value| Some((value.value.0.as_deref()?, value.referenced))));
     let mut named: Vec<(String, Location)> = texts
         .flat_map(|(text, place)| template::names(text).into_iter().map(move |name| (name.to_owned(), place)))

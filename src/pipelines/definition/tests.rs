@@ -1,6 +1,9 @@
 //! Definitions: what is read, and what is refused with which words at which line.
 
-use super::{Catchup, Definition, Kind};
+use super::{
+    Action, Catchup, Definition, Kind,
+    kinds::wait::{Ended, What},
+};
 use crate::pipelines::model::{ForEach, TriggerRule};
 use std::time::Duration;
 
@@ -56,7 +59,61 @@ fn a_full_definition_is_read() {
     assert_eq!((load.retries, load.retry_delay), (2, Duration::from_secs(1)));
     assert_eq!(load.timeout, Some(Duration::from_secs(5400)));
     assert_eq!((&train.needs[..], train.env["THREADS"].as_str()), (&[0][..], "2"));
-    assert!(train.run.ends_with("echo done\n"));
+    assert!(matches!(&train.action, Action::Run(run) if run.ends_with("echo done\n")));
+}
+
+#[test]
+fn a_task_does_one_thing() {
+    refused("name: p\ntasks:\n  - {id: a}\n", "line 3, column 10: task \"a\": it does nothing");
+    refused(
+        "name: p\ntasks:\n  - {id: a, run: x, wait_for: {time: 1h}}\n",
+        "it has both run and wait_for; a task does one thing",
+    );
+}
+
+#[test]
+fn what_is_waited_for_is_read_and_what_cannot_be_is_refused_at_its_place() {
+    let wait = |text: &str| {
+        let parsed =
+            Definition::parse(&format!("name: p\nparams: {{n: 1}}\ntasks: [{{id: a, wait_for: {text}}}]\n"));
+        match parsed.map(|mut definition| definition.tasks.remove(0).action) {
+            Ok(Action::Wait(wait)) => Ok(wait),
+            Ok(other) => panic!("{other:?}"),
+            Err(problems) => Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        }
+    };
+    let sound = wait("{object: {bucket: b, prefix: 'in/{{ params.n }}/'}, interval: 5s, soft_fail: true}")
+        .expect("sound");
+    assert!(matches!(&sound.what, What::Object { prefix: true, key, .. } if key == "in/{{ params.n }}/"));
+    assert_eq!((sound.interval, sound.soft_fail), (Duration::from_secs(5), true));
+    let sound = wait("{pipeline: {name: other, state: finished, offset: 1d}}").expect("sound");
+    assert!(
+        matches!(sound.what, What::Run { state: Ended::Anyhow, offset, .. } if offset.as_secs() == 86_400)
+    );
+    assert!(wait("{http: {url: 'http://x/{{ params.n }}', status: [200, 204], body: 'o.k'}}").is_ok());
+    assert!(wait("{time: '14:30'}").is_ok() && wait("{time: '{{ params.n }}h'}").is_ok());
+    for (text, why) in [
+        ("{}", "line 3, column 27: task \"a\": wait_for needs one of"),
+        ("{time: 1h, object: {bucket: b, key: k}}", "one thing"),
+        ("{object: {bucket: b}}", "either key or prefix"),
+        ("{object: {bucket: b, key: k, prefix: k}}", "either key or prefix"),
+        (
+            "{object: {bucket: b, key: '{{ params.m }}'}}",
+            "line 3, column 53: task \"a\": {{ params.m }} is not known",
+        ),
+        ("{time: noon}", "\"noon\" is not a time"),
+        ("{http: {url: 'https://x/'}}", "no TLS"),
+        ("{http: {url: x}}", "not an address"),
+        ("{http: {url: 'http://x', body: '('}}", "not a regular expression"),
+        ("{http: {url: 'http://x', status: [2000]}}", "not a status"),
+        ("{pipeline: {name: other, state: done}}", "not one of success"),
+        ("{time: 1h, interval: soon}", "interval \"soon\" is not a duration"),
+        ("{tim: 1h}", "unknown field"),
+    ] {
+        let refusal = wait(text).expect_err(text);
+        assert!(refusal.contains(why), "{text}: {refusal}");
+    }
+    refused("name: p\ntasks: [{id: a, retries: 1, wait_for: {time: 1h}}]\n", "not retried");
 }
 
 #[test]

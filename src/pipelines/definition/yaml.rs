@@ -1,6 +1,6 @@
 //! The file as written: every value keeps its place, so that a rule broken later can point at it.
 
-use super::Problem;
+use super::{Problem, kinds::wait};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
@@ -45,7 +45,10 @@ pub(super) struct FileTask {
     pub when: Option<Spanned<Scalar>>,
     #[serde(default)]
     pub for_each: Option<Spanned<Value>>,
-    pub run: Spanned<String>,
+    #[serde(default)]
+    pub run: Option<Spanned<String>>,
+    #[serde(default)]
+    pub wait_for: Option<Spanned<wait::File>>,
     #[serde(default)]
     pub env: BTreeMap<String, Spanned<Scalar>>,
     #[serde(default)]

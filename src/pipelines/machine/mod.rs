@@ -111,11 +111,18 @@ pub fn start(task: &mut TaskInstance, now: i64) {
     (task.ended_at, task.exit_code, task.reason, task.output) = (None, None, None, None);
 }
 
+/// Begins an attempt that waits for something outside.
+pub fn defer(task: &mut TaskInstance, now: i64) {
+    start(task, now);
+    (task.state, task.not_before) = (TaskState::Deferred, Some(now));
+}
+
 /// How the attempt itself ended, whatever becomes of its task.
 pub fn ended(outcome: &Outcome) -> TaskState {
     match outcome.kind {
         OutcomeKind::Success => TaskState::Success,
-        OutcomeKind::Failed => TaskState::Failed,
+        OutcomeKind::Failed | OutcomeKind::FailedForGood => TaskState::Failed,
+        OutcomeKind::Skipped => TaskState::Skipped,
         OutcomeKind::Cancelled => TaskState::Cancelled,
         OutcomeKind::Lost { .. } => TaskState::Lost,
     }
@@ -156,9 +163,10 @@ fn spread(id: &str, attempt: u32, at: Option<i64>) -> f64 {
     (hash as u32) as f64 / f64::from(u32::MAX)
 }
 
-/// Cancels every task that has not started; those that run are asked through their supervisors.
+/// Cancels every task that has no process; those that run are asked through their supervisors.
 pub fn cancel(tasks: &mut [TaskInstance], now: i64) -> Vec<usize> {
-    let places: Vec<usize> = (0..tasks.len()).filter(|at| tasks[*at].state.is_idle()).collect();
+    let no_process = |state: TaskState| state.is_idle() || state == TaskState::Deferred;
+    let places: Vec<usize> = (0..tasks.len()).filter(|at| no_process(tasks[*at].state)).collect();
     for at in &places {
         let task = &mut tasks[*at];
         task.state = TaskState::Cancelled;

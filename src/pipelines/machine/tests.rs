@@ -1,12 +1,13 @@
 //! The rules alone, without a database: the ends of random runs, and each rule by itself.
 
 use super::{clear, downstream, mark, *};
-use crate::pipelines::model::{ForEach, Rules, TriggerRule};
+use crate::pipelines::model::{ForEach, Rules, TaskKind, TriggerRule};
 use serde_json::json;
 
 fn task(id: usize, needs: Vec<usize>, max_attempts: u32) -> TaskInstance {
     TaskInstance {
         id: format!("t{id}"),
+        kind: TaskKind::Run,
         needs,
         state: TaskState::Waiting,
         attempt: 0,

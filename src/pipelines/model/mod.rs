@@ -88,6 +88,8 @@ words! {
         /// It may start as soon as there is room.
         Queued = "queued",
         Running = "running",
+        /// It waits for something outside, without a process: looked at again from time to time.
+        Deferred = "deferred",
         Success = "success",
         Failed = "failed",
         Skipped = "skipped",
@@ -100,6 +102,14 @@ words! {
         Lost = "lost",
         /// One of a mapped task's, whose list was shorter when the task ran again.
         Removed = "removed",
+    }
+}
+
+words! {
+    /// What a task does, by its key in the definition.
+    TaskKind {
+        Run = "run",
+        WaitFor = "wait_for",
     }
 }
 
@@ -161,6 +171,11 @@ impl TaskState {
     /// Not begun, and yet to begin.
     pub const fn is_idle(self) -> bool {
         matches!(self, Self::Waiting | Self::Queued | Self::UpForRetry)
+    }
+
+    /// Begun, and not over.
+    pub const fn is_under_way(self) -> bool {
+        matches!(self, Self::Running | Self::Deferred)
     }
 
     /// Over, and not as its dependants hoped.
@@ -254,6 +269,10 @@ pub enum OutcomeKind {
     Success,
     Failed,
     Cancelled,
+    /// What it waited for did not come, and that is no failure.
+    Skipped,
+    /// It failed in a way that no further attempt would mend.
+    FailedForGood,
     /// The supervisor is gone without a record. Retried only where every process is proven dead.
     Lost {
         proven_dead: bool,

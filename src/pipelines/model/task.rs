@@ -3,7 +3,7 @@
 //! A task mapped over a list (`for_each`) keeps its own row, whose state sums up those of its
 //! instances; each instance is a row of its own, `train[0]`, with the same needs.
 
-use super::{TaskState, TriggerRule};
+use super::{TaskKind, TaskState, TriggerRule};
 use crate::pipelines::definition::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,6 +52,7 @@ pub enum ForEach {
 #[derive(Clone, Debug)]
 pub struct TaskInstance {
     pub id: String,
+    pub kind: TaskKind,
     /// Places in the run's list of tasks.
     pub needs: Vec<usize>,
     pub state: TaskState,
@@ -65,7 +66,7 @@ pub struct TaskInstance {
     pub ended_at: Option<i64>,
     pub exit_code: Option<i32>,
     pub reason: Option<String>,
-    /// While `up_for_retry`: not before this instant.
+    /// While `up_for_retry`: not before this instant; while `deferred`: when it is looked at next.
     pub not_before: Option<i64>,
     pub rules: Rules,
     pub pool: String,
@@ -86,6 +87,7 @@ impl TaskInstance {
     pub fn new(task: &Task) -> Self {
         Self {
             id: task.id.clone(),
+            kind: task.action.kind(),
             needs: task.needs.clone(),
             state: TaskState::Waiting,
             attempt: 0,

@@ -5,7 +5,7 @@ use crate::{
     pipelines::{
         by_hand::Backfill,
         definition::{Definition, Kind, Param, Schedule, Task},
-        model::{Attempt, ForEach, Pool, Run, TaskInstance, TriggerRule},
+        model::{Attempt, ForEach, Pool, Run, TaskInstance, TaskKind, TaskState, TriggerRule},
         service::Overview,
         waiting::RunView,
     },
@@ -76,6 +76,10 @@ fn graph(definition: &Definition) -> Vec<Value> {
 /// What is not the default is told beside the id and the needs.
 fn node(definition: &Definition, task: &Task) -> Value {
     let mut body = json!({ "id": task.id, "needs": definition.needs_of(task).collect::<Vec<_>>() });
+    let kind = task.action.kind();
+    if kind != TaskKind::Run {
+        body["kind"] = kind.as_str().into();
+    }
     if let Some(group) = &task.group {
         body["group"] = group.as_str().into();
     }
@@ -144,7 +148,8 @@ fn task(task: &TaskInstance, why: &Option<String>, all: &[TaskInstance]) -> Valu
         "pool": task.pool,
         "priority": task.priority,
         "reason": task.reason.as_ref().or(why.as_ref()),
-        "waiting_for": if task.state.is_idle() { why.as_ref() } else { None },
+        "kind": task.kind.as_str(),
+        "waiting_for": if task.state.is_idle() || task.state == TaskState::Deferred { why.as_ref() } else { None },
     })
 }
 

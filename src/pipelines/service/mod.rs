@@ -11,6 +11,7 @@ use super::{
     executor::Executor,
     history,
     model::{AttemptKey, Pipeline, Run, TaskState, Trigger},
+    rooms::Rooms,
     scheduler::{self, Scheduler},
     source, store,
     waiting::{self, RunView},
@@ -67,7 +68,7 @@ impl Service {
         config: Config,
     ) -> Result<Self> {
         let (db, tasks_dir) = (stores.control.clone(), fs_err::canonicalize(stores.data_dir.join("tasks"))?);
-        let executor = Arc::new(Executor::new(db.clone(), tasks_dir, config.clone(), environment));
+        let executor = Arc::new(Executor::new(db.clone(), tasks_dir, config.clone(), environment)?);
         Ok(Self(Arc::new(Inner {
             db,
             bus,
@@ -76,6 +77,11 @@ impl Service {
             wake: Arc::new(Notify::new()),
             stop: OnceLock::new(),
         })))
+    }
+
+    /// Opens the other rooms to tasks that need no process; once, before `start`.
+    pub fn furnish(&self, rooms: Rooms) {
+        self.0.executor.furnish(rooms);
     }
 
     /// Starts the scheduler and, where one is configured, the watch on the folder of definitions.
@@ -242,7 +248,7 @@ impl Service {
             let attempt = attempt.unwrap_or(last);
             let key = AttemptKey { run_id: run, task_id: task, attempt };
             match store::attempt_state(db, &key)? {
-                Some(state) => Ok((key, state != TaskState::Running)),
+                Some(state) => Ok((key, !state.is_under_way())),
                 // Asked for the last of none: an empty log that is complete only if none will come.
                 None if attempt == 0 => {
                     let over =

@@ -35,7 +35,7 @@ pub fn attempt_finish(
     let changed = db
         .prepare_cached(
             "UPDATE pipeline_attempts SET state = ?4, ended_at = ?5, exit_code = ?6, reason = ?7
-             WHERE run_id = ?1 AND task_id = ?2 AND attempt = ?3 AND state = 'running'",
+             WHERE run_id = ?1 AND task_id = ?2 AND attempt = ?3 AND state IN ('running', 'deferred')",
         )?
         .execute(params![
             key.run_id,

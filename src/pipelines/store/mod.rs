@@ -8,6 +8,7 @@ mod pools;
 mod runs;
 mod secrets;
 mod tasks;
+mod waits;
 
 pub use attempts::*;
 pub use definitions::*;
@@ -17,6 +18,7 @@ pub use pools::*;
 pub use runs::*;
 pub use secrets::*;
 pub use tasks::*;
+pub use waits::*;
 
 use crate::kernel::error::{Error, Result};
 use rusqlite::Row;

@@ -219,3 +219,11 @@ fn read(row: &Row<'_>) -> Result<Run> {
         cancel_requested: row.get("cancel_requested")?,
     })
 }
+
+/// Runs of a pipeline for one logical time, the oldest first: id and state.
+pub fn run_at(db: &Connection, pipeline: &str, logical_at: i64) -> Result<Vec<(String, RunState)>> {
+    let mut query = db.prepare_cached(
+        "SELECT id, state FROM pipeline_runs WHERE pipeline = ?1 AND logical_at = ?2 ORDER BY id",
+    )?;
+    collect(query.query(params![pipeline, logical_at])?, |row| Ok((row.get("id")?, word(row, "state")?)))
+}

@@ -10,14 +10,15 @@ use serde_json::Value;
 
 const COLUMNS: &str = "id, needs, state, attempt, max_attempts, retry_delay_ms, not_before, started_at, \
                        ended_at, exit_code, reason, rules, retries, pool, pool_slots, priority, \
-                       depends_on_past, map_of, map_index, item, mapped, output";
+                       depends_on_past, map_of, map_index, item, mapped, output, kind";
 
 /// Inserts tasks of a run, which stand from `first` on in its list.
 pub fn task_create_all(db: &Connection, run_id: &str, first: usize, tasks: &[TaskInstance]) -> Result<()> {
     let mut insert = db.prepare_cached(
         "INSERT INTO pipeline_tasks (run_id, idx, id, needs, state, max_attempts, retry_delay_ms, rules, retries,
-             pool, pool_slots, priority, depends_on_past, map_of, map_index, item, mapped, reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+             pool, pool_slots, priority, depends_on_past, map_of, map_index, item, mapped, reason,
+             kind)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?;
     for (idx, task) in tasks.iter().enumerate() {
         let needs = serde_json::to_string(&task.needs).map_err(Error::internal)?;
@@ -40,7 +41,8 @@ pub fn task_create_all(db: &Connection, run_id: &str, first: usize, tasks: &[Tas
             task.map_index,
             task.item.as_ref().map(Value::to_string),
             task.mapped,
-            task.reason
+            task.reason,
+            task.kind.as_str()
         ])?;
     }
     Ok(())
@@ -85,7 +87,7 @@ pub fn task_update(db: &Connection, run_id: &str, task: &TaskInstance) -> Result
 
 /// What keeps a queued task `t` of run `r` from starting, besides time and slots: its run is not
 /// under way, an earlier attempt is still being ended, or it depends on a past that is not good.
-const STARTABLE: &str = "t.state IN ('queued', 'up_for_retry') AND r.state = 'running'
+pub(super) const STARTABLE: &str = "t.state IN ('queued', 'up_for_retry') AND r.state = 'running'
     AND NOT EXISTS (SELECT 1 FROM pipeline_attempts a
                     WHERE a.run_id = t.run_id AND a.task_id = t.id AND a.state = 'running')
     AND (t.depends_on_past = 0 OR NOT EXISTS (
@@ -97,8 +99,7 @@ const STARTABLE: &str = "t.state IN ('queued', 'up_for_retry') AND r.state = 'ru
 /// Tasks that may start now in pools with room, the most urgent first, then of the oldest run:
 /// run id and task.
 pub fn task_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(String, TaskInstance)>> {
-    let columns =
-        COLUMNS.split(", ").map(|column| format!("t.{}", column.trim())).collect::<Vec<_>>().join(", ");
+    let columns = columns();
     let mut query = db.prepare_cached(&format!(
         "WITH room AS (
              SELECT p.name, p.slots - coalesce((
@@ -108,10 +109,15 @@ pub fn task_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(St
              FROM pipeline_pools p)
          SELECT t.run_id, {columns} FROM pipeline_tasks t
          JOIN pipeline_runs r ON r.id = t.run_id JOIN room ON room.name = t.pool AND room.free >= t.pool_slots
-         WHERE (t.not_before IS NULL OR t.not_before <= ?1) AND {STARTABLE}
+         WHERE (t.not_before IS NULL OR t.not_before <= ?1) AND t.kind <> 'wait_for' AND {STARTABLE}
          ORDER BY t.priority DESC, t.run_id, t.idx LIMIT ?2"
     ))?;
     collect(query.query(params![now, limit as i64])?, |row| Ok((row.get("run_id")?, read(row)?)))
+}
+
+/// The columns, of the table as `t`.
+pub(super) fn columns() -> String {
+    COLUMNS.split(", ").map(|column| format!("t.{}", column.trim())).collect::<Vec<_>>().join(", ")
 }
 
 /// When the next task that waits for its retry may start.
@@ -136,7 +142,7 @@ pub fn task_attempts(db: &Connection, run_id: &str, task_id: &str) -> Result<Opt
         .optional()?)
 }
 
-fn read(row: &Row<'_>) -> Result<TaskInstance> {
+pub(super) fn read(row: &Row<'_>) -> Result<TaskInstance> {
     let needs: String = row.get("needs")?;
     let rules: String = row.get("rules")?;
     let max_attempts: u32 = row.get("max_attempts")?;
@@ -144,6 +150,7 @@ fn read(row: &Row<'_>) -> Result<TaskInstance> {
     let map_of: Option<i64> = row.get("map_of")?;
     Ok(TaskInstance {
         id: row.get("id")?,
+        kind: word(row, "kind")?,
         needs: serde_json::from_str(&needs).map_err(Error::internal)?,
         state: word(row, "state")?,
         attempt: row.get("attempt")?,

@@ -2,6 +2,7 @@
 //! year in a moment, missed firings, pauses, slots, repeated news.
 
 mod rules;
+mod waits;
 
 use super::{
     definition::Definition,
