@@ -19,6 +19,7 @@
 //! started (the database knows) counts as begun whatever its folder says, and a file that is empty was
 //! never written. Only `exit.json` is made durable: the server may be away when it is written.
 
+use super::definition::Limits;
 use crate::kernel::error::{Error, Result};
 use fs_err::os::unix::fs::OpenOptionsExt;
 use rustix::{
@@ -52,6 +53,9 @@ pub struct Spec {
     pub grace_ms: u64,
     /// Bytes of output kept.
     pub log_limit: u64,
+    /// What each of its processes may use.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// Which boot the command began in: after a reboot it is dead for certain.

@@ -247,6 +247,7 @@ impl Executor {
             timeout_ms: task.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
             log_limit: self.config.log_limit,
+            limits: task.limits,
         })
     }
 

@@ -103,8 +103,8 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     let mut signals = Signals::listen()?;
     tree::adopt();
     let (reader, writer) = std::io::pipe()?;
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(&spec.command).current_dir(&spec.folder);
+    let mut command = shell(spec);
+    command.current_dir(&spec.folder);
     command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
     let started = command.spawn();
@@ -131,6 +131,24 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
         ended.reason = ended.reason.or(Some("a process it left behind could not be ended".into()));
     }
     Ok(ended)
+}
+
+/// The shell that runs the command; under limits, another one sets them first.
+fn shell(spec: &Spec) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let mut set = String::new();
+    if let Some(bytes) = spec.limits.memory {
+        set.push_str(&format!("ulimit -d {} && ", bytes >> 10));
+    }
+    if let Some(seconds) = spec.limits.cpu_s {
+        // A signal that can be heeded first, and the end a little later.
+        set.push_str(&format!("ulimit -S -t {seconds} && ulimit -H -t {} && ", seconds + 5));
+    }
+    match set.is_empty() {
+        true => command.arg("-c").arg(&spec.command),
+        false => command.arg("-c").arg(format!("{set}exec /bin/sh -c \"$1\"")).arg("sh").arg(&spec.command),
+    };
+    command
 }
 
 /// Waits for the command's end, ending it when its time is up or when asked to.
@@ -190,9 +208,18 @@ fn describe(status: ExitStatus, ending: Ending, spec: &Spec) -> Ended {
         Ending::Stopped => {
             Some("the machine or its service manager told the task's supervisor to stop".into())
         }
+        // A shell tells of the end of what it ran by 128 and the signal.
+        Ending::Exited if over_cpu(code, signal) && spec.limits.cpu_s.is_some() => {
+            Some(format!("used more than {} s of CPU, its cpu_time", spec.limits.cpu_s.unwrap_or_default()))
+        }
         Ending::Exited | Ending::NotStarted => signal.map(|signal| format!("killed by signal {signal}")),
     };
     Ended { ending, code, signal, reason }
+}
+
+fn over_cpu(code: Option<i32>, signal: Option<i32>) -> bool {
+    let number = Signal::XCPU.as_raw();
+    signal == Some(number) || code == Some(128 + number)
 }
 
 /// Listening to a signal also means that the command starts with its default disposition: exec

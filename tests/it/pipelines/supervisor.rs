@@ -136,6 +136,21 @@ fn a_daemon_in_a_session_of_its_own_ends_with_the_command() {
 }
 
 #[test]
+fn a_process_gets_no_more_memory_and_cpu_than_its_limits() {
+    let dir = folder(
+        &json!({ "command": "ulimit -d; ulimit -t; while :; do :; done", "limits": { "memory": 64 << 20, "cpu_s": 1 } }),
+    );
+    let exit = run(dir.path());
+    assert_eq!(exit["outcome"], "exited");
+    assert_eq!(exit["reason"], "used more than 1 s of CPU, its cpu_time", "{exit}");
+    assert_eq!(log(dir.path()), "65536\n1\n");
+    let greedy = "head -c 200000000 /dev/zero | tail -c 150000000 | wc -c";
+    let dir = folder(&json!({ "command": greedy, "limits": { "memory": 64 << 20 } }));
+    run(dir.path());
+    assert!(log(dir.path()).contains("memory"), "{}", log(dir.path()));
+}
+
+#[test]
 fn a_flood_of_output_is_cut_at_the_limit_and_the_command_goes_on() {
     let command = "head -c 3000000 /dev/zero | tr '\\0' x; echo; touch done";
     let dir = folder(&json!({ "command": command, "log_limit": 100_000 }));

@@ -59,7 +59,7 @@ export function RunNow({ pipeline, close }: { pipeline: api.Pipeline; close: () 
 
 function ParamField({ param, value, set }: { param: api.PipeParam; value: string; set: (value: string) => void }) {
   const bounds = [param.minimum !== undefined && `at least ${param.minimum}`, param.maximum !== undefined && `at most ${param.maximum}`, param.pattern && `like ${param.pattern}`].filter(Boolean).join(", ");
-  const hint = <>{param.description && <>{param.description} </>}{param.default === null ? "It has no default." : <>Default <code>{param.default || "empty"}</code></>}{bounds && <>, {bounds}</>}</>;
+  const hint = <>{param.description && <>{param.description.replace(/[.\s]*$/, "")}. </>}{param.default === null ? "It has no default." : <>Default <code>{param.default || "empty"}</code></>}{bounds && <>, {bounds}</>}</>;
   return <Field label={param.type ? `${param.name} (${param.type})` : param.name} hint={hint}><ParamInput param={param} value={value} set={set} /></Field>;
 }
 

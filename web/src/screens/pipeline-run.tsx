@@ -48,7 +48,7 @@ export function PipelineRunScreen({ id }: { id: string }) {
       </Card>
       <div class="browser steps">
         <Card title="Steps" flush class="files step-list">
-          {tasks.map((t) => <Step key={t.id} task={t} run={run} href={to(t.id)} current={t.id === task?.id} />)}
+          {inOrder(tasks).map((t) => <Step key={t.id} task={t} run={run} href={to(t.id)} current={t.id === task?.id} />)}
         </Card>
         {task && <TaskPanel key={task.id} run={run} task={task} attempt={Number(query.get("attempt")) || undefined} changed={loaded.reload} />}
       </div>
@@ -72,6 +72,17 @@ function RunFacts({ run }: { run: api.PipeRun }) {
       params.length > 0 && ["Params", <span class="tags">{params.map(([k, v]) => <span class="tag" key={k}><b>{k}</b><span>{typeof v === "string" ? v : JSON.stringify(v)}</span></span>)}</span>],
     ]} />
   );
+}
+
+/** The instances of a mapped step stand below it. */
+function inOrder(tasks: api.PipeTask[]): api.PipeTask[] {
+  const isInstance = (t: api.PipeTask) => t.map_index !== null && t.map_index !== undefined;
+  const instances = new Map<string, api.PipeTask[]>();
+  for (const task of tasks.filter(isInstance)) {
+    const whole = task.id.replace(/\[\d+\]$/, "");
+    instances.set(whole, [...(instances.get(whole) ?? []), task]);
+  }
+  return tasks.filter((t) => !isInstance(t)).flatMap((t) => [t, ...(instances.get(t.id) ?? [])]);
 }
 
 /** What a person came for: the failure, else what runs now, else the last step that ran. */

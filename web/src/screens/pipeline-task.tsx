@@ -18,13 +18,18 @@ export function TaskPanel({ run, task, attempt: wanted, changed }: { run: api.Pi
   const [dialog, setDialog] = useState<"clear" | "success" | "failed">();
   const attempt = wanted && wanted <= task.attempt ? wanted : task.attempt;
   const close = () => setDialog(undefined);
+  /** The step stays on show whatever becomes of the others. */
+  const open = (what: typeof dialog) => {
+    setQuery({ task: task.id });
+    setDialog(what);
+  };
   return (
     <Card
       flush title={<>{task.id} <Status state={task.state} /></>} class="viewer"
       actions={edit && <>
-        <button type="button" class="btn small" onClick={() => setDialog("clear")}><Icon name="play" size={12} />Run again from here</button>
-        {task.state !== "success" && <button type="button" class="btn small" onClick={() => setDialog("success")}>Mark success</button>}
-        {task.state !== "failed" && <button type="button" class="btn small" onClick={() => setDialog("failed")}>Mark failed</button>}
+        <button type="button" class="btn small" onClick={() => open("clear")}><Icon name="play" size={12} />Run again from here</button>
+        {task.state !== "success" && <button type="button" class="btn small" onClick={() => open("success")}>Mark success</button>}
+        {task.state !== "failed" && <button type="button" class="btn small" onClick={() => open("failed")}>Mark failed</button>}
       </>}
     >
       <Why task={task} />
