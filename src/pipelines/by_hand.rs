@@ -80,6 +80,62 @@ pub fn mark(db: &Connection, run_id: &str, ids: &[String], state: TaskState, now
     finish(db, &run, tasks, changed.into_iter().chain(reopened).collect(), now)
 }
 
+/// Says how a run ended, or sends it back to the queue. A run that is failed by hand leaves what has
+/// not begun undone; one that succeeded takes its tasks with it.
+pub fn set_run(db: &Connection, run_id: &str, state: RunState, now: i64) -> Result<Done> {
+    let (run, tasks) = open(db, run_id)?;
+    let unchanged = Done { change: None, tasks: Vec::new(), to_end: Vec::new() };
+    let over = run.state.is_over();
+    match state {
+        RunState::Success => {
+            let open = |task: &&TaskInstance| {
+                task.map_of.is_none() && !matches!(task.state, TaskState::Success | TaskState::Removed)
+            };
+            let ids: Vec<String> = tasks.iter().filter(open).map(|task| task.id.clone()).collect();
+            if ids.is_empty() { Ok(unchanged) } else { mark(db, run_id, &ids, TaskState::Success, now) }
+        }
+        RunState::Failed | RunState::Cancelled if !over => {
+            let (change, to_end) = engine::cancel(db, run_id, now)?;
+            Ok(Done { change, to_end, ..unchanged })
+        }
+        RunState::Failed | RunState::Cancelled => {
+            store::run_set_state(db, run_id, RunState::Failed, run.ended_at.unwrap_or(now))?;
+            Ok(Done { change: Some(changed(&run, true)), ..unchanged })
+        }
+        RunState::Queued if over => {
+            store::run_reopen(db, run_id)?;
+            Ok(Done { change: Some(changed(&run, false)), ..unchanged })
+        }
+        RunState::Queued | RunState::Running => Ok(unchanged),
+    }
+}
+
+fn changed(run: &Run, over: bool) -> RunChange {
+    RunChange { pipeline: run.pipeline.clone(), run_id: run.id.clone(), over }
+}
+
+/// The task of a run that may be taken away: the run is over, and nothing of the task runs any more.
+pub fn removable(db: &Connection, run_id: &str, task_id: &str) -> Result<TaskInstance> {
+    let (run, mut tasks) = open(db, run_id)?;
+    let at = places(&run, &tasks, &[task_id.to_owned()])?[0];
+    let busy = store::attempt_running_of(db, run_id)?.iter().any(|key| key.task_id == task_id);
+    if busy || !run.state.is_over() {
+        return Err(Error::conflict(format!(
+            "Run {run_id} is {}: a task of it can be deleted once it is over.",
+            run.state
+        )));
+    }
+    Ok(tasks.swap_remove(at))
+}
+
+/// Takes a task of a run away: it counts no more, and its attempts are forgotten.
+pub fn remove(db: &Connection, run_id: &str, task_id: &str) -> Result<()> {
+    let task = removable(db, run_id, task_id)?;
+    store::attempt_delete(db, run_id, task_id)?;
+    store::task_note_put(db, run_id, task_id, None)?;
+    store::task_update(db, run_id, &TaskInstance { state: TaskState::Removed, output: None, ..task })
+}
+
 /// Stores what changed and finds the attempts whose task no longer runs.
 fn finish(
     db: &Connection,

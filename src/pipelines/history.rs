@@ -58,7 +58,8 @@ pub async fn prune(db: &Db, tasks_dir: &Path, policy: &Policy, now: i64) -> Resu
     }
 }
 
-fn remove_folder(folder: &Path) -> Result<()> {
+/// Removes a folder with all that is in it; one that is not there is none the less.
+pub(super) fn remove_folder(folder: &Path) -> Result<()> {
     match fs_err::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),

@@ -56,18 +56,10 @@ pub(super) fn routes() -> Router<Door> {
 
 /// What the house is to learn: each path answers 501 until then.
 fn later() -> Router<Door> {
-    const DAG: &str = "/dags/{dag_id}";
-    const RUN: &str = "/dags/{dag_id}/dagRuns/{run_id}";
-    const TASK: &str = "/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}";
     let below = |base: &str, paths: &[&str]| -> Vec<String> {
         paths.iter().map(|path| format!("{base}{path}")).collect()
     };
-    let paths = [
-        below(DAG, &["/clearDagRuns", "/clearTaskInstances"]),
-        below(RUN, &["/clear", "/taskGroupInstances/{group}", "/taskGroupInstances/{group}/dry_run"]),
-        below(TASK, &["/dependencies", "/dry_run", "/{map_index}/dependencies", "/{map_index}/dry_run"]),
-        below("", &["/pools", "/pools/{name}", "/backfills/dry_run"]),
-    ];
+    let paths = [below("", &["/backfills/dry_run"])];
     let mut routes = Router::new()
         .route("/backfills", empty("backfills").post(not_yet))
         .route("/backfills/{id}", nothing("There is no backfill of this id."));
@@ -135,9 +127,10 @@ async fn stats(_: Viewer, State(service): State<Service>, asked: Asked) -> Answe
 async fn links(
     _: Viewer,
     State(service): State<Service>,
-    Path((dag, run, task)): Path<(String, String, String)>,
+    Path(named): Path<instances::Named>,
+    asked: Asked,
 ) -> Answer {
-    instances::one(&service, &dag, &run, &task).await?;
+    instances::one(&service, &named.asked(&asked)?).await?;
     Ok(Json(json!({ "extra_links": {}, "total_entries": 0 })))
 }
 
@@ -145,8 +138,9 @@ async fn links(
 async fn no_outputs(
     _: Viewer,
     State(service): State<Service>,
-    Path((dag, run, task)): Path<(String, String, String)>,
+    Path(named): Path<instances::Named>,
+    asked: Asked,
 ) -> Answer {
-    instances::one(&service, &dag, &run, &task).await?;
+    instances::one(&service, &named.asked(&asked)?).await?;
     Ok(Json(json!({ "xcom_entries": [], "total_entries": 0 })))
 }

@@ -10,6 +10,14 @@ pub(super) trait Entities: Sync {
     /// The field that names an entity.
     const KEY: &'static str;
 
+    /// What the methods below know an entity by.
+    fn key(&self, entity: &Value) -> String {
+        entity.as_str().or_else(|| entity[Self::KEY].as_str()).unwrap_or_default().to_owned()
+    }
+    /// How an entity is called in the answer.
+    fn called(&self, key: &str) -> String {
+        key.to_owned()
+    }
     fn create(&self, body: Value) -> impl Future<Output = Result<(), Fault>> + Send;
     fn update(
         &self,
@@ -66,9 +74,9 @@ pub(super) async fn run<E: Entities>(entities: E, Body(body): Body<Bulk>) -> Ans
         };
         let (mut done, mut errors) = (Vec::new(), Vec::new());
         for entity in &action.entities {
-            let key = entity.as_str().or_else(|| entity[E::KEY].as_str()).unwrap_or_default();
-            match act(&entities, &action, key, entity).await {
-                Ok(true) => done.push(Value::from(key)),
+            let key = entities.key(entity);
+            match act(&entities, &action, &key, entity).await {
+                Ok(true) => done.push(Value::from(entities.called(&key))),
                 Ok(false) => {}
                 Err(fault) => {
                     let (status, detail) = fault.into_parts();

@@ -1,18 +1,28 @@
-//! Task instances: listed over one run or all of them, shown, with their tries.
+//! Task instances: listed over one run or all of them, shown, with their tries. `choose` picks those
+//! that people act on, over several runs perhaps; `clear`, `mark`, `remove` and `bulk` act.
+
+mod bulk;
+mod choose;
+mod clear;
+mod mark;
+mod remove;
+mod why;
+
+pub(super) use clear::{WholeRuns, keeps_version, whole_runs};
 
 use super::{
     Answer, Door,
-    asked::{Asked, Body, given, mask, read},
+    asked::{Asked, Body},
     fault::Fault,
     runs::{self, ANY},
     search::{self, Page, Ranges},
     shapes::{instance, run::DagRun},
 };
 use crate::{
-    auth::{Editor, Viewer},
+    auth::Viewer,
     kernel::error::Result,
     pipelines::{
-        model::TaskInstance,
+        model::{TaskInstance, TaskState},
         service::Service,
         store::{self, Field, Test, Wanted},
     },
@@ -33,13 +43,64 @@ pub(super) fn routes() -> Router<Door> {
     Router::new()
         .route(ALL, get(list))
         .route(&format!("{ALL}/list"), post(list_batch))
-        .route(&one(""), get(show).patch(patch))
+        .route(&one(""), get(show))
         .route(&one("/listMapped"), get(list_mapped))
         .route(&one("/tries"), get(tries))
         .route(&one("/tries/{number}"), get(one_try))
-        .route(&one("/{map_index}"), get(show_mapped).patch(patch_mapped))
-        .route(&one("/{map_index}/tries"), get(tries_mapped))
-        .route(&one("/{map_index}/tries/{number}"), get(one_try_mapped))
+        .route(&one("/{map_index}"), get(show))
+        .route(&one("/{map_index}/tries"), get(tries))
+        .route(&one("/{map_index}/tries/{number}"), get(one_try))
+        .merge(clear::routes())
+        .merge(mark::routes())
+        .merge(remove::routes())
+        .merge(bulk::routes())
+        .merge(why::routes())
+}
+
+/// The task instance a path names, and perhaps one of its tries.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Named {
+    #[serde(rename = "dag_id")]
+    pub dag: String,
+    #[serde(rename = "run_id")]
+    pub run: String,
+    #[serde(rename = "task_id")]
+    pub task: String,
+    #[serde(rename = "map_index", default)]
+    pub index: Option<i64>,
+    #[serde(default)]
+    number: Option<i64>,
+}
+
+impl Named {
+    pub(super) fn new(dag: String, run: String, task: String, index: Option<i64>) -> Self {
+        Self { dag, run, task, index, number: None }
+    }
+
+    /// The same, with the index that the query names where the path has none.
+    pub(super) fn asked(self, asked: &Asked) -> Result<Self, Fault> {
+        Ok(Self { index: self.index.or(asked.whole("map_index")?), ..self })
+    }
+
+    fn missing(&self) -> Fault {
+        let Self { dag, run, task, .. } = self;
+        let index = self.index.filter(|index| *index != UNMAPPED);
+        let index = index.map(|index| format!(", map_index: `{index}`")).unwrap_or_default();
+        Fault::not_found(format!(
+            "The Task Instance with dag_id: `{dag}`, run_id: `{run}`{index} and task_id: `{task}` was not found"
+        ))
+    }
+}
+
+/// The index of a task that is not mapped.
+pub(super) const UNMAPPED: i64 = -1;
+
+/// The id of the row that holds a task, or one of its instances.
+pub(super) fn row_id(task: &str, index: Option<i64>) -> String {
+    match index.filter(|index| *index != UNMAPPED) {
+        Some(index) => format!("{task}[{index}]"),
+        None => task.to_owned(),
+    }
 }
 
 const RANGES: Ranges = &[
@@ -55,6 +116,10 @@ const ORDERS: Ranges = &[
     ("state", Field::TaskState),
     ("task_id", Field::TaskId),
     ("task_display_name", Field::TaskId),
+    ("map_index", Field::MapIndex),
+    ("rendered_map_index", Field::MapIndex),
+    ("pool", Field::Pool),
+    ("priority_weight", Field::Priority),
     ("dag_id", Field::Pipeline),
     ("run_id", Field::RunName),
     ("duration", Field::TaskDuration),
@@ -123,7 +188,18 @@ fn narrow(asked: &Asked, wanted: &mut Wanted) -> Result<(), Fault> {
     search::among(asked, "run_id", Field::RunName, None, wanted)?;
     search::patterns(asked, "task_display_name", Field::TaskId, wanted);
     search::patterns(asked, "run_id", Field::RunName, wanted);
+    search::among(asked, "pool", Field::Pool, None, wanted)?;
+    search::patterns(asked, "pool_name", Field::Pool, wanted);
     search::ranges(asked, RANGES, wanted)?;
+    let indices = asked.all("map_index");
+    if !indices.is_empty() {
+        asked.whole("map_index")?;
+        // A number compared as text: digits are no wildcards.
+        wanted.tests.push((Field::MapIndex, Test::Like(indices.into_iter().map(str::to_owned).collect())));
+    }
+    if asked.one("mapped").is_some() {
+        wanted.tests.push((Field::MapIndex, Test::Compare(">=", 0.0)));
+    }
     let tries = asked.all("try_number");
     if !tries.is_empty() {
         asked.whole("try_number")?;
@@ -152,180 +228,71 @@ fn load_all(db: &Connection, wanted: &Wanted) -> Result<(Vec<Value>, usize)> {
 }
 
 /// A run and one of its tasks.
-pub(super) async fn one(
-    service: &Service,
-    dag: &str,
-    run: &str,
-    task: &str,
-) -> Result<(DagRun, TaskInstance), Fault> {
-    let of = runs::one(service, dag, run).await?;
-    let tasks = service.run(&of.run.id).await?.tasks;
-    let found = tasks.into_iter().find(|one| one.id == task);
-    Ok((of, found.ok_or_else(|| no_task(dag, run, task))?))
-}
-
-fn no_task(dag: &str, run: &str, task: &str) -> Fault {
-    let message = format!(
-        "The Task Instance with dag_id: `{dag}`, run_id: `{run}` and task_id: `{task}` was not found"
-    );
-    Fault::not_found(message)
-}
-
-/// The index of a task that is not mapped.
-const UNMAPPED: i64 = -1;
-
-fn unmapped(task: &str, index: i64) -> Result<(), Fault> {
-    if index == UNMAPPED {
-        return Ok(());
+pub(super) async fn one(service: &Service, named: &Named) -> Result<(DagRun, TaskInstance), Fault> {
+    let of = runs::one(service, &named.dag, &named.run).await?;
+    let run_id = of.run.id.clone();
+    let tasks = service.db().read(move |db| store::task_list(db, &run_id)).await?;
+    let id = row_id(&named.task, named.index);
+    let found = tasks.into_iter().find(|one| one.id == id).ok_or_else(|| named.missing())?;
+    if found.map_index.is_none() && found.state == TaskState::Removed {
+        return Err(named.missing());
     }
-    Err(Fault::not_found(format!(
-        "The Mapped Task Instance with task_id: `{task}` and map_index: `{index}` was not found"
-    )))
+    if found.mapped.is_some_and(|count| count > 0) {
+        return Err(Fault::not_found("Task instance is mapped, add the map_index value to the URL"));
+    }
+    Ok((of, found))
 }
 
-async fn show(
-    _: Viewer,
-    State(service): State<Service>,
-    Path((dag, run, task)): Path<(String, String, String)>,
-) -> Answer {
-    shown(&service, &dag, &run, &task).await
-}
-
-async fn show_mapped(
-    _: Viewer,
-    State(service): State<Service>,
-    Path((dag, run, task, index)): Path<(String, String, String, i64)>,
-) -> Answer {
-    unmapped(&task, index)?;
-    shown(&service, &dag, &run, &task).await
-}
-
-pub(super) async fn shown(service: &Service, dag: &str, run: &str, task: &str) -> Answer {
-    let (of, found) = one(service, dag, run, task).await?;
+async fn show(_: Viewer, State(service): State<Service>, Path(named): Path<Named>) -> Answer {
+    let (of, found) = one(&service, &named).await?;
     let (run_id, task_id) = (of.run.id.clone(), found.id.clone());
     let note = service.db().read(move |db| store::task_note_get(db, &run_id, &task_id)).await?;
     Ok(Json(instance::instance(&of, &found, note.as_deref())))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PatchBody {
-    new_state: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    note: Option<Option<String>>,
-    #[serde(default)]
-    include_upstream: bool,
-    #[serde(default)]
-    include_downstream: bool,
-    #[serde(default)]
-    include_future: bool,
-    #[serde(default)]
-    include_past: bool,
-}
-
-async fn patch(
-    _: Editor,
-    State(service): State<Service>,
-    Path((dag, run, task)): Path<(String, String, String)>,
-    asked: Asked,
-    Body(body): Body<Value>,
-) -> Answer {
-    patched(&service, &dag, &run, &task, &asked, body).await
-}
-
-async fn patch_mapped(
-    _: Editor,
-    State(service): State<Service>,
-    Path((dag, run, task, index)): Path<(String, String, String, i64)>,
-    asked: Asked,
-    Body(body): Body<Value>,
-) -> Answer {
-    unmapped(&task, index)?;
-    patched(&service, &dag, &run, &task, &asked, body).await
-}
-
-async fn patched(service: &Service, dag: &str, run: &str, task: &str, asked: &Asked, body: Value) -> Answer {
-    let named = mask(asked, &["new_state", "note"])?;
-    let body: PatchBody = read(body)?;
-    let wanted = |name: &str| named.as_ref().is_none_or(|names| names.contains(&name));
-    let (of, found) = one(service, dag, run, task).await?;
-    if body.include_upstream || body.include_downstream || body.include_future || body.include_past {
-        return Err(not_yet("One task instance is changed at a time: `include_...` must be false."));
-    }
-    if body.new_state.is_some() && wanted("new_state") {
-        return Err(not_yet("The state of a task cannot be set by this release."));
-    }
-    if let Some(note) = body.note.filter(|_| wanted("note")) {
-        let (run_id, task_id) = (of.run.id.clone(), found.id.clone());
-        let put = move |db: &Connection| store::task_note_put(db, &run_id, &task_id, note.as_deref());
-        service.db().write(put).await?;
-    }
-    let Json(shown) = shown(service, dag, run, task).await?;
-    Ok(Json(json!({ "task_instances": [shown], "total_entries": 1 })))
-}
-
-fn not_yet(why: &str) -> Fault {
-    Fault::new(http::StatusCode::NOT_IMPLEMENTED, why)
-}
-
-/// A task that is not mapped has no mapped instances.
+/// The instances of a mapped task.
 async fn list_mapped(
     _: Viewer,
     State(service): State<Service>,
-    Path((dag, run, task)): Path<(String, String, String)>,
+    Path(named): Path<Named>,
+    asked: Asked,
 ) -> Answer {
-    one(&service, &dag, &run, &task).await?;
-    Ok(Json(json!({
-        "task_instances": [], "total_entries": 0, "total_entries_limit": null,
-        "next_cursor": null, "previous_cursor": null,
-    })))
+    let of = runs::one(&service, &named.dag, &named.run).await?;
+    let (run_id, id) = (of.run.id.clone(), named.task.clone());
+    let tasks = service.db().read(move |db| store::task_list(db, &run_id)).await?;
+    let whole = tasks.iter().find(|task| task.id == id).ok_or_else(|| named.missing())?;
+    if whole.rules.for_each.is_none() {
+        return Err(Fault::not_found(format!("Task id {id} is not mapped")));
+    }
+    let mut own = vec![("task_id".to_owned(), id)];
+    own.extend(asked.0.iter().filter(|(name, _)| name != "task_id").cloned());
+    if asked.one("order_by").is_none() {
+        own.push(("order_by".to_owned(), "map_index".to_owned()));
+    }
+    own.push(("mapped".to_owned(), "true".to_owned()));
+    find(&service, &named.dag, &named.run, &Asked(own)).await
 }
 
-async fn tries(
-    _: Viewer,
-    State(service): State<Service>,
-    Path((dag, run, task)): Path<(String, String, String)>,
-) -> Answer {
-    let all = all_tries(&service, &dag, &run, &task).await?;
-    Ok(Json(json!({ "total_entries": all.len(), "task_instances": all })))
-}
-
-async fn tries_mapped(
-    _: Viewer,
-    State(service): State<Service>,
-    Path((dag, run, task, index)): Path<(String, String, String, i64)>,
-) -> Answer {
-    unmapped(&task, index)?;
-    let all = all_tries(&service, &dag, &run, &task).await?;
+async fn tries(_: Viewer, State(service): State<Service>, Path(named): Path<Named>, asked: Asked) -> Answer {
+    let all = all_tries(&service, &named.asked(&asked)?).await?;
     Ok(Json(json!({ "total_entries": all.len(), "task_instances": all })))
 }
 
 async fn one_try(
     _: Viewer,
     State(service): State<Service>,
-    Path((dag, run, task, number)): Path<(String, String, String, i64)>,
+    Path(named): Path<Named>,
+    asked: Asked,
 ) -> Answer {
-    a_try(&service, &dag, &run, &task, number).await
-}
-
-async fn one_try_mapped(
-    _: Viewer,
-    State(service): State<Service>,
-    Path((dag, run, task, index, number)): Path<(String, String, String, i64, i64)>,
-) -> Answer {
-    unmapped(&task, index)?;
-    a_try(&service, &dag, &run, &task, number).await
-}
-
-async fn a_try(service: &Service, dag: &str, run: &str, task: &str, number: i64) -> Answer {
-    let all = all_tries(service, dag, run, task).await?;
-    let found = all.into_iter().find(|one| one["try_number"] == number);
+    let named = named.asked(&asked)?;
+    let (task, number) = (named.task.clone(), named.number.unwrap_or_default());
+    let found = all_tries(&service, &named).await?.into_iter().find(|one| one["try_number"] == number);
     let missing = || Fault::not_found(format!("The Task Instance of `{task}` has no try {number}"));
     Ok(Json(found.ok_or_else(missing)?))
 }
 
-async fn all_tries(service: &Service, dag: &str, run: &str, task: &str) -> Result<Vec<Value>, Fault> {
-    let (of, found) = one(service, dag, run, task).await?;
+async fn all_tries(service: &Service, named: &Named) -> Result<Vec<Value>, Fault> {
+    let (of, found) = one(service, named).await?;
     let (run_id, task_id) = (of.run.id.clone(), found.id.clone());
     let attempts = service.db().read(move |db| store::attempt_list(db, &run_id, &task_id)).await?;
     let tries = attempts.iter().map(|attempt| instance::history(&of, &found, attempt));

@@ -1,6 +1,11 @@
 //! Logs of tries: pages of JSON with a token for what follows, or the whole text as it stands.
 
-use super::{Answer, Door, asked::Asked, fault::Fault, instances::one};
+use super::{
+    Answer, Door,
+    asked::Asked,
+    fault::Fault,
+    instances::{Named, one},
+};
 use crate::{
     auth::Viewer,
     pipelines::{
@@ -30,16 +35,17 @@ pub(super) fn routes() -> Router<Door> {
 }
 
 /// The run and task of a log, and the number of the try.
-type Named = Path<(String, String, String, u32)>;
+type Try = Path<(String, String, String, u32)>;
 
 async fn log(
     _: Viewer,
     State(service): State<Service>,
-    Path((dag, run, task, number)): Named,
+    Path((dag, run, task, number)): Try,
     headers: HeaderMap,
     asked: Asked,
 ) -> Result<Response, Fault> {
-    let (of, found) = one(&service, &dag, &run, &task).await?;
+    let named = Named::new(dag, run, task, None).asked(&asked)?;
+    let (of, found) = one(&service, &named).await?;
     let reader = Reader { service, run: of.run.id, task: found.id, number };
     reader.place().await?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -125,8 +131,9 @@ impl Reader {
 async fn external(
     _: Viewer,
     State(service): State<Service>,
-    Path((dag, run, task, _)): Named,
+    Path((dag, run, task, _)): Try,
+    asked: Asked,
 ) -> Result<Response, Fault> {
-    one(&service, &dag, &run, &task).await?;
+    one(&service, &Named::new(dag, run, task, None).asked(&asked)?).await?;
     Err(Fault::new(StatusCode::BAD_REQUEST, "Task log handler does not support external logs."))
 }

@@ -21,6 +21,7 @@ mod fault;
 mod instances;
 mod logs;
 mod monitor;
+mod pools;
 mod runs;
 mod search;
 mod shapes;
@@ -53,6 +54,7 @@ pub fn router(service: Service, auth: auth::Service) -> Router {
         .merge(dags::routes())
         .merge(runs::routes())
         .merge(instances::routes())
+        .merge(pools::routes())
         .merge(logs::routes())
         .merge(sources::routes())
         .merge(variables::routes())

@@ -1,8 +1,9 @@
-//! Dag runs: listed, triggered, shown, changed, waited for.
+//! Dag runs: listed, triggered, shown; `change` sets their state and deletes them, `clear` runs them
+//! again, `wait` waits for them.
 
 use super::{
     Answer, Door,
-    asked::{Asked, Body, given, mask, read, time_field},
+    asked::{Asked, Body, time_field},
     dags,
     fault::Fault,
     search::{self, Page, Ranges},
@@ -31,14 +32,18 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
+mod change;
+mod clear;
 mod wait;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new()
         .route("/dags/{dag_id}/dagRuns", get(list).post(trigger))
         .route("/dags/{dag_id}/dagRuns/list", post(list_batch))
-        .route("/dags/{dag_id}/dagRuns/{run_id}", get(show).patch(patch))
+        .route("/dags/{dag_id}/dagRuns/{run_id}", get(show))
         .route("/dags/{dag_id}/dagRuns/{run_id}/wait", get(wait::wait))
+        .merge(change::routes())
+        .merge(clear::routes())
 }
 
 /// In a path, every dag.
@@ -228,52 +233,4 @@ fn params(conf: Map<String, Value>) -> Result<BTreeMap<String, String>, Fault> {
 
 async fn show(_: Viewer, State(service): State<Service>, Path((dag, id)): Path<(String, String)>) -> Answer {
     Ok(Json(run::run(&one(&service, &dag, &id).await?)))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PatchBody {
-    state: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    note: Option<Option<String>>,
-}
-
-async fn patch(
-    _: Editor,
-    State(service): State<Service>,
-    Path((dag, id)): Path<(String, String)>,
-    asked: Asked,
-    Body(body): Body<Value>,
-) -> Answer {
-    let named = mask(&asked, &["state", "note"])?;
-    let body: PatchBody = read(body)?;
-    let wanted = |name: &str| named.as_ref().is_none_or(|names| names.contains(&name));
-    let found = one(&service, &dag, &id).await?;
-    if let Some(state) = body.state.filter(|_| wanted("state")) {
-        set_state(&service, &found, &state).await?;
-    }
-    if let Some(note) = body.note.filter(|_| wanted("note")) {
-        let DagRun { run, note: old } = found;
-        let note = RunNote { note, ..old };
-        service.db().write(move |db| store::note_put(db, &run.id, &run.pipeline, &note)).await?;
-    }
-    Ok(Json(run::run(&one(&service, &dag, &id).await?)))
-}
-
-/// Marking a run failed ends it, as in Airflow.
-async fn set_state(service: &Service, found: &DagRun, state: &str) -> Result<(), Fault> {
-    let now = run::state(found.run.state);
-    match state {
-        "failed" if now == "failed" => Ok(()),
-        "failed" if !found.run.state.is_over() => Ok(service.cancel(&found.run.id).await.map(drop)?),
-        "queued" | "success" | "failed" if state == now => Ok(()),
-        "queued" | "success" | "failed" => {
-            let message = format!("A run that is {now} cannot be set to {state} by this release.");
-            Err(Fault::new(StatusCode::NOT_IMPLEMENTED, message))
-        }
-        other => {
-            let message = "Input should be 'queued', 'success' or 'failed'";
-            Err(Fault::unfit(&["body", "state"], "enum", message, &other.into()))
-        }
-    }
 }

@@ -2,18 +2,54 @@
 
 use crate::pipelines::model::{TaskInstance, TaskState};
 
-/// The given places with everything that follows from them, and the instances of all these.
+/// The given places with everything that follows from them; what needs a mapped task follows from each
+/// of its instances.
 pub fn downstream(tasks: &[TaskInstance], from: &[usize]) -> Vec<usize> {
-    let mut chosen = vec![false; tasks.len()];
-    from.iter().for_each(|at| chosen[*at] = true);
-    loop {
-        let before = chosen.iter().filter(|one| **one).count();
-        for at in 0..tasks.len() {
-            chosen[at] |= tasks[at].needs.iter().any(|need| chosen[*need]);
+    let mut found = Places::new(tasks.len(), from);
+    let mut given: Vec<usize> = from.iter().map(|at| tasks[*at].map_of.unwrap_or(*at)).collect();
+    while let Some(need) = given.pop() {
+        for at in (0..tasks.len()).filter(|at| tasks[*at].needs.contains(&need)) {
+            if found.add(at) {
+                given.push(tasks[at].map_of.unwrap_or(at));
+            }
         }
-        if chosen.iter().filter(|one| **one).count() == before {
-            return (0..tasks.len()).filter(|at| chosen[*at]).collect();
+    }
+    found.all()
+}
+
+/// The given places with everything they follow from.
+pub fn upstream(tasks: &[TaskInstance], from: &[usize]) -> Vec<usize> {
+    let mut found = Places::new(tasks.len(), from);
+    let mut given = from.to_vec();
+    while let Some(at) = given.pop() {
+        for need in tasks[at].needs.iter().filter(|need| **need < tasks.len()) {
+            if found.add(*need) {
+                given.push(*need);
+            }
         }
+    }
+    found.all()
+}
+
+/// Places of a list, each of them once and in their order.
+struct Places(Vec<bool>);
+
+impl Places {
+    fn new(len: usize, given: &[usize]) -> Self {
+        let mut places = Self(vec![false; len]);
+        for at in given {
+            places.add(*at);
+        }
+        places
+    }
+
+    /// Whether it was not there before.
+    fn add(&mut self, at: usize) -> bool {
+        !std::mem::replace(&mut self.0[at], true)
+    }
+
+    fn all(&self) -> Vec<usize> {
+        (0..self.0.len()).filter(|at| self.0[*at]).collect()
     }
 }
 

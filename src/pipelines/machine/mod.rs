@@ -11,7 +11,7 @@ mod mapping;
 mod tests;
 mod trigger;
 
-pub use by_hand::{clear, downstream, mark};
+pub use by_hand::{clear, downstream, mark, upstream};
 
 use super::{
     condition::Condition,

@@ -8,8 +8,8 @@ use crate::{
     },
     pipelines::{
         by_hand::{self, Backfill, Clearing, Done},
-        engine,
-        model::{Attempt, DEFAULT_POOL, Pool, TaskState, check_name},
+        engine, history,
+        model::{Attempt, DEFAULT_POOL, Pool, RunState, TaskState, check_name},
         scheduler, store,
         waiting::RunView,
     },
@@ -45,6 +45,18 @@ impl Service {
         self.run(id).await
     }
 
+    /// Does what people do to several runs at once: all of it or, with an error, nothing.
+    pub(in crate::pipelines) async fn by_hand<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<(T, Vec<Done>)> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, done) = self.0.db.write(act).await?;
+        for one in done {
+            self.follow_up(one).await?;
+        }
+        Ok(answer)
+    }
+
     async fn follow_up(&self, done: Done) -> Result<()> {
         self.0.executor.request_cancel(&done.to_end).await?;
         scheduler::publish(&self.0.bus, done.change.as_slice());
@@ -69,6 +81,41 @@ impl Service {
         self.0.wake.notify_one();
         made.iter().filter_map(|one| one.run.as_ref()).for_each(|run| self.changed(run));
         Ok(made)
+    }
+
+    /// Forgets a run that is over, or never began, with its logs.
+    pub async fn delete_run(&self, id: &str) -> Result<()> {
+        let wanted = id.to_owned();
+        let look = move |db: &Connection| {
+            let run = store::run_get(db, &wanted)?.ok_or_else(|| engine::no_run(&wanted))?;
+            Ok((run.state, !store::attempt_running_of(db, &wanted)?.is_empty()))
+        };
+        match self.0.db.read(look).await? {
+            (RunState::Queued, false) => drop(self.cancel(id).await?),
+            (state, busy) if busy || !state.is_over() => {
+                let message = format!("Run {id} is {state}: cancel it, or wait for its end.");
+                return Err(Error::conflict(message));
+            }
+            _ => {}
+        }
+        self.0.executor.release(id).await?;
+        // The folder first: a crash in between leaves a run without logs, never logs without a run.
+        self.remove_folder(self.0.executor.tasks_dir().join(id)).await?;
+        let gone = id.to_owned();
+        self.0.db.write(move |db| store::run_delete(db, &gone)).await
+    }
+
+    /// Forgets a task of a run that is over, with its tries and their logs.
+    pub async fn delete_task(&self, run_id: &str, task_id: &str) -> Result<()> {
+        let (run, task) = (run_id.to_owned(), task_id.to_owned());
+        self.0.db.read(move |db| by_hand::removable(db, &run, &task).map(drop)).await?;
+        self.remove_folder(self.0.executor.tasks_dir().join(run_id).join(task_id)).await?;
+        let (run, task) = (run_id.to_owned(), task_id.to_owned());
+        self.0.db.write(move |db| by_hand::remove(db, &run, &task)).await
+    }
+
+    async fn remove_folder(&self, folder: std::path::PathBuf) -> Result<()> {
+        tokio::task::spawn_blocking(move || history::remove_folder(&folder)).await.map_err(Error::internal)?
     }
 
     /// The tries of a task, the first one first.

@@ -49,6 +49,13 @@ pub fn attempt_finish(
     Ok(changed == 1)
 }
 
+/// Forgets all attempts of a task.
+pub fn attempt_delete(db: &Connection, run_id: &str, task_id: &str) -> Result<()> {
+    db.prepare_cached("DELETE FROM pipeline_attempts WHERE run_id = ?1 AND task_id = ?2")?
+        .execute([run_id, task_id])?;
+    Ok(())
+}
+
 /// Attempts whose end is not known.
 pub fn attempt_running(db: &Connection) -> Result<Vec<AttemptKey>> {
     let mut query = db.prepare_cached(

@@ -20,6 +20,9 @@ pub enum Field {
     RunUpdatedAt,
     Params,
     TaskId,
+    MapIndex,
+    Pool,
+    Priority,
     TaskState,
     TaskStartedAt,
     TaskEndedAt,
@@ -44,7 +47,10 @@ impl Field {
             Self::RunDuration => "(coalesce(r.ended_at, :now) - r.started_at) / 1000.0",
             Self::RunUpdatedAt => "coalesce(r.ended_at, r.started_at, r.created_at)",
             Self::Params => "r.params",
-            Self::TaskId => "t.id",
+            Self::TaskId => "iif(t.map_index IS NULL, t.id, substr(t.id, 1, instr(t.id, '[') - 1))",
+            Self::MapIndex => "coalesce(t.map_index, -1)",
+            Self::Pool => "t.pool",
+            Self::Priority => "t.priority",
             Self::TaskState => {
                 "CASE t.state WHEN 'waiting' THEN 'none' WHEN 'lost' THEN 'failed'
                  WHEN 'cancelled' THEN iif(t.attempt = 0, 'skipped', 'failed') ELSE t.state END"
@@ -85,9 +91,12 @@ pub fn run_find(db: &Connection, wanted: &Wanted) -> Result<(Vec<String>, usize)
     Ok((found.into_iter().map(|(run, _)| run).collect(), count))
 }
 
-/// Run and id of the tasks on the page, and how many there are on all pages.
+/// Run and id of the tasks on the page, and how many there are on all pages. Of a mapped task these are
+/// its instances; what was deleted is not found.
 pub fn task_find(db: &Connection, wanted: &Wanted) -> Result<(Vec<(String, String)>, usize)> {
-    const FROM: &str = "pipeline_tasks t JOIN pipeline_runs r ON r.id = t.run_id
+    const FROM: &str =
+        "pipeline_tasks t JOIN pipeline_runs r ON r.id = t.run_id AND coalesce(t.mapped, 0) = 0
+                            AND (t.map_index IS NOT NULL OR t.state <> 'removed')
                         LEFT JOIN pipeline_run_notes n ON n.run_id = r.id";
     Ok((find(db, "t.id", FROM, "r.id, t.idx", wanted)?, count(db, FROM, wanted)?))
 }

@@ -142,6 +142,21 @@ pub fn run_times(db: &Connection, pipeline: &str, from: i64, until: i64) -> Resu
     collect(query.query(params![pipeline, from, until])?, |row| Ok(row.get(0)?))
 }
 
+/// Ids of a pipeline's runs whose logical time lies in a span, the earliest first.
+pub fn run_span(
+    db: &Connection,
+    pipeline: &str,
+    (from, until): (Option<i64>, Option<i64>),
+    limit: usize,
+) -> Result<Vec<String>> {
+    let mut query = db.prepare_cached(
+        "SELECT id FROM pipeline_runs WHERE pipeline = ?1 AND logical_at BETWEEN ?2 AND ?3
+         ORDER BY logical_at, id LIMIT ?4",
+    )?;
+    let span = params![pipeline, from.unwrap_or(i64::MIN), until.unwrap_or(i64::MAX), limit as i64];
+    collect(query.query(span)?, |row| Ok(row.get(0)?))
+}
+
 /// Runs that are over, ended before an instant, hold no credentials, and have `keep` newer ones.
 pub fn run_prunable(db: &Connection, keep: usize, before: i64, limit: usize) -> Result<Vec<String>> {
     let mut query = db.prepare_cached(

@@ -142,9 +142,6 @@ pub(in crate::pipelines::airflow) fn task(definition: &Definition, at: usize) ->
     })
 }
 
-/// The pool of tasks that name none, in Airflow's word.
-pub(in crate::pipelines::airflow) const DEFAULT_POOL: &str = "default_pool";
-
 /// What Airflow would call the kind of task.
 pub(in crate::pipelines::airflow) fn operator(_: &Task) -> &'static str {
     "BashOperator"

@@ -1,9 +1,12 @@
 //! Task instances and their tries.
 
-use super::{dag::DEFAULT_POOL, duration, run::DagRun, time, uuid};
+use super::{duration, run::DagRun, time, uuid};
 use crate::{
     kernel::clock::rfc3339,
-    pipelines::model::{Attempt, TaskInstance, TaskState},
+    pipelines::{
+        condition::plain,
+        model::{Attempt, TaskInstance, TaskState, base_id},
+    },
 };
 use serde_json::{Value, json};
 
@@ -49,7 +52,7 @@ pub(in crate::pipelines::airflow) fn instance(of: &DagRun, task: &TaskInstance, 
         "state": state(task.state, task.attempt),
         "try_number": task.attempt,
         "note": note,
-        "rendered_map_index": null,
+        "rendered_map_index": task.item.as_ref().map(plain),
         "rendered_fields": {},
         "trigger": null,
         "triggerer_job": null,
@@ -72,20 +75,21 @@ pub(in crate::pipelines::airflow) fn history(of: &DagRun, task: &TaskInstance, o
 }
 
 fn common(of: &DagRun, task: &TaskInstance) -> Value {
+    let (id, index) = base_id(&task.id);
     json!({
-        "task_id": task.id,
-        "task_display_name": task.id,
+        "task_id": id,
+        "task_display_name": id,
         "dag_id": of.run.pipeline,
         "dag_display_name": of.run.pipeline,
         "dag_run_id": of.id(),
-        "map_index": -1,
+        "map_index": index.map_or(-1, i64::from),
         "max_tries": task.max_attempts.saturating_sub(1),
         "hostname": null,
         "unixname": null,
-        "pool": DEFAULT_POOL,
-        "pool_slots": 1,
+        "pool": task.pool,
+        "pool_slots": task.pool_slots,
         "queue": null,
-        "priority_weight": 1,
+        "priority_weight": task.priority,
         "operator": "BashOperator",
         "operator_name": "BashOperator",
         "queued_when": rfc3339(of.run.created_at),
