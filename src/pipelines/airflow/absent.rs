@@ -17,7 +17,7 @@ use crate::{
 use axum::{
     Json, Router,
     extract::{Path, State},
-    routing::{MethodRouter, any, get, post},
+    routing::{MethodRouter, get, post},
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -49,31 +49,6 @@ pub(super) fn routes() -> Router<Door> {
         .route("/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents", empty("asset_events"))
         .route("/dags/{dag_id}/dagRuns/{run_id}/hitlDetails", empty("hitl_details"))
         .route(&task("/links"), get(links))
-        .route(&task("/xcomEntries"), get(no_outputs).post(not_yet))
-        .route(&task("/xcomEntries/{key}"), any(not_yet))
-        .merge(later())
-}
-
-/// What the house is to learn: each path answers 501 until then.
-fn later() -> Router<Door> {
-    let below = |base: &str, paths: &[&str]| -> Vec<String> {
-        paths.iter().map(|path| format!("{base}{path}")).collect()
-    };
-    let paths = [below("", &["/backfills/dry_run"])];
-    let mut routes = Router::new()
-        .route("/backfills", empty("backfills").post(not_yet))
-        .route("/backfills/{id}", nothing("There is no backfill of this id."));
-    for action in ["pause", "unpause", "cancel"] {
-        let none = || async { Fault::not_found("There is no backfill of this id.") };
-        // The spec says PUT; airflowctl sends POST.
-        let path = format!("/backfills/{{id}}/{action}");
-        routes = routes.route(&path, post(move |_: Editor| none()).put(move |_: Editor| none()));
-    }
-    paths.into_iter().flatten().fold(routes, |routes, path| routes.route(&path, any(not_yet)))
-}
-
-async fn not_yet(_: Editor) -> Fault {
-    Fault::new(StatusCode::NOT_IMPLEMENTED, "This release of the server cannot do this yet.")
 }
 
 const NO_ASSETS: &str = "This server has no assets.";
@@ -132,15 +107,4 @@ async fn links(
 ) -> Answer {
     instances::one(&service, &named.asked(&asked)?).await?;
     Ok(Json(json!({ "extra_links": {}, "total_entries": 0 })))
-}
-
-/// Tasks of this release give nothing to others.
-async fn no_outputs(
-    _: Viewer,
-    State(service): State<Service>,
-    Path(named): Path<instances::Named>,
-    asked: Asked,
-) -> Answer {
-    instances::one(&service, &named.asked(&asked)?).await?;
-    Ok(Json(json!({ "xcom_entries": [], "total_entries": 0 })))
 }
