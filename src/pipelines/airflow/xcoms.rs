@@ -4,7 +4,7 @@ use super::{
     Answer, Door,
     asked::{Asked, Body},
     fault::Fault,
-    instances::{Named, UNMAPPED, one},
+    instances::{Named, UNMAPPED, each, one},
     runs::{self, ANY},
     search::{self, Page, Ranges},
     shapes::run::DagRun,
@@ -84,11 +84,10 @@ async fn list(
     let mut wanted = Wanted { limit: page.limit, offset: page.offset, ..Wanted::default() };
     runs::within(&service, &dag, &asked, &mut wanted).await?;
     let is = |field, value: &str| (field, Test::In(vec![value.to_owned()]));
-    if run != ANY {
-        if dag != ANY {
-            runs::one(&service, &dag, &run).await?;
-        }
-        wanted.tests.push((Field::RunName, Test::In(run_names(&service, &dag, &run).await?)));
+    match (dag.as_str(), run.as_str()) {
+        (_, ANY) => {}
+        (ANY, _) => wanted.tests.push(is(Field::RunName, &run)),
+        _ => wanted.tests.push(is(Field::RunName, runs::one(&service, &dag, &run).await?.id())),
     }
     if task != ANY {
         wanted.tests.push(is(Field::TaskId, &task));
@@ -113,24 +112,10 @@ async fn list(
     }
     let load = move |db: &Connection| {
         let (found, total) = store::output_find(db, &wanted)?;
-        let each = found.into_iter().map(|(run, task, key)| {
-            let of = runs::load(db, &run)?;
-            let task = store::task_list(db, &run)?.into_iter().find(|one| one.id == task);
-            Ok(of.zip(task).map(|(of, task)| shape(&of, &task, &key)))
-        });
-        let shown: Result<Vec<Option<Value>>> = each.collect();
-        Ok((shown?.into_iter().flatten().collect::<Vec<_>>(), total))
+        Ok((each(db, found, |of, task, key: String| Ok(shape(of, task, &key)))?, total))
     };
     let (entries, total) = service.db().read(load).await?;
     Ok(Json(json!({ "xcom_entries": entries, "total_entries": total })))
-}
-
-/// The id a run is searched by, whichever of its two names it is asked for.
-async fn run_names(service: &Service, dag: &str, run: &str) -> Result<Vec<String>, Fault> {
-    match dag {
-        ANY => Ok(vec![run.to_owned()]),
-        _ => Ok(vec![runs::one(service, dag, run).await?.id().to_owned()]),
-    }
 }
 
 #[derive(Deserialize)]
