@@ -98,10 +98,3 @@ pub struct Resolved {
     /// Key prefix in `bucket`, without a slash at its end.
     pub source_prefix: String,
 }
-
-/// A page of a search, with the token of the next.
-#[derive(Debug)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    pub next: Option<String>,
-}

@@ -5,19 +5,18 @@ use crate::{
     kernel::error::{Error, Result},
     tracking::search::{
         filter::{self, Comparison, Op, Value},
+        keyset::Order,
         order,
         reach::Reach,
         sql::{Bind, Sql},
     },
 };
 
-pub use crate::tracking::search::page::{decode as page_offset, encode as page_token};
-
 /// A search, ready to be put behind WHERE and ORDER BY.
 #[derive(Debug)]
 pub struct Query {
     pub condition: Sql,
-    pub order: String,
+    pub order: Order,
 }
 
 /// What is searched.
@@ -200,9 +199,9 @@ fn number(comparison: &Comparison, key: &str) -> Result<i64> {
     })
 }
 
-fn order(subject: Subject, order_by: &[String]) -> Result<String> {
+fn order(subject: Subject, order_by: &[String]) -> Result<Order> {
     let mut seen: Vec<&str> = Vec::new();
-    let mut clauses = Vec::new();
+    let mut order = Order::default();
     let default = ["last_updated_timestamp DESC".to_owned()];
     let given = if order_by.is_empty() && subject == Subject::Versions { &default } else { order_by };
     for clause in given {
@@ -216,14 +215,14 @@ fn order(subject: Subject, order_by: &[String]) -> Result<String> {
             return Err(Error::invalid(format!("`order_by` contains duplicate fields: {given:?}")));
         }
         seen.push(column);
-        clauses.push(format!("{column} {}", if ascending { "ASC" } else { "DESC" }));
+        order.by(column, !ascending);
     }
     // Ties are broken the same way every time, or pages would overlap.
     if !seen.contains(&"m.name") {
-        clauses.push("m.name ASC".into());
+        order.ascending("m.name");
     }
     if subject == Subject::Versions && !seen.contains(&"v.version") {
-        clauses.push("v.version DESC".into());
+        order.descending("v.version");
     }
-    Ok(clauses.join(", "))
+    Ok(order)
 }

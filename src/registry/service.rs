@@ -2,14 +2,13 @@
 //! Every event is published after its change is durable.
 
 use super::{
-    model::{ModelVersion, NewVersion, Page, Pairs, RegisteredModel, Resolved, Stage},
+    model::{ModelVersion, NewVersion, Pairs, RegisteredModel, Resolved, Stage},
     names::{self, ModelUri, Pick},
     search::{self, Query, Subject},
     source::{self, Tracker},
     store,
     webhooks::tell,
 };
-use crate::tracking::search::reach::Reach;
 use crate::{
     kernel::{
         clock::now_ms,
@@ -17,6 +16,13 @@ use crate::{
         event::{Bus, Event},
     },
     store::{Connection, Db, outbox::Bell},
+    tracking::{
+        model::Page,
+        search::{
+            page::{Ask, Asked},
+            reach::Reach,
+        },
+    },
 };
 use regex::Regex;
 use std::sync::Arc;
@@ -137,10 +143,10 @@ impl Service {
         max_results: i64,
         token: &str,
     ) -> Result<Page<RegisteredModel>> {
-        let (limit, offset) = page(max_results, MOST_MODELS, token)?;
+        let asked = Asked::of("registered models").by("Filter string", &filter).by("Order by", &order_by);
+        let ask = Ask::new(asked, page(max_results, MOST_MODELS)?, token)?;
         let query = Query::parse(Subject::Models, filter, order_by)?.narrowed(reach);
-        let (items, more) = self.0.db.read(move |db| store::models_search(db, &query, limit, offset)).await?;
-        Ok(Page { items, next: more.then(|| search::page_token(offset + limit)) })
+        self.0.db.read(move |db| store::models_search(db, query, &ask)).await
     }
 
     pub async fn model_tag_set(&self, name: &str, key: &str, value: &str) -> Result<()> {
@@ -367,11 +373,10 @@ impl Service {
         max_results: i64,
         token: &str,
     ) -> Result<Page<ModelVersion>> {
-        let (limit, offset) = page(max_results, MOST_VERSIONS, token)?;
+        let asked = Asked::of("model versions").by("Filter string", &filter).by("Order by", &order_by);
+        let ask = Ask::new(asked, page(max_results, MOST_VERSIONS)?, token)?;
         let query = Query::parse(Subject::Versions, filter, order_by)?.narrowed(reach);
-        let (items, more) =
-            self.0.db.read(move |db| store::versions_search(db, &query, limit, offset)).await?;
-        Ok(Page { items, next: more.then(|| search::page_token(offset + limit)) })
+        self.0.db.read(move |db| store::versions_search(db, query, &ask)).await
     }
 
     pub async fn version_tag_set(&self, name: &str, version: u32, key: &str, value: &str) -> Result<()> {
@@ -516,7 +521,7 @@ pub(super) fn last_of_each(tags: Pairs) -> Pairs {
     out
 }
 
-fn page(max_results: i64, most: i64, token: &str) -> Result<(usize, usize)> {
+fn page(max_results: i64, most: i64) -> Result<usize> {
     if max_results < 1 {
         return Err(Error::invalid(format!(
             "Invalid value for max_results. It must be a positive integer, but got {max_results}"
@@ -527,5 +532,5 @@ fn page(max_results: i64, most: i64, token: &str) -> Result<(usize, usize)> {
             "Invalid value for request parameter max_results. It must be at most {most}, but got value {max_results}"
         )));
     }
-    Ok((usize::try_from(max_results).unwrap_or(1), search::page_offset(token)?))
+    Ok(usize::try_from(max_results).unwrap_or(1))
 }

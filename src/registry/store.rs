@@ -4,8 +4,15 @@ use super::{
     model::{ModelVersion, NewVersion, Pairs, RegisteredModel, Stage},
     search::Query,
 };
-use crate::kernel::error::{Error, Result};
-use rusqlite::{Connection, OptionalExtension, Params, Row, params, params_from_iter};
+use crate::{
+    kernel::error::{Error, Result},
+    tracking::{
+        model::Page,
+        search::{page::Ask, sql::Sql},
+        store::paged::{self, Search},
+    },
+};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 /// The stage of a version that was deleted; its row stays so that its number stays taken.
 const DELETED: &str = "Deleted_Internal";
@@ -102,23 +109,13 @@ pub fn model_tags(db: &Connection, id: Id) -> Result<Pairs> {
     })
 }
 
-/// One page of models and whether more follow.
-pub fn models_search(
-    db: &Connection,
-    query: &Query,
-    limit: usize,
-    offset: usize,
-) -> Result<(Vec<RegisteredModel>, bool)> {
-    let sql = format!(
-        "SELECT m.id FROM registered_models m WHERE {} ORDER BY {} LIMIT {} OFFSET {offset}",
-        query.condition.text,
-        query.order,
-        limit + 1
-    );
-    let mut ids: Vec<Id> = rows(db, &sql, params_from_iter(&query.condition.binds), |row| row.get(0))?;
-    let more = ids.len() > limit;
-    ids.truncate(limit);
-    Ok((ids.into_iter().map(|id| model_get(db, id)).collect::<Result<_>>()?, more))
+pub fn models_search(db: &Connection, query: Query, ask: &Ask) -> Result<Page<RegisteredModel>> {
+    let mut from = Sql::from(" FROM registered_models m WHERE ");
+    from.append(query.condition);
+    let search = Search { columns: "m.id", from, order: query.order };
+    let found = paged::page(db, search, ask, |row| row.get(0))?;
+    let items = found.items.into_iter().map(|id| model_get(db, id)).collect::<Result<_>>()?;
+    Ok(Page { items, next: found.next })
 }
 
 pub fn version_create(db: &Connection, id: Id, new: &NewVersion, now: i64) -> Result<u32> {
@@ -168,24 +165,12 @@ pub fn versions_latest(db: &Connection, id: Id) -> Result<Vec<ModelVersion>> {
     versions(db, &sql, [id])
 }
 
-/// One page of versions and whether more follow.
-pub fn versions_search(
-    db: &Connection,
-    query: &Query,
-    limit: usize,
-    offset: usize,
-) -> Result<(Vec<ModelVersion>, bool)> {
-    let sql = format!(
-        "SELECT {VERSION_COLUMNS} FROM model_versions v JOIN registered_models m ON m.id = v.model_id
-         WHERE v.stage <> '{DELETED}' AND {} ORDER BY {} LIMIT {} OFFSET {offset}",
-        query.condition.text,
-        query.order,
-        limit + 1
-    );
-    let mut found = versions(db, &sql, params_from_iter(&query.condition.binds))?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    Ok((found, more))
+pub fn versions_search(db: &Connection, query: Query, ask: &Ask) -> Result<Page<ModelVersion>> {
+    let mut from = Sql::from(" FROM model_versions v JOIN registered_models m ON m.id = v.model_id");
+    from.push(&format!(" WHERE v.stage <> '{DELETED}' AND ")).append(query.condition);
+    let search = Search { columns: VERSION_COLUMNS, from, order: query.order };
+    let found = paged::page(db, search, ask, numbered)?;
+    Ok(Page { items: versions_filled(db, found.items)?, next: found.next })
 }
 
 /// What a version needs to stay loadable.
@@ -302,7 +287,15 @@ pub fn aliases(db: &Connection, id: Id) -> Result<Vec<(String, u32)>> {
 
 /// Versions with their tags and aliases.
 fn versions(db: &Connection, sql: &str, params: impl Params) -> Result<Vec<ModelVersion>> {
-    let mut found = rows(db, sql, params, |row| Ok((row.get::<_, Id>(12)?, version_row(row)?)))?;
+    versions_filled(db, rows(db, sql, params, numbered)?)
+}
+
+/// A version with its model's number.
+fn numbered(row: &Row) -> rusqlite::Result<(Id, ModelVersion)> {
+    Ok((row.get(12)?, version_row(row)?))
+}
+
+fn versions_filled(db: &Connection, mut found: Vec<(Id, ModelVersion)>) -> Result<Vec<ModelVersion>> {
     for (id, version) in &mut found {
         version.tags = rows(
             db,

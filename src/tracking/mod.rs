@@ -29,7 +29,7 @@ mod promptlab;
 mod routes;
 pub mod search;
 pub mod service;
-mod store;
+pub mod store;
 mod traces;
 pub mod wire;
 

@@ -17,8 +17,16 @@ pub use runs::{CreateRun, UpdateRun};
 use super::{
     check,
     model::{DatasetSummary, Experiment, Page, Pair, Stage, View},
-    search::{self, page, reach::Reach},
-    store::{datasets, experiments as rows, metrics::Keys},
+    search::{
+        self,
+        page::{Ask, Asked},
+        reach::Reach,
+    },
+    store::{
+        datasets,
+        experiments::{self as rows, Query},
+        metrics::Keys,
+    },
 };
 use crate::{
     auth::Sealer,
@@ -171,13 +179,13 @@ impl Service {
         token: &str,
     ) -> Result<Page<Experiment>> {
         let limit = search::page_size(limit, search::PAGE_DEFAULT, search::PAGE_MAX)?;
-        let offset = page::decode(token)?;
-        let filter = filter.to_owned();
-        let found = self
-            .db()
-            .read(move |c| rows::experiment_search(c, &reach, &filter, &order_by, view, limit, offset))
-            .await?;
-        Ok(page_of(found, limit, offset))
+        let asked = Asked::of("experiments")
+            .by("Filter string", &filter)
+            .by("Order by", &order_by)
+            .by("View type", &view.stages());
+        let ask = Ask::new(asked, limit, token)?;
+        let query = Query { reach, filter: filter.to_owned(), order_by, view };
+        self.db().read(move |c| rows::experiment_search(c, &query, &ask)).await
     }
 
     /// The id of every experiment and where its artifacts are.
@@ -225,11 +233,4 @@ pub(super) fn active_experiment(db: &Connection, id: i64) -> Result<Experiment> 
         "The experiment {id} must be in the 'active' state. Current state is {}.",
         experiment.lifecycle_stage
     )))
-}
-
-/// Cuts the row that shows another page follows, and makes that page's token.
-pub(super) fn page_of<T>(mut found: Vec<T>, limit: usize, offset: usize) -> Page<T> {
-    let next = (found.len() > limit).then(|| page::encode(offset + limit));
-    found.truncate(limit);
-    Page { items: found, next }
 }

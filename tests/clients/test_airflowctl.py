@@ -45,6 +45,8 @@ def ctl(server, tmp_path):
     # No keyring is on a machine without a desk: the token stays in the environment.
     env["AIRFLOW_CLI_TOKEN"] = told.split()[-1]
     assert "success" in call("auth", "login", *there, "--skip-keyring").lower()
+    # A single thing is shown as a list of one.
+    call.one = lambda *words: call(*words)[0]
     return call
 
 
@@ -52,21 +54,21 @@ def test_dags_and_their_runs(ctl, door, make):
     dag = make(CHAIN)
     assert "3.3.2" in str(ctl("version", "--remote"))
     assert dag in [one["dag_id"] for one in ctl("dags", "list")]
-    assert ctl("dags", "get", dag)["dag_id"] == dag
-    assert ctl("dags", "get-details", dag)["timezone"] == "Europe/Berlin"
+    assert ctl.one("dags", "get", dag)["dag_id"] == dag
+    assert ctl.one("dags", "get-details", dag)["timezone"] == "Europe/Berlin"
     ctl("dags", "pause", dag)
-    assert ctl("dags", "get", dag)["is_paused"] in (True, "True")
+    assert ctl.one("dags", "get", dag)["is_paused"] in (True, "True")
     ctl("dags", "unpause", dag)
     ctl("dags", "update", dag, "--is-paused")
-    assert ctl("dags", "get", dag)["is_paused"] in (True, "True")
+    assert ctl.one("dags", "get", dag)["is_paused"] in (True, "True")
     ctl("dags", "update", dag, "--no-is-paused")
     assert "2" in str(ctl("dags", "next-execution", dag))
-    run = ctl("dags", "trigger", dag, "--dag-run-id", "from-ctl", "--conf", '{"word": "hi"}', "--note", "why")
+    run = ctl.one("dags", "trigger", dag, "--dag-run-id", "from-ctl", "--conf", '{"word": "hi"}', "--note", "why")
     assert (run["dag_run_id"], run["note"]) == ("from-ctl", "why")
-    eventually(lambda: ctl("dagrun", "get", dag, "from-ctl")["state"] == "success", what="the run", timeout=60)
+    eventually(lambda: ctl.one("dagrun", "get", dag, "from-ctl")["state"] == "success", what="the run", timeout=60)
     assert [one["dag_run_id"] for one in ctl("dagrun", "list", "--dag-id", dag, "--state", "success")] == ["from-ctl"]
     assert ctl("dags", "get-stats", dag)
-    assert ctl("dags", "get-version", dag, 1)["version_number"] in (1, "1")
+    assert ctl.one("dags", "get-version", dag, 1)["version_number"] in (1, "1")
     assert len(ctl("dags", "list-version", dag)) == 1
     assert ctl("dags", "get-tags") == [] and ctl("dags", "list-warning") == []
     assert isinstance(ctl("dags", "list-import-errors"), list)
@@ -78,15 +80,15 @@ def test_dags_and_their_runs(ctl, door, make):
 def test_backfills(ctl, make):
     dag = make("name: {name}\nschedule: '@daily'\ntasks:\n  - {{id: long, run: \"sleep 600\"}}\n")
     span = ["--dag-id", dag, "--from-date", "2026-03-01T00:00:00+00:00", "--to-date", "2026-03-04T00:00:00+00:00"]
-    made = ctl("backfill", "create", *span, "--max-active-runs", 1)
+    made = ctl.one("backfill", "create", *span, "--max-active-runs", 1)
     number = made["id"]
     assert [one["id"] for one in ctl("backfill", "list", dag)] == [number]
     ctl("backfill", "pause", number)
-    assert ctl("backfill", "get", number)["is_paused"] in (True, "True")
+    assert ctl.one("backfill", "get", number)["is_paused"] in (True, "True")
     ctl("backfill", "unpause", number)
-    assert ctl("backfill", "get", number)["is_paused"] in (False, "False")
+    assert ctl.one("backfill", "get", number)["is_paused"] in (False, "False")
     ctl("backfill", "cancel", number)
-    assert ctl("backfill", "get", number)["completed_at"]
+    assert ctl.one("backfill", "get", number)["completed_at"]
     # It reads the answer of a dry run as a backfill, which Airflow's answer is not either.
     ctl("backfill", "create-dry-run", *span, fails=True)
 
@@ -94,7 +96,7 @@ def test_backfills(ctl, make):
 def test_pools(ctl, tmp_path):
     name, other = (f"ctl-{uuid.uuid4().hex[:8]}" for _ in range(2))
     ctl("pools", "create", "--name", name, "--slots", 3, "--description", "what for", "--no-include-deferred")
-    assert ctl("pools", "get", name)["slots"] in (3, "3")
+    assert ctl.one("pools", "get", name)["slots"] in (3, "3")
     ctl("pools", "update", "--pool", name, "--slots", 4, "--description", "more", "--no-include-deferred")
     assert {one["name"]: int(one["slots"]) for one in ctl("pools", "list")}[name] == 4
     ctl("pools", "export", tmp_path / "pools.json")
@@ -102,7 +104,7 @@ def test_pools(ctl, tmp_path):
     assert name in json.dumps(kept)
     (tmp_path / "new.json").write_text(json.dumps([{"name": other, "slots": 2, "description": "", "include_deferred": False}]))
     ctl("pools", "import", tmp_path / "new.json")
-    assert ctl("pools", "get", other)["slots"] in (2, "2")
+    assert ctl.one("pools", "get", other)["slots"] in (2, "2")
     for one in (name, other):
         ctl("pools", "delete", one)
         assert "not found" in ctl("pools", "get", one, fails=True)
@@ -111,22 +113,22 @@ def test_pools(ctl, tmp_path):
 def test_variables_and_connections(ctl, tmp_path):
     key, more, conn, other = (f"ctl_{uuid.uuid4().hex[:8]}" for _ in range(4))
     ctl("variables", "create", "--key", key, "--value", "one", "--description", "what for")
-    assert ctl("variables", "get", key)["value"] == "one"
+    assert ctl.one("variables", "get", key)["value"] == "one"
     ctl("variables", "update", "--key", key, "--value", "two", "--description", "what for")
     assert {one["key"]: one["value"] for one in ctl("variables", "list")}[key] == "two"
     (tmp_path / "variables.json").write_text(json.dumps({more: "three"}))
     ctl("variables", "import", tmp_path / "variables.json")
-    assert ctl("variables", "get", more)["value"] == "three"
+    assert ctl.one("variables", "get", more)["value"] == "three"
     for one in (key, more):
         ctl("variables", "delete", one)
         assert "not found" in ctl("variables", "get", one, fails=True)
     ctl("connections", "create", "--connection-id", conn, "--conn-type", "http", "--host", "there", "--password", "hush")
-    assert ctl("connections", "get", conn)["host"] == "there"
+    assert ctl.one("connections", "get", conn)["host"] == "there"
     ctl("connections", "update", "--connection-id", conn, "--conn-type", "http", "--host", "elsewhere")
     assert {one["connection_id"]: one["host"] for one in ctl("connections", "list")}[conn] == "elsewhere"
     (tmp_path / "connections.json").write_text(json.dumps({other: {"conn_type": "http", "host": "third"}}))
     ctl("connections", "import", tmp_path / "connections.json")
-    assert ctl("connections", "get", other)["host"] == "third"
+    assert ctl.one("connections", "get", other)["host"] == "third"
     assert "reaches no other system" in ctl("connections", "test", "--connection-id", conn, "--conn-type", "http", fails=True)
     assert "of its own making" in ctl("connections", "create-defaults", fails=True)
     for one in (conn, other):
@@ -138,7 +140,7 @@ def test_what_tasks_give(ctl, door, make):
     dag = make(FAILS)
     of = (dag, finished(door, trigger(door, dag)).dag_run_id, "bad")
     ctl("xcom", "add", *of, "rows", "7")
-    assert ctl("xcom", "get", *of, "rows")["value"] in (7, "7")
+    assert ctl.one("xcom", "get", *of, "rows")["value"] in (7, "7")
     ctl("xcom", "edit", *of, "rows", '{"n": 8}')
     assert "8" in json.dumps(ctl("xcom", "get", *of, "rows"))
     assert [one["key"] for one in ctl("xcom", "list", *of)] == ["rows"]

@@ -104,8 +104,11 @@ pub fn task_find(db: &Connection, wanted: &Wanted) -> Result<(Vec<(String, Strin
     Ok((find(db, "r.id, t.id", TASKS, "r.id, t.idx", wanted, read)?, count(db, TASKS, wanted)?))
 }
 
-/// Run, id of the task and name of the things tasks gave on the page, and how many there are on all pages.
-pub fn output_find(db: &Connection, wanted: &Wanted) -> Result<(Vec<(String, String, String)>, usize)> {
+/// One thing a task gave: run, id of the task, and its name.
+type Output = (String, String, String);
+
+/// The things tasks gave that are on the page, and how many there are on all pages.
+pub fn output_find(db: &Connection, wanted: &Wanted) -> Result<(Vec<Output>, usize)> {
     let from = format!("{TASKS} JOIN json_each(t.output) x ON json_type(t.output) = 'object'");
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let found = find(db, "r.id, t.id, x.key", &from, "r.id, t.idx, x.key", wanted, read)?;

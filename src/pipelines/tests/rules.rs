@@ -22,12 +22,6 @@ impl Lab {
     async fn running_ids(&self) -> Vec<String> {
         self.running().await.into_iter().map(|key| key.task_id).collect()
     }
-
-    /// Ends every running attempt well.
-    async fn end_all(&self, at: i64) {
-        let ended = self.running().await.into_iter().map(|key| (key, good(at))).collect();
-        self.advance(at, 16, ended).await;
-    }
 }
 
 #[tokio::test]

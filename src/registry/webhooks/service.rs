@@ -8,8 +8,8 @@ use crate::{
         error::{Error, Result},
         hook::{Answer, Sender},
     },
-    registry::search::{page_offset, page_token},
     store::{Db, outbox},
+    tracking::search::page::{Ask, Asked},
 };
 use std::sync::Arc;
 
@@ -127,11 +127,9 @@ impl Webhooks {
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(Error::invalid(format!("max_results must be between 1 and {PAGE_MAX}.")));
         }
-        let (limit, offset) = (limit.unsigned_abs() as usize, page_offset(token)?);
-        let mut found = self.db().read(move |c| store::webhook_list(c, limit, offset)).await?;
-        let next = (found.len() > limit).then(|| page_token(offset + limit));
-        found.truncate(limit);
-        Ok((found, next))
+        let ask = Ask::new(Asked::of("webhooks"), limit.unsigned_abs() as usize, token)?;
+        let found = self.db().read(move |c| store::webhook_list(c, &ask)).await?;
+        Ok((found.items, found.next))
     }
 
     /// Removes a webhook, and what it was still to be told.

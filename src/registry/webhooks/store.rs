@@ -1,7 +1,14 @@
 //! The SQL of webhooks and what they listen to.
 
 use super::{Event, Webhook};
-use crate::kernel::error::{Error, Result};
+use crate::{
+    kernel::error::{Error, Result},
+    tracking::{
+        model::Page,
+        search::{keyset::Order, page::Ask},
+        store::paged::{self, Search},
+    },
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const COLUMNS: &str = "id, name, description, url, secret, active, created_ms, updated_ms";
@@ -42,15 +49,13 @@ pub fn webhook_get(c: &Connection, id: &str) -> Result<Webhook> {
     Ok(found)
 }
 
-/// Newest first, and one more than `limit`, so that the caller sees whether another page follows.
-pub fn webhook_list(c: &Connection, limit: usize, offset: usize) -> Result<Vec<Webhook>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM registry_webhooks ORDER BY created_ms DESC, id LIMIT {} OFFSET {offset}",
-        limit + 1
-    );
-    let mut statement = c.prepare(&sql)?;
-    let mut found: Vec<Webhook> = statement.query_map([], webhook)?.collect::<rusqlite::Result<_>>()?;
-    for webhook in &mut found {
+/// Newest first.
+pub fn webhook_list(c: &Connection, ask: &Ask) -> Result<Page<Webhook>> {
+    let mut order = Order::default();
+    order.descending("created_ms").ascending("id");
+    let search = Search { columns: COLUMNS, from: " FROM registry_webhooks WHERE TRUE".into(), order };
+    let mut found = paged::page(c, search, ask, webhook)?;
+    for webhook in &mut found.items {
         webhook.events = events(c, &webhook.id)?;
     }
     Ok(found)

@@ -4,6 +4,7 @@ use crate::{
     kernel::error::{Error, Result},
     tracking::search::{
         filter::{self, Comparison, Op, Value},
+        keyset::Order,
         order,
         sql::{Bind, Sql},
     },
@@ -88,8 +89,8 @@ fn dataset_tag(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> 
 }
 
 /// The order of datasets; newest first unless told otherwise, and ids break ties.
-pub fn order_datasets(clauses: &[String]) -> Result<Sql> {
-    let mut order = Sql::default();
+pub fn order_datasets(clauses: &[String]) -> Result<Order> {
+    let mut order = Order::default();
     for clause in clauses {
         let (name, ascending) = order::parse(clause)?;
         let key = match filter::split_name(&name) {
@@ -98,13 +99,27 @@ pub fn order_datasets(clauses: &[String]) -> Result<Sql> {
             (Some(other), _) => return Err(wrong_entity(other)),
         };
         let column = column(ORDERS, key).ok_or_else(|| unknown_key(key, &[ORDERS]))?;
-        order.push(column).push(if ascending { ", " } else { " DESC, " });
+        order.by(column, !ascending);
     }
     if clauses.is_empty() {
-        order.push("d.created_at DESC, ");
+        order.descending("d.created_at");
     }
-    order.push("d.dataset_id DESC");
+    order.descending("d.dataset_id");
     Ok(order)
+}
+
+/// The order of issues: the gravest first, then those of most traces if they are counted, then the newest.
+pub fn order_issues(count: Option<&str>) -> Order {
+    let mut order = Order::default();
+    order.descending(
+        "CASE i.severity WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1
+             WHEN 'not_an_issue' THEN 0 ELSE -1 END",
+    );
+    if let Some(count) = count {
+        order.descending(count);
+    }
+    order.descending("i.created_at").descending("i.id");
+    order
 }
 
 /// Appends ` AND ...` for each comparison of `text` over `issues i`.

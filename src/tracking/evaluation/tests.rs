@@ -73,9 +73,9 @@ fn dataset_filters() {
 
 #[test]
 fn dataset_order_ends_in_the_id() {
-    assert_eq!(search::order_datasets(&[]).unwrap().text, "d.created_at DESC, d.dataset_id DESC");
+    assert_eq!(search::order_datasets(&[]).unwrap().text(), "d.created_at DESC, d.dataset_id DESC");
     let order = search::order_datasets(&["name ASC".to_owned()]).unwrap();
-    assert_eq!(order.text, "d.name, d.dataset_id DESC");
+    assert_eq!(order.text(), "d.name, d.dataset_id DESC");
     for clause in ["tags.t", "created_by", "name sideways"] {
         assert!(search::order_datasets(&[clause.to_owned()]).is_err(), "{clause}");
     }

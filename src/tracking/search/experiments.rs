@@ -2,6 +2,7 @@
 
 use super::{
     filter::{self, Comparison, Op, Value},
+    keyset::Order,
     order,
     sql::{Bind, Sql},
 };
@@ -27,8 +28,8 @@ pub fn compile_filter(text: &str, sql: &mut Sql) -> Result<()> {
 }
 
 /// The order; newest first unless told otherwise, and ids break ties.
-pub fn compile_order(clauses: &[String]) -> Result<Sql> {
-    let mut order = Sql::default();
+pub fn compile_order(clauses: &[String]) -> Result<Order> {
+    let mut order = Order::default();
     let mut by_id = false;
     for clause in clauses {
         let (name, ascending) = order::parse(clause)?;
@@ -37,12 +38,12 @@ pub fn compile_order(clauses: &[String]) -> Result<Sql> {
             return Err(Error::invalid("Invalid order_by entity: tag"));
         }
         by_id |= key == "experiment_id";
-        order.push(column_of(key)?).push(if ascending { ", " } else { " DESC, " });
+        order.by(column_of(key)?, !ascending);
     }
     if clauses.is_empty() {
-        order.push("e.created_at DESC, e.id");
-    } else {
-        order.push(if by_id { "e.name" } else { "e.id DESC" });
+        order.descending("e.created_at").ascending("e.id");
+    } else if !by_id {
+        order.descending("e.id");
     }
     Ok(order)
 }

@@ -1,10 +1,11 @@
 //! MLflow's search language: `a.b = 'x' AND metrics.m > 1`, `order_by` and page tokens, compiled to
-//! SQL whose values are bound. `filter` knows the grammar, `sql` the comparisons, `runs`,
-//! `experiments` and `models` what each kind of thing can be asked about. The registry reuses the
-//! first four for its own searches.
+//! SQL whose values are bound. `filter` knows the grammar, `sql` the comparisons, `keyset` and `page`
+//! how a search is read in pages, `runs`, `experiments` and `models` what each kind of thing can be asked
+//! about. The registry uses all but the last three for its own searches.
 
 pub mod experiments;
 pub mod filter;
+pub mod keyset;
 mod lexer;
 pub mod models;
 pub mod order;

@@ -2,6 +2,7 @@
 
 use super::{
     filter::{self, Comparison, Op, Value},
+    keyset::Order,
     sql::{Bind, Sql},
 };
 use crate::kernel::error::{Error, Result};
@@ -19,6 +20,20 @@ pub struct OrderBy {
     pub field: String,
     pub ascending: bool,
     pub dataset: Option<OnDataset>,
+}
+
+impl OnDataset {
+    /// What makes it differ from another.
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        (&self.name, self.digest.as_deref())
+    }
+}
+
+impl OrderBy {
+    /// What makes it differ from another.
+    pub fn parts(&self) -> (&str, bool, Option<(&str, Option<&str>)>) {
+        (&self.field, self.ascending, self.dataset.as_ref().map(OnDataset::parts))
+    }
 }
 
 const ATTRIBUTES: &[(&str, &str, bool)] = &[
@@ -81,22 +96,20 @@ fn parse(text: &str) -> Result<Vec<Comparison>> {
 }
 
 /// The order: nulls last whichever way, then newest first, then by id.
-pub fn compile_order(clauses: &[OrderBy]) -> Result<Sql> {
-    let mut order = Sql::default();
+pub fn compile_order(clauses: &[OrderBy]) -> Result<Order> {
+    let mut order = Order::default();
     let (mut by_time, mut by_id) = (false, false);
     for clause in clauses {
-        let direction = if clause.ascending { "" } else { " DESC" };
         match clause.field.split_once('.') {
             None => {
                 let (column, _) = column_of(&clause.field)
                     .map_err(|_| Error::invalid(format!("Invalid order by field name: {}", clause.field)))?;
                 by_time |= column == "l.created_at";
                 by_id |= column == "l.id";
-                order.push(&format!("{column} IS NULL, {column}{direction}, "));
+                order.nulls_last(column, !clause.ascending);
             }
             Some(("metrics", key)) => {
-                let latest = latest_metric(key, clause.dataset.as_ref());
-                order.append(latest.clone()).push(" IS NULL, ").append(latest).push(direction).push(", ");
+                order.nulls_last(latest_metric(key, clause.dataset.as_ref()), !clause.ascending);
             }
             Some(_) => {
                 return Err(Error::invalid(format!(
@@ -106,9 +119,12 @@ pub fn compile_order(clauses: &[OrderBy]) -> Result<Sql> {
             }
         }
     }
-    let ties = [(by_time, "l.created_at DESC"), (by_id, "l.id")];
-    let ties: Vec<_> = ties.iter().filter(|(done, _)| !done).map(|(_, tie)| *tie).collect();
-    order.push(if ties.is_empty() { "l.name".to_owned() } else { ties.join(", ") }.as_str());
+    if !by_time {
+        order.descending("l.created_at");
+    }
+    if !by_id {
+        order.ascending("l.id");
+    }
     Ok(order)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     filter::{self, Comparison, Op, Value},
+    keyset::Order,
     order,
     sql::{Bind, Sql},
 };
@@ -49,8 +50,8 @@ pub fn compile_filter(text: &str, sql: &mut Sql) -> Result<()> {
 }
 
 /// `LEFT JOIN`s that order needs, and the order itself. Newest first, then by id, breaks ties.
-pub fn compile_order(clauses: &[String]) -> Result<(Sql, Sql)> {
-    let (mut joins, mut order) = (Sql::default(), Sql::default());
+pub fn compile_order(clauses: &[String]) -> Result<(Sql, Order)> {
+    let (mut joins, mut order) = (Sql::default(), Order::default());
     let mut seen: Vec<(Entity, String)> = Vec::new();
     let mut by_start = false;
     for (index, clause) in clauses.iter().enumerate() {
@@ -60,12 +61,15 @@ pub fn compile_order(clauses: &[String]) -> Result<(Sql, Sql)> {
             return Err(Error::invalid(format!("`order_by` contains duplicate fields: {clauses:?}")));
         }
         seen.push((entity, key.to_owned()));
-        let direction = if ascending { "" } else { " DESC" };
         match entity {
             Entity::Attribute => {
                 let (column, _) = column_of(key)?;
                 by_start |= column == "r.started_at";
-                order.push(&format!("{column} IS NULL, {column}{direction}, "));
+                if column == "r.ended_at" {
+                    order.nulls_last(column, !ascending);
+                } else {
+                    order.by(column, !ascending);
+                }
             }
             Entity::Metric => {
                 joins.push(&format!(
@@ -74,10 +78,9 @@ pub fn compile_order(clauses: &[String]) -> Result<(Sql, Sql)> {
                 ));
                 joins.text(key).push(")");
                 // Numbers first, then NaN, then runs without the metric, whichever way numbers go.
-                order.push(&format!(
-                    "CASE WHEN o{index}.nan THEN 1 WHEN o{index}.value IS NULL THEN 2 ELSE 0 END, \
-                     o{index}.value{direction}, "
-                ));
+                let kind =
+                    format!("CASE WHEN o{index}.nan THEN 1 WHEN o{index}.value IS NULL THEN 2 ELSE 0 END");
+                order.ascending(kind.as_str()).by(format!("o{index}.value").as_str(), !ascending);
             }
             Entity::Param | Entity::Tag => {
                 let table = if entity == Entity::Param { "params" } else { "tags" };
@@ -85,12 +88,15 @@ pub fn compile_order(clauses: &[String]) -> Result<(Sql, Sql)> {
                     " LEFT JOIN {table} o{index} ON o{index}.run = r.rid AND o{index}.key = "
                 ));
                 joins.text(key);
-                order.push(&format!("o{index}.value IS NULL, o{index}.value{direction}, "));
+                order.nulls_last(format!("o{index}.value").as_str(), !ascending);
             }
             Entity::Dataset => return Err(Error::invalid("Invalid identifier type 'dataset'")),
         }
     }
-    order.push(if by_start { "r.id" } else { "r.started_at DESC, r.id" });
+    if !by_start {
+        order.descending("r.started_at");
+    }
+    order.ascending("r.id");
     Ok((joins, order))
 }
 

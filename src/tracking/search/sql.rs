@@ -2,13 +2,25 @@
 
 use super::filter::{Op, Value};
 use crate::kernel::error::{Error, Result};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value bound to a `?`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub enum Bind {
+    Null,
     Text(String),
     Int(i64),
+    #[serde(serialize_with = "as_bits", deserialize_with = "from_bits")]
     Real(f64),
+}
+
+/// Every number as it is: JSON has no infinities.
+fn as_bits<S: Serializer>(real: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(real.to_bits())
+}
+
+fn from_bits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    u64::deserialize(deserializer).map(f64::from_bits)
 }
 
 /// A piece of SQL. Column and table names in it are ours; every value a caller sent is bound.
@@ -16,6 +28,12 @@ pub enum Bind {
 pub struct Sql {
     pub text: String,
     pub binds: Vec<Bind>,
+}
+
+impl From<&str> for Sql {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), binds: Vec::new() }
+    }
 }
 
 impl Sql {

@@ -1,7 +1,9 @@
 //! The grammar, case by case: what each filter compiles to, and how each wrong one is refused.
 
 use super::{
-    experiments, filter, models, order, page, runs,
+    experiments, filter, models, order,
+    page::{Ask, Asked},
+    runs,
     sql::{Bind, Sql},
 };
 
@@ -132,8 +134,9 @@ fn run_order() {
     let clauses = ["metrics.`a b` DESC".to_owned(), "params.p".to_owned(), "start_time ASC".to_owned()];
     let (joins, order) = runs::compile_order(&clauses).unwrap();
     assert_eq!(joins.binds, [text("a b"), text("p")]);
-    assert!(order.text.contains("o0.value DESC"), "{}", order.text);
-    assert!(order.text.ends_with("r.started_at IS NULL, r.started_at, r.id"), "{}", order.text);
+    let keys = order.columns().text;
+    assert!(keys.ends_with("o1.value AS k3, r.started_at AS k4, r.id AS k5"), "{keys}");
+    assert_eq!(order.clause(), " ORDER BY k0, k1 DESC, k2, k3, k4, k5");
     for (clause, expected) in [
         ("metrics.m sideways", "Invalid ordering key"),
         ("metrics.m DESC x", "Could not be parsed"),
@@ -171,16 +174,49 @@ fn models_by_metric_on_a_dataset() {
     assert!(models::compile_filter("metrics.auc LIKE 'y'", &[], &mut Sql::default()).is_err());
 }
 
+fn asked(filter: &str, order: &[&str]) -> Asked {
+    Asked::of("runs").by("Filter string", &filter).by("Order by", &order)
+}
+
+#[test]
+fn a_token_leads_behind_the_row_it_was_made_of() {
+    let place = vec![
+        Bind::Null,
+        text("ä \" \\"),
+        Bind::Int(i64::MIN),
+        Bind::Real(f64::NEG_INFINITY),
+        Bind::Real(0.1 + 0.2),
+    ];
+    let first = Ask::new(asked("a = 'b'", &["name"]), 10, "").unwrap();
+    assert_eq!(first.after(5).unwrap(), None);
+    let token = first.next(place.clone());
+    let next = Ask::new(asked("a = 'b'", &["name"]), 10, &token).unwrap();
+    assert_eq!(next.after(5).unwrap(), Some(place.as_slice()));
+    assert!(next.after(4).unwrap_err().message.starts_with("Invalid page token"));
+}
+
 #[test]
 fn tokens_of_another_query_are_refused() {
-    assert_eq!(page::decode(&page::encode(7)).unwrap(), 7);
-    assert_eq!(page::decode("").unwrap(), 0);
-    for wrong in ["!!", "e30=", "bm90IGpzb24="] {
-        assert!(page::decode(wrong).unwrap_err().message.starts_with("Invalid page token"), "{wrong}");
+    let token = Ask::new(asked("a = 'b'", &["name"]), 10, "").unwrap().next(vec![Bind::Int(1)]);
+    let refusal = |asked| Ask::new(asked, 10, &token).unwrap_err().message;
+    assert!(
+        refusal(asked("a = 'c'", &["name"]))
+            .starts_with("Filter string in the page token does not match the requested filter string.")
+    );
+    assert!(refusal(asked("a = 'b'", &["name DESC"])).starts_with("Order by in the page token"));
+    assert!(refusal(asked("a = 'b'", &[])).starts_with("Order by in the page token"));
+    let other = Asked::of("traces").by("Filter string", &"a = 'b'").by("Order by", &["name"]);
+    assert_eq!(refusal(other), "Invalid page token: it is of a search for runs, and this is one for traces");
+}
+
+#[test]
+fn what_is_no_token_is_refused_in_mlflows_words() {
+    for (wrong, expected) in [
+        ("!!", "Invalid page token, could not base64-decode"),
+        ("bm90IGpzb24=", "Invalid page token, decoded value=b'not json'"),
+        ("e30=", "Invalid page token, parsed value={}"),
+        ("eyJvZmZzZXQiOiA1fQ==", "Invalid page token, parsed value={\"offset\":5}"),
+    ] {
+        assert_eq!(Ask::new(asked("", &[]), 10, wrong).unwrap_err().message, expected, "{wrong}");
     }
-    let query = serde_json::json!({ "filter": "a = 'b'" });
-    let token = page::encode_for(5, &query);
-    assert_eq!(page::decode_for(&token, &query).unwrap(), 5);
-    let other = serde_json::json!({ "filter": "a = 'c'" });
-    assert!(page::decode_for(&token, &other).unwrap_err().message.contains("does not match"));
 }

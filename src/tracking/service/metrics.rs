@@ -5,7 +5,7 @@ use crate::{
     kernel::error::Result,
     tracking::{
         model::{Page, Point},
-        search::page,
+        search::page::{Ask, Asked},
         store::{metrics, runs},
     },
 };
@@ -21,22 +21,13 @@ impl Service {
         limit: Option<usize>,
         token: &str,
     ) -> Result<Page<Point>> {
-        let offset = page::decode(token)?;
+        let asked = Asked::of("points of a metric").by("Run ID", &run_id).by("Metric key", &key);
+        let ask = Ask::new(asked, limit.unwrap_or(usize::MAX), token)?;
         let (run_id, key) = (run_id.to_owned(), key.to_owned());
         self.db()
-            .read(move |c| {
-                let Some(rid) = runs::run_rid(c, &run_id)? else {
-                    return Ok(Page { items: Vec::new(), next: None });
-                };
-                let Some(limit) = limit else {
-                    let items = metrics::history(c, rid, &key, i64::MAX as usize, offset)?;
-                    return Ok(Page { items, next: None });
-                };
-                Ok(super::page_of(
-                    metrics::history(c, rid, &key, limit.saturating_add(1), offset)?,
-                    limit,
-                    offset,
-                ))
+            .read(move |c| match runs::run_rid(c, &run_id)? {
+                Some(rid) => metrics::history_page(c, rid, &key, &ask),
+                None => Ok(Page { items: Vec::new(), next: None }),
             })
             .await
     }
@@ -58,7 +49,7 @@ impl Service {
                 let mut out = Vec::new();
                 for run_id in run_ids {
                     let Some(rid) = runs::run_rid(c, &run_id)? else { continue };
-                    let points = metrics::history(c, rid, &key, left, 0)?;
+                    let points = metrics::history(c, rid, &key, left)?;
                     left -= points.len();
                     out.push((run_id, points));
                 }

@@ -13,7 +13,7 @@ use crate::{
         search::{
             self,
             models::{OnDataset, OrderBy},
-            page,
+            page::{Ask, Asked},
         },
         store::models::{self as rows, NewModel, Query},
     },
@@ -130,22 +130,21 @@ impl Service {
         token: &str,
     ) -> Result<Page<LoggedModel>> {
         let limit = search::page_size(limit.filter(|limit| *limit != 0), PAGE, search::PAGE_MAX)?;
-        let order: Vec<_> = order_by.iter().map(|by| (by.field.clone(), by.ascending)).collect();
-        let fingerprint =
-            serde_json::json!({ "experiment_ids": experiments, "filter": filter, "order_by": order });
-        let offset = page::decode_for(token, &fingerprint)?;
+        let order: Vec<_> = order_by.iter().map(OrderBy::parts).collect();
+        let on: Vec<_> = datasets.iter().map(OnDataset::parts).collect();
+        let asked = Asked::of("logged models")
+            .by("Experiment IDs", &experiments)
+            .by("Filter string", &filter)
+            .by("Order by", &order)
+            .by("Datasets", &on);
+        let ask = Ask::new(asked, limit, token)?;
         let query = Query {
             experiments: experiment_ids(experiments)?,
             filter: filter.to_owned(),
             datasets,
             order_by,
-            limit,
-            offset,
         };
-        let mut items = self.db().read(move |c| rows::model_search(c, &query)).await?;
-        let next = (items.len() > limit).then(|| page::encode_for(offset + limit, &fingerprint));
-        items.truncate(limit);
-        Ok(Page { items, next })
+        self.db().read(move |c| rows::model_search(c, &query, &ask)).await
     }
 }
 

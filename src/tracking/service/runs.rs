@@ -1,6 +1,6 @@
 //! Runs: made, changed, deleted, restored, found.
 
-use super::{Service, active_experiment, experiment_ids, names, page_of};
+use super::{Service, active_experiment, experiment_ids, names};
 use crate::{
     kernel::{
         clock::now_ms,
@@ -11,7 +11,10 @@ use crate::{
     tracking::{
         check,
         model::{Page, Pair, Run, RunInfo, Stage, View},
-        search::{self, page},
+        search::{
+            self,
+            page::{Ask, Asked},
+        },
         store::runs::{self as rows, NewRun, Query},
     },
 };
@@ -112,12 +115,17 @@ impl Service {
         token: &str,
     ) -> Result<Page<Run>> {
         let limit = search::page_size(limit, search::PAGE_DEFAULT, search::PAGE_MAX)?;
-        let offset = page::decode(token)?;
+        let asked = Asked::of("runs")
+            .by("Experiment IDs", &experiments)
+            .by("Filter string", &filter)
+            .by("Order by", &order_by)
+            .by("Run view type", &view.stages());
+        let ask = Ask::new(asked, limit, token)?;
         let experiments = experiment_ids(experiments)?;
-        let query = Query { experiments, filter: filter.to_owned(), order_by, view, limit, offset };
+        let query = Query { experiments, filter: filter.to_owned(), order_by, view };
         self.db()
             .read(move |c| {
-                let page = page_of(rows::run_search(c, &query)?, limit, offset);
+                let page = rows::run_search(c, &query, &ask)?;
                 Ok(Page { items: rows::runs_filled(c, page.items)?, next: page.next })
             })
             .await

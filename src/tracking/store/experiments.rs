@@ -1,15 +1,14 @@
 //! Experiments and their tags.
 
-use super::pair;
+use super::{
+    paged::{self, Search},
+    pair,
+};
 use crate::{
     kernel::error::{Error, Result},
     tracking::{
-        model::{Experiment, Pair, Stage, View},
-        search::{
-            experiments,
-            reach::Reach,
-            sql::{Bind, Sql},
-        },
+        model::{Experiment, Page, Pair, Stage, View},
+        search::{experiments, page::Ask, reach::Reach, sql::Sql},
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -112,24 +111,23 @@ pub fn experiment_delete_tag(db: &Connection, id: i64, key: &str) -> Result<bool
     Ok(gone > 0)
 }
 
-/// One more than `limit`, so that the caller sees whether another page follows.
-pub fn experiment_search(
-    db: &Connection,
-    reach: &Reach,
-    filter: &str,
-    order_by: &[String],
-    view: View,
-    limit: usize,
-    offset: usize,
-) -> Result<Vec<Experiment>> {
-    let mut sql = Sql::default();
-    sql.push(&format!("SELECT {COLUMNS} FROM experiments e WHERE e.stage IN {}", view.stages()));
-    experiments::compile_filter(filter, &mut sql)?;
-    reach.narrow("CAST(e.id AS TEXT)", &mut sql);
-    sql.push(" ORDER BY ").append(experiments::compile_order(order_by)?);
-    sql.push(" LIMIT ").bind(Bind::Int(limit as i64 + 1)).push(" OFFSET ").bind(Bind::Int(offset as i64));
-    let mut found = super::rows(db, &sql, experiment)?;
-    for experiment in &mut found {
+/// What a search over experiments asks for.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub reach: Reach,
+    pub filter: String,
+    pub order_by: Vec<String>,
+    pub view: View,
+}
+
+pub fn experiment_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<Experiment>> {
+    let mut from = Sql::default();
+    from.push(&format!(" FROM experiments e WHERE e.stage IN {}", query.view.stages()));
+    experiments::compile_filter(&query.filter, &mut from)?;
+    query.reach.narrow("CAST(e.id AS TEXT)", &mut from);
+    let order = experiments::compile_order(&query.order_by)?;
+    let mut found = paged::page(db, Search { columns: COLUMNS, from, order }, ask, experiment)?;
+    for experiment in &mut found.items {
         experiment.tags = experiment_tags(db, experiment.experiment_id.parse().unwrap_or_default())?;
     }
     Ok(found)

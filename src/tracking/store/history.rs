@@ -6,7 +6,7 @@
 use super::packed::{self, Reader, Writer};
 use crate::{kernel::error::Result, tracking::model::Point};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{cmp::Ordering, collections::BTreeMap, ops::RangeInclusive};
 
 /// Batches of a run that wait to be folded, at most.
 const BATCHES: i64 = 64;
@@ -57,7 +57,15 @@ fn extend(db: &Connection, rid: i64, key: i64, mut new: Vec<Point>) -> Result<()
     let mut place = last.as_ref().map_or(0, |(place, _)| *place);
     if let Some((_, block)) = &last {
         unpack(block, &mut points)?;
-        if points.len() >= BLOCK {
+        let full = points.len() >= BLOCK;
+        let ahead = if full { points.last() } else { points.first().filter(|_| place > 0) };
+        if ahead.is_some_and(|ahead| new.iter().any(|point| packed::order(point, ahead) == Ordering::Less)) {
+            db.prepare_cached(
+                "INSERT INTO metric_tangles (run, key) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            )?
+            .execute([rid, key])?;
+        }
+        if full {
             points.clear();
             place += 1;
         }
@@ -117,6 +125,95 @@ pub fn read(db: &Connection, rid: i64, key: i64) -> Result<Vec<Point>> {
     Ok(points)
 }
 
+/// The first points of one metric behind `place`: `count` of them, or as many as there are.
+pub fn behind(
+    db: &Connection,
+    rid: i64,
+    key: i64,
+    place: Option<&Point>,
+    count: usize,
+) -> Result<Vec<Point>> {
+    let is_behind =
+        |point: &Point| place.is_none_or(|place| packed::order(point, place) == Ordering::Greater);
+    let mut points = if count < usize::MAX && is_straight(db, rid, key)? {
+        let first = place.map_or(Ok(0), |place| block_of(db, rid, key, place))?;
+        let mut points = blocks_from(db, rid, key, first, count, is_behind)?;
+        // What waits may belong anywhere.
+        each_waiting(db, rid, |found, point| {
+            if found == key && is_behind(&point) {
+                points.push(point);
+            }
+        })?;
+        packed::settle(&mut points);
+        points
+    } else {
+        let mut points = read(db, rid, key)?;
+        let ahead = points.partition_point(|point| !is_behind(point));
+        points.drain(..ahead);
+        points
+    };
+    points.truncate(count);
+    Ok(points)
+}
+
+/// Points of the blocks from `first` on, until there are `count` or no more.
+fn blocks_from(
+    db: &Connection,
+    rid: i64,
+    key: i64,
+    first: i64,
+    count: usize,
+    wanted: impl Fn(&Point) -> bool,
+) -> Result<Vec<Point>> {
+    let mut points = Vec::new();
+    let mut statement = db.prepare_cached(
+        "SELECT points FROM metric_blocks WHERE run = ?1 AND key = ?2 AND place >= ?3 ORDER BY place",
+    )?;
+    let mut rows = statement.query([rid, key, first])?;
+    while points.len() < count
+        && let Some(row) = rows.next()?
+    {
+        let from = points.len();
+        unpack(row.get_ref(0)?.as_blob().unwrap_or_default(), &mut points)?;
+        let ahead = points[from..].partition_point(|point| !wanted(point));
+        points.drain(from..from + ahead);
+    }
+    Ok(points)
+}
+
+/// Whether the blocks of a metric hold its points in order, one behind the other.
+fn is_straight(db: &Connection, rid: i64, key: i64) -> Result<bool> {
+    let mut tangled = db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM metric_tangles WHERE run = ?1 AND key = ?2)
+             OR EXISTS (SELECT 1 FROM metrics WHERE run = ?1 AND key = ?2)",
+    )?;
+    Ok(!tangled.query_row([rid, key], |row| row.get::<_, bool>(0))?)
+}
+
+/// The block in which a place lies, found by halves.
+fn block_of(db: &Connection, rid: i64, key: i64, place: &Point) -> Result<i64> {
+    let mut block =
+        db.prepare_cached("SELECT points FROM metric_blocks WHERE run = ?1 AND key = ?2 AND place = ?3")?;
+    let mut high: i64 = db
+        .prepare_cached("SELECT coalesce(max(place), 0) FROM metric_blocks WHERE run = ?1 AND key = ?2")?
+        .query_row([rid, key], |row| row.get(0))?;
+    let mut low = 0;
+    while low < high {
+        let middle = (low + high + 1) / 2;
+        let mut rows = block.query([rid, key, middle])?;
+        let first = match rows.next()? {
+            Some(row) => Reader::new(row.get_ref(0)?.as_blob().unwrap_or_default()).next()?,
+            None => None,
+        };
+        if first.is_some_and(|first| packed::order(&first, place) != Ordering::Greater) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(low)
+}
+
 /// The points that builds before the blocks wrote, a row each.
 fn of_rows(db: &Connection, rid: i64, key: i64) -> Result<Vec<Point>> {
     let mut statement = db.prepare_cached(
@@ -136,6 +233,7 @@ pub fn remove(db: &Connection, rid: i64) -> Result<()> {
     db.prepare_cached("DELETE FROM metric_batches WHERE id BETWEEN ?1 AND ?2")?
         .execute([ids.start(), ids.end()])?;
     db.prepare_cached("DELETE FROM metric_blocks WHERE run = ?1")?.execute([rid])?;
+    db.prepare_cached("DELETE FROM metric_tangles WHERE run = ?1")?.execute([rid])?;
     Ok(())
 }
 
@@ -147,6 +245,7 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("../../../migrations/control/0002_tracking.sql")).unwrap();
         db.execute_batch(include_str!("../../../migrations/control/0012_metric_blocks.sql")).unwrap();
+        db.execute_batch(include_str!("../../../migrations/control/0016_metric_tangles.sql")).unwrap();
         db
     }
 
@@ -195,6 +294,51 @@ mod tests {
         }
         let expected = (0..2 * BLOCK as i64).chain(10_000..10_000 + 2 * BATCHES).map(at);
         assert_eq!(read(&db, 1, 1).unwrap(), expected.collect::<Vec<_>>());
+    }
+
+    /// The whole history, read in pages.
+    fn in_pages(db: &Connection, rid: i64, key: i64, size: usize) -> Vec<Point> {
+        let mut points: Vec<Point> = Vec::new();
+        loop {
+            let page = behind(db, rid, key, points.last().copied().as_ref(), size).unwrap();
+            let done = page.len() < size;
+            points.extend(page);
+            if done {
+                return points;
+            }
+        }
+    }
+
+    #[test]
+    fn pages_make_the_whole_in_whatever_order_points_came() {
+        let db = database();
+        for step in 0..700 {
+            let retried = at(step / 2);
+            let points =
+                [(1, at(step)), (2, at(-step)), (3, at(step * 37 % 1009)), (4, at(step)), (4, retried)];
+            log(&db, 1, &points);
+        }
+        assert_eq!(count(&db, "metric_tangles"), 3);
+        assert!(is_straight(&db, 1, 1).unwrap());
+        for key in 1..=4 {
+            let whole = read(&db, 1, key).unwrap();
+            for size in [1, 2, 255, 256, 257, 5000] {
+                assert_eq!(in_pages(&db, 1, key, size), whole, "metric {key} in pages of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_reads_its_own_blocks_only() {
+        let db = database();
+        for step in 0..20 * BLOCK as i64 {
+            log(&db, 1, &[(1, at(step))]);
+        }
+        // Blocks that are no points any more: whoever reads them fails.
+        db.execute("UPDATE metric_blocks SET points = x'ff' WHERE place IN (0, 1, 2, 13, 19)", []).unwrap();
+        let place = at(11 * BLOCK as i64);
+        let page = behind(&db, 1, 1, Some(&place), 300).unwrap();
+        assert_eq!(page.iter().map(|point| point.step).collect::<Vec<_>>(), (2817..3117).collect::<Vec<_>>());
     }
 
     #[test]

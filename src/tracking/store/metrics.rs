@@ -3,7 +3,13 @@
 use super::{history, packed::Writer};
 use crate::{
     kernel::error::Result,
-    tracking::model::{Double, Metric, Point},
+    tracking::{
+        model::{Double, Metric, Page, Point},
+        search::{
+            page::{self, Ask},
+            sql::Bind,
+        },
+    },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::{
@@ -144,13 +150,24 @@ pub fn latest(db: &Connection, rids: &str, mut see: impl FnMut(usize, Metric)) -
     Ok(())
 }
 
-/// Points of one metric by time, step and value.
-pub fn history(db: &Connection, rid: i64, key: &str, limit: usize, offset: usize) -> Result<Vec<Point>> {
+/// The first points of one metric by time, step and value.
+pub fn history(db: &Connection, rid: i64, key: &str, limit: usize) -> Result<Vec<Point>> {
     let Some(key) = key_id(db, key)? else { return Ok(Vec::new()) };
-    let mut points = history::read(db, rid, key)?;
-    points.drain(..offset.min(points.len()));
-    points.truncate(limit);
-    Ok(points)
+    history::behind(db, rid, key, None, limit)
+}
+
+/// A page of the points of one metric by time, step and value.
+pub fn history_page(db: &Connection, rid: i64, key: &str, ask: &Ask) -> Result<Page<Point>> {
+    let place = match ask.after(3)? {
+        None => None,
+        Some(&[Bind::Int(timestamp), Bind::Int(step), Bind::Real(value)]) => {
+            Some(Point { timestamp, step, value })
+        }
+        Some(_) => return Err(page::misfit()),
+    };
+    let Some(key) = key_id(db, key)? else { return Ok(Page { items: Vec::new(), next: None }) };
+    let found = history::behind(db, rid, key, place.as_ref(), ask.limit.saturating_add(1))?;
+    Ok(ask.page(found, |last| vec![Bind::Int(last.timestamp), Bind::Int(last.step), Bind::Real(last.value)]))
 }
 
 /// Points of one metric whose step lies in a range, by step, time and value.

@@ -8,6 +8,7 @@ mod history;
 pub mod metrics;
 pub mod models;
 mod packed;
+pub mod paged;
 pub mod runs;
 
 use super::{
@@ -23,6 +24,7 @@ use rusqlite::{
 impl ToSql for Bind {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
+            Bind::Null => ToSqlOutput::Owned(Value::Null),
             Bind::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Bind::Int(int) => ToSqlOutput::Owned(Value::Integer(*int)),
             Bind::Real(real) => ToSqlOutput::Owned(Value::Real(*real)),

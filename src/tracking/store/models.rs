@@ -1,12 +1,16 @@
 //! Logged models: what `log_model` makes before anything is registered.
 
-use super::pair;
+use super::{
+    paged::{self, Search},
+    pair,
+};
 use crate::{
     kernel::error::{Error, Result},
     tracking::{
-        model::{Double, LoggedModel, LoggedModelData, LoggedModelInfo, Metric, Pair, Stage},
+        model::{Double, LoggedModel, LoggedModelData, LoggedModelInfo, Metric, Page, Pair, Stage},
         search::{
             models::{self, OnDataset, OrderBy},
+            page::Ask,
             sql::{Bind, Sql},
         },
     },
@@ -189,26 +193,21 @@ pub fn model_tag_delete(db: &Connection, id: &str, key: &str) -> Result<bool> {
 }
 
 /// What a search over logged models asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Query {
     pub experiments: Vec<i64>,
     pub filter: String,
     pub datasets: Vec<OnDataset>,
     pub order_by: Vec<OrderBy>,
-    pub limit: usize,
-    pub offset: usize,
 }
 
-/// One more than the limit, so that the caller sees whether another page follows.
-pub fn model_search(db: &Connection, query: &Query) -> Result<Vec<LoggedModel>> {
-    let mut sql = Sql::default();
-    sql.push(&format!(
-        "SELECT {COLUMNS} FROM logged_models l WHERE l.stage = 'active' AND l.experiment_id IN "
-    ));
-    sql.list(query.experiments.iter().copied().map(Bind::Int));
-    models::compile_filter(&query.filter, &query.datasets, &mut sql)?;
-    sql.push(" ORDER BY ").append(models::compile_order(&query.order_by)?);
-    sql.push(" LIMIT ").bind(Bind::Int(query.limit as i64 + 1));
-    sql.push(" OFFSET ").bind(Bind::Int(query.offset as i64));
-    super::rows(db, &sql, info)?.into_iter().map(|info| filled(db, info)).collect()
+pub fn model_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<LoggedModel>> {
+    let mut from = Sql::default();
+    from.push(" FROM logged_models l WHERE l.stage = 'active' AND l.experiment_id IN ");
+    from.list(query.experiments.iter().copied().map(Bind::Int));
+    models::compile_filter(&query.filter, &query.datasets, &mut from)?;
+    let order = models::compile_order(&query.order_by)?;
+    let found = paged::page(db, Search { columns: COLUMNS, from, order }, ask, info)?;
+    let items = found.items.into_iter().map(|info| filled(db, info)).collect::<Result<_>>()?;
+    Ok(Page { items, next: found.next })
 }

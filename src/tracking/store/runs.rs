@@ -1,11 +1,15 @@
 //! Runs with their params and tags, and the search over them.
 
-use super::{datasets, metrics};
+use super::{
+    datasets, metrics,
+    paged::{self, Search},
+};
 use crate::{
     kernel::error::{Error, Result},
     tracking::{
-        model::{Pair, Run, RunData, RunInfo, Stage, View},
+        model::{Page, Pair, Run, RunData, RunInfo, Stage, View},
         search::{
+            page::Ask,
             runs,
             sql::{Bind, Sql},
         },
@@ -214,30 +218,24 @@ pub fn tag_delete(db: &Connection, rid: i64, key: &str) -> Result<bool> {
 }
 
 /// What a search over runs asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Query {
     pub experiments: Vec<i64>,
     pub filter: String,
     pub order_by: Vec<String>,
     pub view: View,
-    pub limit: usize,
-    pub offset: usize,
 }
 
-/// One more than the limit, so that the caller sees whether another page follows.
-pub fn run_search(db: &Connection, query: &Query) -> Result<Vec<RunInfo>> {
+pub fn run_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<RunInfo>> {
     let (joins, order) = runs::compile_order(&query.order_by)?;
-    let mut sql = Sql::default();
-    sql.push(&format!("SELECT {COLUMNS} FROM runs r"));
-    sql.append(joins).push(" WHERE r.experiment_id ");
+    let mut from = Sql::default();
+    from.push(" FROM runs r").append(joins).push(" WHERE r.experiment_id ");
     match query.experiments.as_slice() {
         // One experiment is read in the order of its index, and reading stops with the page.
-        [one] => sql.push("= ").bind(Bind::Int(*one)),
-        many => sql.push("IN ").list(many.iter().copied().map(Bind::Int)),
+        [one] => from.push("= ").bind(Bind::Int(*one)),
+        many => from.push("IN ").list(many.iter().copied().map(Bind::Int)),
     };
-    sql.push(&format!(" AND r.stage IN {}", query.view.stages()));
-    runs::compile_filter(&query.filter, &mut sql)?;
-    sql.push(" ORDER BY ").append(order).push(" LIMIT ").bind(Bind::Int(query.limit as i64 + 1));
-    sql.push(" OFFSET ").bind(Bind::Int(query.offset as i64));
-    super::rows(db, &sql, info)
+    from.push(&format!(" AND r.stage IN {}", query.view.stages()));
+    runs::compile_filter(&query.filter, &mut from)?;
+    paged::page(db, Search { columns: COLUMNS, from, order }, ask, info)
 }

@@ -14,8 +14,11 @@ use crate::{
             store::datasets::{self as store, NewDataset, Query},
         },
         model::Page,
-        search::{self, page},
-        service::{experiment_ids, page_of},
+        search::{
+            self,
+            page::{Ask, Asked},
+        },
+        service::experiment_ids,
         store::experiments,
     },
 };
@@ -91,16 +94,14 @@ impl Service {
 
     pub async fn evaluation_dataset_search(&self, asked: DatasetSearch) -> Result<Page<EvaluationDataset>> {
         let limit = search::page_size(asked.limit, search::PAGE_DEFAULT, search::PAGE_MAX)?;
-        let query = Query {
-            experiments: experiment_ids(&asked.experiments)?,
-            filter: asked.filter,
-            order_by: asked.order_by,
-            limit,
-            offset: page::decode(&asked.token)?,
-        };
-        let offset = query.offset;
-        let found = self.db().read(move |c| store::dataset_search(c, &query)).await?;
-        Ok(page_of(found, limit, offset))
+        let same = Asked::of("evaluation datasets")
+            .by("Experiment IDs", &asked.experiments)
+            .by("Filter string", &asked.filter)
+            .by("Order by", &asked.order_by);
+        let ask = Ask::new(same, limit, &asked.token)?;
+        let experiments = experiment_ids(&asked.experiments)?;
+        let query = Query { experiments, filter: asked.filter, order_by: asked.order_by };
+        self.db().read(move |c| store::dataset_search(c, &query, &ask)).await
     }
 
     /// Adds these tags to those a dataset has.

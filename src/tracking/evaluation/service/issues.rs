@@ -9,8 +9,10 @@ use crate::{
             store::issues::{self as store, Query},
         },
         model::{Page, Stage},
-        search::{self, page},
-        service::page_of,
+        search::{
+            self,
+            page::{Ask, Asked},
+        },
         store::experiments,
     },
 };
@@ -85,15 +87,14 @@ impl Service {
         limit: Option<i64>,
         token: &str,
     ) -> Result<Page<Issue>> {
-        let query = Query {
-            experiment: experiment.map(check::experiment_id).transpose()?,
-            filter: filter.to_owned(),
-            counted,
-            limit: search::page_size(limit, PAGE_DEFAULT, search::PAGE_MAX)?,
-            offset: page::decode(token)?,
-        };
-        let (limit, offset) = (query.limit, query.offset);
-        let found = self.db().read(move |c| store::issue_search(c, &query)).await?;
-        Ok(page_of(found, limit, offset))
+        let limit = search::page_size(limit, PAGE_DEFAULT, search::PAGE_MAX)?;
+        let asked = Asked::of("issues")
+            .by("Experiment ID", &experiment)
+            .by("Filter string", &filter)
+            .by("Whether to count traces", &counted);
+        let ask = Ask::new(asked, limit, token)?;
+        let experiment = experiment.map(check::experiment_id).transpose()?;
+        let query = Query { experiment, filter: filter.to_owned(), counted };
+        self.db().read(move |c| store::issue_search(c, &query, &ask)).await
     }
 }

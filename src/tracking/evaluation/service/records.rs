@@ -11,7 +11,10 @@ use crate::{
             store::{datasets, records as store},
         },
         model::Page,
-        search::{self, page},
+        search::{
+            self,
+            page::{Ask, Asked},
+        },
     },
 };
 
@@ -48,8 +51,7 @@ impl Service {
             .await
     }
 
-    /// A page of records in the order in which they were added. The token names the last row of the
-    /// page before, so that what is added or deleted meanwhile moves nothing.
+    /// A page of records in the order in which they were added.
     pub async fn evaluation_records(
         &self,
         id: &str,
@@ -57,13 +59,9 @@ impl Service {
         token: &str,
     ) -> Result<Page<Record>> {
         let limit = search::page_size(limit, search::PAGE_DEFAULT, search::PAGE_MAX)?;
-        let after = i64::try_from(page::decode(token)?).unwrap_or(i64::MAX);
+        let ask = Ask::new(Asked::of("records").by("Dataset ID", &id), limit, token)?;
         let id = id.to_owned();
-        let mut items = self.db().read(move |c| store::record_page(c, &id, after, limit + 1)).await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().and_then(|record| usize::try_from(record.row).ok());
-        Ok(Page { next: last.filter(|_| more).map(page::encode), items })
+        self.db().read(move |c| store::record_page(c, &id, &ask)).await
     }
 
     /// How many of these records there were to delete.

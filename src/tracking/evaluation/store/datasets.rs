@@ -7,8 +7,12 @@ use crate::{
             model::{EvaluationDataset, as_text},
             search,
         },
-        search::sql::{Bind, Sql},
-        store::rows,
+        model::Page,
+        search::{
+            page::Ask,
+            sql::{Bind, Sql},
+        },
+        store::paged::{self, Search},
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -154,27 +158,23 @@ pub fn dataset_recount(db: &Connection, row: i64) -> Result<()> {
 }
 
 /// What a search over datasets asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Query {
     /// No experiment means all of them.
     pub experiments: Vec<i64>,
     pub filter: String,
     pub order_by: Vec<String>,
-    pub limit: usize,
-    pub offset: usize,
 }
 
-/// One more than the limit, so that the caller sees whether another page follows.
-pub fn dataset_search(db: &Connection, query: &Query) -> Result<Vec<EvaluationDataset>> {
-    let mut sql = Sql::default();
-    sql.push(&format!("SELECT {COLUMNS} FROM evaluation_datasets d WHERE TRUE"));
+pub fn dataset_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<EvaluationDataset>> {
+    let mut sql = Sql::from(" FROM evaluation_datasets d WHERE TRUE");
     if !query.experiments.is_empty() {
         sql.push(" AND d.id IN (SELECT dataset FROM evaluation_dataset_experiments WHERE experiment_id IN ");
         sql.list(query.experiments.iter().copied().map(Bind::Int)).push(")");
     }
     search::filter_datasets(&query.filter, &mut sql)?;
-    sql.push(" ORDER BY ").append(search::order_datasets(&query.order_by)?);
-    sql.push(" LIMIT ").bind(Bind::Int(query.limit as i64 + 1));
-    sql.push(" OFFSET ").bind(Bind::Int(query.offset as i64));
-    rows(db, &sql, dataset)?.into_iter().map(|found| filled(db, found)).collect()
+    let order = search::order_datasets(&query.order_by)?;
+    let found = paged::page(db, Search { columns: COLUMNS, from: sql, order }, ask, dataset)?;
+    let items = found.items.into_iter().map(|found| filled(db, found)).collect::<Result<_>>()?;
+    Ok(Page { items, next: found.next })
 }

@@ -7,8 +7,12 @@ use crate::{
             model::{Issue, IssueChange, as_text},
             search,
         },
-        search::sql::{Bind, Sql},
-        store::rows,
+        model::Page,
+        search::{
+            page::Ask,
+            sql::{Bind, Sql},
+        },
+        store::paged::{self, Search},
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -81,30 +85,21 @@ pub fn issue_update(db: &Connection, id: &str, change: &IssueChange, now: i64) -
 }
 
 /// What a search over issues asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Query {
     pub experiment: Option<i64>,
     pub filter: String,
     pub counted: bool,
-    pub limit: usize,
-    pub offset: usize,
 }
 
-/// The gravest first, then those of most traces if they are counted, then the newest. One more than the limit, so that the caller sees whether
-/// another page follows.
-pub fn issue_search(db: &Connection, query: &Query) -> Result<Vec<Issue>> {
-    let mut sql = Sql::default();
-    let count = if query.counted { TRACES } else { "NULL" };
-    sql.push(&format!("SELECT {COLUMNS}, {count} AS traces FROM issues i WHERE TRUE"));
+pub fn issue_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<Issue>> {
+    let count = query.counted.then_some(TRACES);
+    let columns = format!("{COLUMNS}, {}", count.unwrap_or("NULL"));
+    let mut from = Sql::from(" FROM issues i WHERE TRUE");
     if let Some(experiment) = query.experiment {
-        sql.push(" AND i.experiment_id = ").bind(Bind::Int(experiment));
+        from.push(" AND i.experiment_id = ").bind(Bind::Int(experiment));
     }
-    search::filter_issues(&query.filter, &mut sql)?;
-    sql.push(
-        " ORDER BY CASE i.severity WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1
-           WHEN 'not_an_issue' THEN 0 ELSE -1 END DESC, traces DESC, i.created_at DESC, i.id DESC",
-    );
-    sql.push(" LIMIT ").bind(Bind::Int(query.limit as i64 + 1));
-    sql.push(" OFFSET ").bind(Bind::Int(query.offset as i64));
-    rows(db, &sql, issue)
+    search::filter_issues(&query.filter, &mut from)?;
+    let order = search::order_issues(count);
+    paged::page(db, Search { columns: &columns, from, order }, ask, issue)
 }

@@ -3,9 +3,14 @@
 use super::json;
 use crate::{
     kernel::error::Result,
-    tracking::evaluation::{
-        model::{Record, as_text},
-        record::NewRecord,
+    tracking::{
+        evaluation::{
+            model::{Record, as_text},
+            record::NewRecord,
+        },
+        model::Page,
+        search::{keyset::Order, page::Ask, sql::Sql},
+        store::paged::{self, Search},
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -96,14 +101,13 @@ pub fn record_update(db: &Connection, record: &Record, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Up to `limit` records of a dataset that come after the row `after`.
-pub fn record_page(db: &Connection, dataset: &str, after: i64, limit: usize) -> Result<Vec<Record>> {
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM evaluation_records r JOIN evaluation_datasets d ON d.id = r.dataset
-         WHERE d.dataset_id = ?1 AND r.id > ?2 ORDER BY r.id LIMIT ?3"
-    ))?;
-    let found = statement.query_map(params![dataset, after, limit as i64], record)?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+/// Records of a dataset in the order in which they were added.
+pub fn record_page(db: &Connection, dataset: &str, ask: &Ask) -> Result<Page<Record>> {
+    let mut from = Sql::from(" FROM evaluation_records r JOIN evaluation_datasets d ON d.id = r.dataset");
+    from.push(" WHERE d.dataset_id = ").text(dataset);
+    let mut order = Order::default();
+    order.ascending("r.id");
+    paged::page(db, Search { columns: COLUMNS, from, order }, ask, record)
 }
 
 /// Whether the dataset had such a record.

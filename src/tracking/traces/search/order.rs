@@ -4,14 +4,17 @@ use super::{Subject, subject};
 use crate::{
     kernel::error::{Error, Result},
     tracking::{
-        search::{filter, order, sql::Sql},
+        search::{filter, keyset::Order, order, sql::Sql},
         traces::keys,
     },
 };
 
+/// Columns that every trace has: these an index can have in order.
+const NEVER_NULL: &[&str] = &["t.experiment_id", "t.id", "t.started_at", "t.state"];
+
 /// The joins an order needs, and the order itself.
-pub fn compile_order(clauses: &[String]) -> Result<(Sql, Sql)> {
-    let (mut joins, mut order) = (Sql::default(), Sql::default());
+pub fn compile_order(clauses: &[String]) -> Result<(Sql, Order)> {
+    let (mut joins, mut order) = (Sql::default(), Order::default());
     let mut seen: Vec<String> = Vec::new();
     for (index, clause) in clauses.iter().enumerate() {
         let (name, ascending) = order::parse(clause)?;
@@ -32,9 +35,13 @@ pub fn compile_order(clauses: &[String]) -> Result<(Sql, Sql)> {
         }
         seen.push(what);
         // Traces without a value come last either way.
-        order.push(&format!("{value} IS NULL, {value}{}, ", if ascending { "" } else { " DESC" }));
+        if NEVER_NULL.contains(&value.as_str()) {
+            order.by(value.as_str(), !ascending);
+        } else {
+            order.nulls_last(value.as_str(), !ascending);
+        }
     }
-    order.push("t.started_at DESC, t.id");
+    order.descending("t.started_at").ascending("t.id");
     Ok((joins, order))
 }
 

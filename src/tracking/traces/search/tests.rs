@@ -103,8 +103,8 @@ fn orders() {
     let clauses = ["tag.k DESC", "execution_time", "metadata.m ASC"].map(str::to_owned);
     let (joins, order) = compile_order(&clauses).unwrap();
     assert_eq!(joins.binds, [text("k"), text("m")]);
-    assert!(order.text.starts_with("o0.value IS NULL, o0.value DESC, t.duration IS NULL, t.duration, "));
-    assert!(order.text.ends_with("t.started_at DESC, t.id"));
+    assert!(order.text().starts_with("o0.value IS NULL, o0.value DESC, t.duration IS NULL, t.duration, "));
+    assert!(order.text().ends_with("t.started_at DESC, t.id"));
     for wrong in ["nope", "feedback.x", "timestamp sideways", "metadata.`mlflow.trace.cost`"] {
         assert!(compile_order(&[wrong.to_owned()]).is_err(), "{wrong}");
     }

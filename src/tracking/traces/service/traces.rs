@@ -9,7 +9,10 @@ use crate::{
     tracking::{
         Service, check,
         model::{Experiment, Page, Stage},
-        search::{self, page},
+        search::{
+            self,
+            page::{Ask, Asked},
+        },
         service::prefix_of,
         store::{experiments, runs},
         traces::{
@@ -190,12 +193,13 @@ impl Service {
     ) -> Result<Page<TraceInfo>> {
         const PAGE: i64 = 100;
         let limit = search::page_size(limit, PAGE, search::PAGE_MAX)?;
-        let offset = page::decode(token)?;
-        let query = Query { experiments, filter: filter.to_owned(), order_by, limit: limit + 1, offset };
-        let mut items = self.db().read(move |c| rows::trace_search(c, &query)).await?;
-        let next = (items.len() > limit).then(|| page::encode(offset + limit));
-        items.truncate(limit);
-        Ok(Page { items, next })
+        let asked = Asked::of("traces")
+            .by("Experiment IDs", &experiments)
+            .by("Filter string", &filter)
+            .by("Order by", &order_by);
+        let ask = Ask::new(asked, limit, token)?;
+        let query = Query { experiments, filter: filter.to_owned(), order_by };
+        self.db().read(move |c| rows::trace_search(c, &query, &ask)).await
     }
 
     pub async fn trace_tag_set(&self, id: &str, key: &str, value: &str) -> Result<()> {

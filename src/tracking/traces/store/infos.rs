@@ -4,8 +4,15 @@ use super::assessments;
 use crate::{
     kernel::error::{Error, Result},
     tracking::{
-        search::sql::{Bind, Sql},
-        store::rows,
+        model::Page,
+        search::{
+            page::Ask,
+            sql::{Bind, Sql},
+        },
+        store::{
+            paged::{self, Search},
+            rows,
+        },
         traces::{
             keys,
             model::{Batch, Pairs, TraceInfo},
@@ -209,25 +216,21 @@ pub fn traces_delete(db: &Connection, experiment: i64, doomed: &Doomed) -> Resul
 }
 
 /// What a search over traces asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Query {
     pub experiments: Vec<i64>,
     pub filter: String,
     pub order_by: Vec<String>,
-    pub limit: usize,
-    pub offset: usize,
 }
 
-pub fn trace_search(db: &Connection, query: &Query) -> Result<Vec<TraceInfo>> {
+pub fn trace_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<TraceInfo>> {
     let (joins, order) = search::compile_order(&query.order_by)?;
-    let mut sql = Sql::default();
-    sql.push(&format!("SELECT {COLUMNS} FROM traces t")).append(joins).push(" WHERE ");
-    sql.append(search::scope("t", &query.experiments));
-    search::compile_filter(&query.filter, &query.experiments, &mut sql)?;
-    sql.push(" ORDER BY ").append(order).push(" LIMIT ").bind(Bind::Int(query.limit as i64));
-    sql.push(" OFFSET ").bind(Bind::Int(query.offset as i64));
-    let mut found = rows(db, &sql, info)?;
-    found.iter_mut().try_for_each(|trace| fill(db, trace))?;
+    let mut from = Sql::default();
+    from.push(" FROM traces t").append(joins).push(" WHERE ");
+    from.append(search::scope("t", &query.experiments));
+    search::compile_filter(&query.filter, &query.experiments, &mut from)?;
+    let mut found = paged::page(db, Search { columns: COLUMNS, from, order }, ask, info)?;
+    found.items.iter_mut().try_for_each(|trace| fill(db, trace))?;
     Ok(found)
 }
 

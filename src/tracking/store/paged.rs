@@ -1,0 +1,212 @@
+//! A search read page by page: the one SELECT behind every search that answers in pages.
+
+use super::rows;
+use crate::{
+    kernel::error::Result,
+    tracking::{
+        model::Page,
+        search::{
+            keyset::Order,
+            page::Ask,
+            sql::{Bind, Sql},
+        },
+    },
+};
+use rusqlite::{
+    Connection, Row,
+    types::{FromSql, FromSqlResult, ValueRef},
+};
+
+/// What is read: columns, where from and of which rows, and in which order.
+pub struct Search<'a> {
+    pub columns: &'a str,
+    /// `FROM .. WHERE ..`, with the values bound in it.
+    pub from: Sql,
+    pub order: Order,
+}
+
+/// The page that was asked for, with the token of the next if more follows.
+pub fn page<T>(
+    db: &Connection,
+    search: Search<'_>,
+    ask: &Ask,
+    mut map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Page<T>> {
+    let keys = search.order.count();
+    let sql = compiled(search, ask)?;
+    let (mut at, mut last) = (0, None);
+    let mut items = rows(db, &sql, |row| {
+        at += 1;
+        if at == ask.limit {
+            last = Some(place(row, keys)?);
+        }
+        map(row)
+    })?;
+    let more = items.len() > ask.limit;
+    items.truncate(ask.limit);
+    Ok(Page { items, next: last.filter(|_| more).map(|place| ask.next(place)) })
+}
+
+fn compiled(search: Search<'_>, ask: &Ask) -> Result<Sql> {
+    let Search { columns, from, order } = search;
+    let mut sql = Sql::default();
+    sql.push("SELECT ").push(columns).append(order.columns()).append(from);
+    if let Some(place) = ask.after(order.count())? {
+        sql.append(order.behind(place));
+    }
+    // One row more shows whether another page follows.
+    let limit = i64::try_from(ask.limit).unwrap_or(i64::MAX - 1) + 1;
+    sql.push(&order.clause()).push(" LIMIT ").bind(Bind::Int(limit));
+    Ok(sql)
+}
+
+/// The keys of the order, which are the last columns.
+fn place(row: &Row<'_>, keys: usize) -> rusqlite::Result<Vec<Bind>> {
+    let columns = row.as_ref().column_count();
+    (columns - keys..columns).map(|index| row.get(index)).collect()
+}
+
+impl FromSql for Bind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(int) => Self::Int(int),
+            ValueRef::Real(real) => Self::Real(real),
+            ValueRef::Text(_) | ValueRef::Blob(_) => Self::Text(String::column_result(value)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracking::search::{page::Asked, runs};
+
+    /// Runs with ties in everything but their ids; metrics, params and ends that some lack.
+    fn database() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("../../../migrations/control/0002_tracking.sql")).unwrap();
+        db.execute("INSERT INTO metric_keys (id, key) VALUES (1, 'm')", []).unwrap();
+        for rid in 1..=40_i64 {
+            add(&db, rid);
+        }
+        db
+    }
+
+    fn add(db: &Connection, rid: i64) {
+        let ended = (rid % 3 != 0).then_some(rid % 5);
+        db.execute(
+            "INSERT INTO runs (rid, id, experiment_id, name, user_id, status, started_at, ended_at, artifact_uri)
+             VALUES (?1, ?2, 0, ?3, '', 'RUNNING', ?4, ?5, '')",
+            (rid, format!("r{:03}", rid * 7 % 101), format!("n{}", rid % 4), rid % 6, ended),
+        )
+        .unwrap();
+        if let Some(value) =
+            [0.5, f64::INFINITY, -1.5, f64::NEG_INFINITY, 0.1, f64::NAN].get(rid as usize % 8)
+        {
+            let (value, nan) = if value.is_nan() { (0.0, true) } else { (*value, false) };
+            db.execute("INSERT INTO metrics_latest VALUES (?1, 1, 0, 0, ?2, ?3)", (rid, value, nan)).unwrap();
+        }
+        if rid % 2 == 0 {
+            db.execute("INSERT INTO params VALUES (?1, 'p', ?2)", (rid, format!("v{}", rid % 3))).unwrap();
+        }
+    }
+
+    fn search(order_by: &[&str]) -> Search<'static> {
+        let order_by: Vec<_> = order_by.iter().map(|clause| (*clause).to_owned()).collect();
+        let (joins, order) = runs::compile_order(&order_by).unwrap();
+        let mut from = Sql::from(" FROM runs r");
+        from.append(joins).push(" WHERE r.experiment_id = ").bind(Bind::Int(0));
+        Search { columns: "r.rid", from, order }
+    }
+
+    fn ask(limit: usize, token: &str) -> Ask {
+        Ask::new(Asked::of("runs"), limit, token).unwrap()
+    }
+
+    fn read(db: &Connection, order_by: &[&str], limit: usize, token: &str) -> Page<i64> {
+        page(db, search(order_by), &ask(limit, token), |row| row.get(0)).unwrap()
+    }
+
+    /// All pages, with `between` done before each but the first.
+    fn pages(db: &Connection, order_by: &[&str], limit: usize, mut between: impl FnMut(&[i64])) -> Vec<i64> {
+        let mut found = read(db, order_by, limit, "");
+        let mut all = found.items;
+        while let Some(token) = found.next {
+            between(&all);
+            found = read(db, order_by, limit, &token);
+            assert!(found.items.len() == limit || found.next.is_none());
+            all.extend(&found.items);
+        }
+        all
+    }
+
+    const ORDERS: &[&[&str]] = &[
+        &[],
+        &["start_time"],
+        &["start_time DESC"],
+        &["end_time"],
+        &["end_time DESC"],
+        &["run_name DESC"],
+        &["run_id DESC"],
+        &["metrics.m"],
+        &["metrics.m DESC"],
+        &["metrics.none"],
+        &["params.p"],
+        &["params.p DESC"],
+        &["tags.none"],
+        &["params.p DESC", "metrics.m", "end_time DESC", "run_name"],
+    ];
+
+    #[test]
+    fn pages_make_the_whole_in_every_order() {
+        let db = database();
+        for order_by in ORDERS {
+            let whole = read(&db, order_by, 1000, "");
+            assert_eq!((whole.items.len(), whole.next), (40, None), "{order_by:?}");
+            for limit in [1, 3, 8, 39, 40] {
+                assert_eq!(pages(&db, order_by, limit, |_| ()), whole.items, "{order_by:?} by {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_come_and_go_shift_no_others() {
+        for order_by in ORDERS {
+            let db = database();
+            let before = read(&db, order_by, 1000, "").items;
+            let mut gone = Vec::new();
+            let seen = pages(&db, order_by, 4, |seen| {
+                let number = 40 + seen.len() as i64;
+                add(&db, number);
+                let last = *seen.last().unwrap();
+                if last <= 40 {
+                    db.execute("DELETE FROM runs WHERE rid = ?1", [last]).unwrap();
+                    gone.push(last);
+                }
+            });
+            assert!(gone.len() > 5);
+            // Each that was there from the start is seen once, the deleted ones before they went.
+            let old: Vec<_> = seen.into_iter().filter(|rid| *rid <= 40).collect();
+            assert_eq!(old, before, "{order_by:?}");
+        }
+    }
+
+    /// The plan of a page behind another.
+    fn plan(db: &Connection, order_by: &[&str]) -> String {
+        let token = read(db, order_by, 4, "").next.unwrap();
+        let sql = compiled(search(order_by), &ask(4, &token)).unwrap();
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", sql.text)).unwrap();
+        let rows = statement.query_map(rusqlite::params_from_iter(&sql.binds), |row| row.get(3)).unwrap();
+        rows.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
+    }
+
+    #[test]
+    fn a_page_in_the_order_of_an_index_begins_at_its_first_row() {
+        let db = database();
+        for order_by in [&[] as &[&str], &["start_time DESC"]] {
+            let plan = plan(&db, order_by);
+            assert_eq!(plan, "SEARCH r USING COVERING INDEX runs_newest (experiment_id=? AND started_at<?)");
+        }
+    }
+}
