@@ -161,6 +161,7 @@ fn own_pipelines(
     );
     let own = pipelines::Config {
         dir: config.pipelines.dir.clone(),
+        bucket: config.pipelines.bucket.clone(),
         parallelism: config.pipelines.max_tasks,
         history: pipelines::Policy { runs: config.pipelines.keep_runs, age: config.pipelines.keep_age.0 },
         ..pipelines::Config::default()

@@ -121,6 +121,24 @@ pub fn run_reopen(db: &Connection, id: &str) -> Result<()> {
     Ok(())
 }
 
+/// The newest runs for times in a span, the earliest first: id, state, time.
+pub fn run_marks(
+    db: &Connection,
+    pipeline: &str,
+    from: i64,
+    until: i64,
+    limit: usize,
+) -> Result<Vec<(String, RunState, i64)>> {
+    let mut query = db.prepare_cached(
+        "SELECT id, state, logical_at FROM pipeline_runs WHERE pipeline = ?1 AND logical_at BETWEEN ?2 AND ?3
+         ORDER BY logical_at DESC, id DESC LIMIT ?4",
+    )?;
+    let found = query.query(params![pipeline, from, until, limit as i64])?;
+    let mut marks = collect(found, |row| Ok((row.get("id")?, word(row, "state")?, row.get("logical_at")?)))?;
+    marks.reverse();
+    Ok(marks)
+}
+
 /// The runs of a pipeline's schedule and backfills in a span: logical time, id and state, the earliest
 /// first.
 pub fn run_firings(
