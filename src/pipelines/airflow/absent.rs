@@ -38,9 +38,9 @@ pub(super) fn routes() -> Router<Door> {
         .route("/assets", empty("assets"))
         .route("/assets/aliases", empty("asset_aliases"))
         .route("/assets/aliases/{id}", nothing(NO_ASSETS))
-        .route("/assets/events", empty("asset_events").post(not_here))
+        .route("/assets/events", empty("asset_events").post(no_assets))
         .route("/assets/{id}", nothing(NO_ASSETS))
-        .route("/assets/{id}/materialize", post(not_here))
+        .route("/assets/{id}/materialize", post(no_assets))
         .route("/assets/{id}/queuedEvents", nothing(NO_ASSETS).delete(no_assets))
         .route("/assets/{id}/state-store", nothing(NO_ASSETS).delete(no_assets))
         .route("/assets/{id}/state-store/{key}", nothing(NO_ASSETS).put(no_assets).delete(no_assets))
@@ -87,7 +87,7 @@ async fn no_hitl(_: Editor) -> Fault {
 
 async fn no_defaults(_: Editor) -> Fault {
     let why = "This server has no connections of its own making: create those that are needed.";
-    Fault::new(StatusCode::NOT_IMPLEMENTED, why)
+    Fault::new(StatusCode::FORBIDDEN, why)
 }
 
 /// Nothing here knows how to reach other systems; Airflow too refuses unless it is set up to.
