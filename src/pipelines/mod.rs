@@ -20,6 +20,7 @@
 
 mod airflow;
 mod attempt;
+mod backfill;
 mod by_hand;
 mod calendar;
 mod condition;
@@ -38,6 +39,7 @@ mod output;
 mod rooms;
 mod routes;
 mod scheduler;
+mod secrets;
 mod service;
 mod source;
 mod store;

@@ -87,7 +87,7 @@ mod tests {
     fn database() -> Connection {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("../../../migrations/control/0002_tracking.sql")).unwrap();
-        db.execute_batch(include_str!("../../../migrations/control/0018_runs_newest.sql")).unwrap();
+        db.execute_batch(include_str!("../../../migrations/control/0019_runs_newest.sql")).unwrap();
         db.execute("INSERT INTO metric_keys (id, key) VALUES (1, 'm')", []).unwrap();
         for rid in 1..=40_i64 {
             add(&db, rid);
