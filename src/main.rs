@@ -1,5 +1,5 @@
 //! The `crannog` binary: everything it does lives in the library. `cli` is the way in, but for the
-//! supervisor of a task, which is this binary run again, for each task anew.
+//! supervisors of tasks and the process they are forked from, which are this binary run again.
 
 use std::{env, ffi::OsStr, path::Path, process::ExitCode};
 
@@ -10,6 +10,9 @@ fn main() -> ExitCode {
         // No command line to parse and no runtime to build: a task should start in a millisecond.
         (Some(command), Some(dir)) if command == OsStr::new(crannog::pipelines::SUPERVISOR_COMMAND) => {
             crannog::pipelines::supervise(Path::new(&dir))
+        }
+        (Some(command), None) if command == OsStr::new(crannog::pipelines::NURSERY_COMMAND) => {
+            crannog::pipelines::nurse()
         }
         _ => crannog::cli::main(),
     }

@@ -176,6 +176,7 @@ fn own_pipelines(
 ) -> Result<pipelines::Service> {
     let (http_url, s3_url) = (health.local_http_url(), health.local_s3_url());
     let environment = pipelines::ServerEnvironment::new(
+        stores.control.clone(),
         auth.clone(),
         http_url,
         s3_url,
@@ -184,6 +185,7 @@ fn own_pipelines(
     );
     let own = pipelines::Config {
         dir: config.pipelines.dir.clone(),
+        bucket: config.pipelines.bucket.clone(),
         parallelism: config.pipelines.max_tasks,
         history: pipelines::Policy { runs: config.pipelines.keep_runs, age: config.pipelines.keep_age.0 },
         trust: trust(config),

@@ -14,18 +14,25 @@
 //!
 //! Exactly once follows: only the holder of the lock may create `begun.json`, and nothing runs
 //! after it exists. A folder without it was never begun, however often a supervisor was started.
+//!
+//! A power cut may take the newest of these files. So an attempt that was claimed before the machine
+//! started (the database knows) counts as begun whatever its folder says, and a file that is empty was
+//! never written. Only `exit.json` is made durable: the server may be away when it is written.
 
+use super::definition::Limits;
 use crate::kernel::error::{Error, Result};
 use fs_err::os::unix::fs::OpenOptionsExt;
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
-    process::{Pid, Signal, kill_process_group, test_kill_process_group},
+    process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     io::{Read, Write},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -46,6 +53,9 @@ pub struct Spec {
     pub grace_ms: u64,
     /// Bytes of output kept.
     pub log_limit: u64,
+    /// What each of its processes may use.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// Which boot the command began in: after a reboot it is dead for certain.
@@ -126,7 +136,8 @@ impl Folder {
     /// Server: writes what to run. By rename, so that a supervisor never reads half of it.
     pub fn prepare(&self, spec: &Spec) -> Result<()> {
         fs_err::create_dir_all(&self.0)?;
-        self.write_renamed("spec.json", spec)
+        self.write_renamed("spec.json", spec)?;
+        Ok(())
     }
 
     /// Supervisor: takes the lock for the life of the returned file; `None` where another
@@ -147,12 +158,11 @@ impl Folder {
         Ok((!self.has("begun.json") && !self.has("exit.json")).then_some(file))
     }
 
-    /// Supervisor, holding the lock: from here on the command counts as begun, through a power cut.
+    /// Supervisor, holding the lock: from here on the command counts as begun.
     pub fn begin(&self, at_ms: i64) -> Result<()> {
         let begun = Begun { version: VERSION, boot_id: boot_id(), supervisor_pid: std::process::id(), at_ms };
         self.write_renamed("begun.json", &begun)?;
-        // The folder's own entry, and its task's, must not vanish with the power either.
-        self.0.ancestors().skip(1).take(2).try_for_each(sync_folder)
+        Ok(())
     }
 
     /// Supervisor: reads what to run and removes it, since it holds secrets.
@@ -169,7 +179,9 @@ impl Folder {
     }
 
     pub fn finish(&self, exit: &Exit) -> Result<()> {
-        self.write_renamed("exit.json", exit)
+        self.write_renamed("exit.json", exit)?.sync_all()?;
+        fs_err::File::open(&self.0)?.sync_all()?;
+        Ok(())
     }
 
     /// Server: asks the supervisor to end the command; also one that has yet to start.
@@ -216,18 +228,34 @@ impl Folder {
         let Some(group) = Pid::from_raw(child.pid).filter(|_| child.pid > 1) else { return false };
         // A process of that number which started at another time: the group of old is gone, since
         // a number is not given out again while a group bears it.
-        if start_ticks(child.pid).is_some_and(|ticks| ticks != child.start_ticks) {
-            return true;
+        let reused = start_ticks(child.pid).is_some_and(|ticks| ticks != child.start_ticks);
+        if !reused {
+            let _ = kill_process_group(group, Signal::KILL);
         }
-        let _ = kill_process_group(group, Signal::KILL);
         let deadline = Instant::now() + Duration::from_secs(2);
-        while group_exists(group) {
+        while (!reused && group_exists(group)) || self.end_daemons() {
             if Instant::now() > deadline {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         true
+    }
+
+    /// Kills what left the task's group: a process bears the attempt in its environment, wherever it
+    /// went. Whether there was any.
+    fn end_daemons(&self) -> bool {
+        let mark = [b"CRANNOG_OUTPUT=", self.output().as_os_str().as_bytes()].concat();
+        let mut any = false;
+        for process in fs_err::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            let ours = || fs_err::read(process.path().join("environ")).is_ok_and(|all| has_line(&all, &mark));
+            if let Some(pid) = pid.filter(|_| ours()) {
+                any = true;
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        any
     }
 
     fn has(&self, name: &str) -> bool {
@@ -247,28 +275,30 @@ impl Folder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        if text.is_empty() {
+            return Ok(None);
+        }
         serde_json::from_slice(&text).map(Some).map_err(Error::internal)
     }
 
-    /// Durable and whole, or not there at all.
-    fn write_renamed(&self, name: &str, value: &impl Serialize) -> Result<()> {
+    /// Whole, or not there at all; a power cut may leave it empty until it is synced.
+    fn write_renamed(&self, name: &str, value: &impl Serialize) -> Result<fs_err::File> {
         let temporary = self.0.join(format!("{name}.{}", std::process::id()));
         let mut options = fs_err::OpenOptions::new();
         let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
         file.write_all(&serde_json::to_vec(value).map_err(Error::internal)?)?;
-        file.sync_all()?;
         fs_err::rename(&temporary, self.0.join(name))?;
-        sync_folder(&self.0)
+        Ok(file)
     }
 }
 
-fn sync_folder(path: &Path) -> Result<()> {
-    Ok(fs_err::File::open(path)?.sync_all()?)
+fn has_line(environment: &[u8], line: &[u8]) -> bool {
+    environment.split(|byte| *byte == 0).any(|one| one == line)
 }
 
 /// Whether any process of the group still runs. The dead whom no parent has collected do not count:
 /// in a container without an init they stay for ever.
-pub fn group_exists(group: Pid) -> bool {
+fn group_exists(group: Pid) -> bool {
     if test_kill_process_group(group).is_err() {
         return false;
     }
@@ -282,10 +312,12 @@ pub fn group_exists(group: Pid) -> bool {
     })
 }
 
-fn boot_id() -> String {
-    fs_err::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
+/// Names the time since the machine started; empty where that is not known.
+pub fn boot_id() -> String {
+    static ID: LazyLock<String> = LazyLock::new(|| {
+        fs_err::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    });
+    ID.clone()
 }
 
 /// When a process started, in clock ticks since boot.
@@ -296,7 +328,7 @@ fn start_ticks(pid: i32) -> Option<u64> {
 
 /// A process's stat line from its third field (the state) on. The second is the command in
 /// parentheses and may itself hold spaces and parentheses.
-fn stat_fields(process: &Path) -> Option<String> {
+pub(super) fn stat_fields(process: &Path) -> Option<String> {
     let stat = fs_err::read_to_string(process.join("stat")).ok()?;
     Some(stat.rsplit_once(')')?.1.to_owned())
 }

@@ -6,8 +6,10 @@ use std::{path::PathBuf, time::Duration};
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// A folder of definitions, looked at every two seconds.
+    /// A folder of definitions, looked at every second.
     pub dir: Option<PathBuf>,
+    /// A bucket of definitions, or a prefix of one.
+    pub bucket: Option<String>,
     /// Tasks that run at once.
     pub parallelism: usize,
     /// Bytes of output kept of each attempt.
@@ -27,6 +29,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             dir: None,
+            bucket: None,
             parallelism: 16,
             log_limit: 64 << 20,
             grace: Duration::from_secs(10),

@@ -2,6 +2,7 @@
 //! runs whole or not at all, inside one write; processes are started only after its commit.
 
 use super::{
+    attempt,
     definition::Definition,
     machine,
     model::{AttemptKey, Outcome, Pipeline, Run, RunState, TaskInstance, TaskKind, TaskState, Trigger},
@@ -275,7 +276,7 @@ fn defer(db: &Connection, now: i64, step: &mut Step) -> Result<()> {
 /// Starts what may start while slots are free, here and in the pools. Each round fills pools that
 /// the one before found free, so rounds follow until one starts nothing.
 fn claim(db: &Connection, now: i64, slots: usize, step: &mut Step) -> Result<()> {
-    let mut marked = HashSet::new();
+    let (boot, mut marked) = (attempt::boot_id(), HashSet::new());
     loop {
         let free = slots.saturating_sub(store::attempt_running_count(db)?);
         let candidates = if free == 0 { Vec::new() } else { store::task_startable(db, now, free)? };
@@ -292,7 +293,7 @@ fn claim(db: &Connection, now: i64, slots: usize, step: &mut Step) -> Result<()>
             machine::start(&mut task, now);
             store::task_update(db, &run_id, &task)?;
             let key = AttemptKey { run_id, task_id: task.id, attempt: task.attempt };
-            store::attempt_create(db, &key, now)?;
+            store::attempt_create(db, &key, &boot, now)?;
             // One mark for each run is enough, however many of its tasks start.
             if marked.insert(key.run_id.clone())
                 && let Some(run) = store::run_get(db, &key.run_id)?

@@ -3,7 +3,7 @@
 //! comes here again for every attempt whose end the database does not know.
 
 use super::{
-    attempt::{Ending, Exit, Folder, Spec, Standing, VERSION},
+    attempt::{self, Ending, Exit, Folder, Spec, Standing, VERSION},
     condition,
     config::Config,
     definition::{
@@ -15,9 +15,10 @@ use super::{
     environment::{self, TaskEnvironment, Variables},
     machine,
     model::{AttemptKey, Outcome, OutcomeKind, Run, base_id},
+    nursery::Nursery,
     output,
     rooms::Rooms,
-    store, supervisor, template,
+    store, template,
 };
 use crate::{
     kernel::{
@@ -25,16 +26,17 @@ use crate::{
         error::{Error, Kind, Result},
         web::Web,
     },
-    store::Db,
+    store::{Connection, Db},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
+    io::PipeReader,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
-use tokio::{process::Command, sync::OnceCell};
+use tokio::{io::AsyncReadExt, net::unix::pipe::Receiver, sync::OnceCell};
 
 /// How often a supervisor that is not our child is looked after.
 const ADOPTED_POLL: Duration = Duration::from_millis(200);
@@ -51,6 +53,9 @@ pub struct Executor {
     config: Config,
     environment: Arc<dyn TaskEnvironment>,
     inherited: Variables,
+    nursery: Arc<Nursery>,
+    /// Attempts that were claimed before the machine started.
+    before_boot: Mutex<HashSet<AttemptKey>>,
     rooms: OnceLock<Rooms>,
     web: Web,
     /// Runs with a task in flight: parsed once, credentials issued once.
@@ -104,9 +109,18 @@ impl Executor {
         config: Config,
         environment: Arc<dyn TaskEnvironment>,
     ) -> Result<Self> {
-        let (inherited, web) = (environment::inherited(), Web::new(config.trust.clone())?);
-        let (rooms, contexts) = (OnceLock::new(), Mutex::default());
-        Ok(Self { db, tasks_dir, config, environment, inherited, rooms, web, contexts })
+        Ok(Self {
+            inherited: environment::inherited(),
+            nursery: Arc::new(Nursery::new(config.supervisor.clone())),
+            before_boot: Mutex::default(),
+            rooms: OnceLock::new(),
+            web: Web::new(config.trust.clone())?,
+            contexts: Mutex::default(),
+            db,
+            tasks_dir,
+            config,
+            environment,
+        })
     }
 
     /// Gives tasks their way into the other rooms; once.
@@ -129,6 +143,17 @@ impl Executor {
     pub fn folder(&self, key: &AttemptKey) -> Folder {
         // Both parts are safe in a path: an id of ours, and a task id that `check_name` passed.
         Folder::new(self.tasks_dir.join(&key.run_id).join(&key.task_id).join(key.attempt.to_string()))
+    }
+
+    /// Server start: finds the attempts that the machine's last end cut off.
+    pub async fn look_back(&self) -> Result<()> {
+        let found = self.db.read(|db| store::attempt_before_boot(db, &attempt::boot_id())).await?;
+        self.before_boot.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        Ok(())
+    }
+
+    fn is_before_boot(&self, key: &AttemptKey) -> bool {
+        self.before_boot.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
     /// Sees an attempt through to its end, wherever it stands. A full disk or a busy database is
@@ -159,6 +184,7 @@ impl Executor {
         loop {
             match standing(&folder).await? {
                 Standing::Finished(exit) => return with_output(outcome(&exit), folder).await,
+                Standing::Lost | Standing::NeverBegun if self.is_before_boot(key) => return Ok(cut_off()),
                 Standing::Running => tokio::time::sleep(ADOPTED_POLL).await,
                 Standing::Lost => return lost(folder).await,
                 Standing::NeverBegun if starts == MAX_STARTS => {
@@ -181,19 +207,15 @@ impl Executor {
 
     /// Starts a supervisor and waits until it is gone. Dropping this future leaves it running.
     async fn supervise(&self, folder: Folder, spec: Spec) -> Result<()> {
-        let program = self.config.supervisor.clone();
-        let start = move || -> Result<Command> {
+        let nursery = Arc::clone(&self.nursery);
+        let start = move || -> Result<PipeReader> {
             folder.prepare(&spec)?;
-            let log = fs_err::OpenOptions::new().create(true).append(true).open(folder.log())?;
-            let mut command = Command::new(program);
-            command.arg0("crannog").arg(supervisor::COMMAND).arg(folder.path());
-            // It needs nothing of ours; the task's environment is in the specification.
-            command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.into_file());
-            Ok(command)
+            nursery.order(folder.path())
         };
-        let mut command = tokio::task::spawn_blocking(start).await.map_err(Error::internal)??;
-        let mut child = command.spawn().map_err(Error::internal)?;
-        child.wait().await?;
+        let ended = tokio::task::spawn_blocking(start).await.map_err(Error::internal)??;
+        let mut ended = Receiver::from_owned_fd(OwnedFd::from(ended))?;
+        // Nothing is ever written: what comes is the end.
+        ended.read_to_end(&mut Vec::new()).await?;
         Ok(())
     }
 
@@ -205,9 +227,12 @@ impl Executor {
             return Err(Error::invalid("the task has no command"));
         };
         let credentials = context.credentials.get_or_try_init(|| self.environment.issue(&run.id)).await?;
-        let values = self.values(run, key).await?;
+        let mut texts = std::iter::once(command).chain(task.env.values());
+        let values = self.values(run, key, texts.any(|text| text.contains("outputs"))).await?;
         let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
-        let mut env: BTreeMap<String, String> = self.inherited.iter().chain(credentials).cloned().collect();
+        let shared = self.environment.shared().await?;
+        let given = self.inherited.iter().chain(&shared).chain(credentials);
+        let mut env: BTreeMap<String, String> = given.cloned().collect();
         env.extend(own_variables(run, key));
         env.insert("CRANNOG_OUTPUT".into(), folder.output().to_string_lossy().into_owned());
         if let Some(item) = &values.item {
@@ -224,6 +249,7 @@ impl Executor {
             timeout_ms: task.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
             log_limit: self.config.log_limit,
+            limits: task.limits,
         })
     }
 
@@ -235,7 +261,7 @@ impl Executor {
         let Action::Wait(wait) = &task.action else {
             return Err(Error::invalid("the task does not wait for anything"));
         };
-        let values = self.values(&context.run, key).await?;
+        let values = self.values(&context.run, key, true).await?;
         let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
         let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         let what = match wait.what.clone() {
@@ -258,16 +284,21 @@ impl Executor {
         })
     }
 
-    /// What the task's texts may name; the outputs only of tasks that have ended by now.
-    async fn values(&self, run: &Run, key: &AttemptKey) -> Result<template::Values> {
-        let run_id = run.id.clone();
-        let tasks = self.db.read(move |db| store::task_list(db, &run_id)).await?;
-        let own = tasks.iter().find(|task| task.id == key.task_id);
+    /// What the task's texts may name; the outputs only of tasks that have ended by now, and only if
+    /// they are asked for: a run may have thousands of tasks.
+    async fn values(&self, run: &Run, key: &AttemptKey, outputs: bool) -> Result<template::Values> {
+        let wanted = key.clone();
+        let read = move |db: &Connection| {
+            let own = store::task_get(db, &wanted.run_id, &wanted.task_id)?;
+            let all = if outputs { store::task_list(db, &wanted.run_id)? } else { Vec::new() };
+            Ok((own, machine::outputs(&all)))
+        };
+        let (own, outputs) = self.db.read(read).await?;
         Ok(template::Values {
             task_id: key.task_id.clone(),
-            item: own.and_then(|task| task.item.clone()),
-            map_index: Some(own.and_then(|task| task.map_index).map_or(-1, i64::from)),
-            outputs: machine::outputs(&tasks),
+            map_index: Some(own.as_ref().and_then(|task| task.map_index).map_or(-1, i64::from)),
+            item: own.and_then(|task| task.item),
+            outputs,
             ..engine::values(run)
         })
     }
@@ -334,6 +365,13 @@ async fn lost(folder: Folder) -> Result<Outcome> {
         false => "lost: its supervisor ended without a record, and the task may still be running",
     };
     Ok(Outcome { kind: OutcomeKind::Lost { proven_dead }, ..failed(reason.into()) })
+}
+
+/// Whether the command began cannot be told: the machine may have forgotten the newest files.
+fn cut_off() -> Outcome {
+    let reason =
+        "lost: the machine went down while it ran, or when it was about to; nothing of it runs any more";
+    Outcome { kind: OutcomeKind::Lost { proven_dead: true }, ..failed(reason.into()) }
 }
 
 fn failed(reason: String) -> Outcome {

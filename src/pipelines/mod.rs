@@ -2,7 +2,7 @@
 //!
 //! One request's way: `routes` -> `service` -> a transaction of `engine` (rules in `machine`, SQL in
 //! `store`) -> `scheduler` starts what was claimed through `executor` -> a `supervisor` process per
-//! attempt, which talks to the server through the files of `attempt` alone.
+//! attempt, forked from a small process of this binary (`nursery`), which talks to the server through the files of `attempt` alone.
 //!
 //! Invariants:
 //! - An attempt's row is committed before its supervisor is started, and only a supervisor that
@@ -20,7 +20,9 @@
 
 mod airflow;
 mod attempt;
+mod backfill;
 mod by_hand;
+mod calendar;
 mod condition;
 mod config;
 pub mod cron;
@@ -32,10 +34,12 @@ mod history;
 mod machine;
 pub mod model;
 mod moment;
+mod nursery;
 mod output;
 mod rooms;
 mod routes;
 mod scheduler;
+mod secrets;
 mod service;
 mod source;
 mod store;
@@ -54,5 +58,5 @@ pub use history::Policy;
 pub use rooms::Rooms;
 pub use routes::router;
 pub use service::Service;
-pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, supervise};
+pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, NURSERY_COMMAND, nurse, supervise};
 pub use waiting::RunView;

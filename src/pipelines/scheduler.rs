@@ -143,6 +143,9 @@ impl Scheduler {
             Ok(changed) => publish(&self.bus, &changed),
             Err(error) => tracing::error!(?error, "runs could not be examined after the start"),
         }
+        if let Err(error) = self.executor.look_back().await {
+            tracing::error!(?error, "attempts from before the machine's start could not be looked for");
+        }
         let cancelled = self.db.read(store::attempt_to_cancel).await.unwrap_or_default();
         if let Err(error) = self.executor.request_cancel(&cancelled).await {
             tracing::warn!(?error, "a request to cancel could not be passed on");

@@ -94,11 +94,12 @@ class Server:
         self.log_path = folder / "server.log"
         self.extra_env = dict(env or {})
         self.args = list(args)
+        self.binary = CRANNOG
         self.listen = {"http": "127.0.0.1:0", "s3": "127.0.0.1:0"}
         self.process = None
 
     def start(self):
-        command = [CRANNOG, "serve", "--data-dir", self.data_dir]
+        command = [self.binary, "serve", "--data-dir", self.data_dir]
         command += ["--http-listen", self.listen["http"], "--s3-listen", self.listen["s3"], *self.args]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

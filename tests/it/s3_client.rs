@@ -35,7 +35,7 @@ struct Plain;
 
 impl HttpConnector for Plain {
     fn connect(&self, _: &ClientOptions) -> s3_client::Result<HttpClient> {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = crannog::kernel::tls::Trust::plain().expect("a builder").build().expect("a client");
         Ok(HttpClient::new(Wire(client)))
     }
 }

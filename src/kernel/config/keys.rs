@@ -186,6 +186,9 @@ settings! {
     pipelines: Pipelines {
         /// A directory of pipeline files (`*.yaml`) that the server follows; empty for none.
         dir: Option<PathBuf> = "";
+        /// A bucket of pipeline files, or a prefix of one (`definitions/nightly/`), that the server
+        /// follows; empty for none. Who may write there decides what runs on this machine.
+        bucket: OptionalText = "";
         /// How many tasks run at the same time.
         max_tasks: usize = "16";
         /// Runs of each pipeline that are kept however old they are.

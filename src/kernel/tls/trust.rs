@@ -40,6 +40,7 @@ impl Trust {
         Self::builder(RootCertStore::empty())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is where its arithmetic comes from")]
     fn builder(roots: RootCertStore) -> Result<reqwest::ClientBuilder> {
         let config = ClientConfig::builder_with_provider(super::provider())
             .with_safe_default_protocol_versions()

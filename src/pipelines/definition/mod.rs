@@ -9,6 +9,7 @@ pub(super) mod duration;
 mod firing;
 mod graph;
 pub mod kinds;
+mod limits;
 mod param;
 pub mod schema;
 mod task;
@@ -17,6 +18,7 @@ mod tests;
 mod yaml;
 
 pub use kinds::Action;
+pub use limits::Limits;
 pub use param::{Kind, Param};
 
 use super::{cron::Cron, model::Rules};
@@ -87,6 +89,7 @@ pub struct Task {
     pub retries: u32,
     pub retry_delay: Duration,
     pub timeout: Option<Duration>,
+    pub limits: Limits,
     pub rules: Rules,
     pub pool: String,
     pub pool_slots: u32,

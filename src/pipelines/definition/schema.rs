@@ -38,6 +38,8 @@ pub fn json() -> Value {
             "retry_max_delay": span("Where delays stop growing"),
             "retry_jitter": { "type": "number", "minimum": 0, "maximum": 1, "description": "The most added to a delay at random, as a part of it" },
             "timeout": span("After which an attempt is ended"),
+            "memory": text("What each of its processes may take, like 512MiB or 4GiB"),
+            "cpu_time": span("What each of its processes may compute"),
             "pool": text("The pool whose slots it takes"),
             "pool_slots": count(1, "How many of them"),
             "priority": { "type": "integer", "description": "The highest starts first" },

@@ -3,7 +3,7 @@
 use super::{
     Action, Param, Problem, Task, duration, graph,
     kinds::{self, Complaints},
-    nearest, yaml,
+    limits, nearest, yaml,
 };
 use crate::pipelines::{
     condition::Condition,
@@ -51,6 +51,7 @@ pub(super) fn check(task: &yaml::FileTask, names: &Names<'_>, problems: &mut Vec
         retry_delay: duration_of(id, "retry_delay", task.retry_delay.as_ref(), problems)
             .unwrap_or(DEFAULT_RETRY_DELAY),
         timeout: timeout(id, task, problems),
+        limits: limits::check(task, problems),
         rules: rules(task, problems),
         pool: pool(task, problems),
         pool_slots: task.pool_slots.as_ref().map_or(1, |slots| {

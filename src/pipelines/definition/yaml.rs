@@ -64,6 +64,10 @@ pub(super) struct FileTask {
     #[serde(default)]
     pub timeout: Option<Spanned<Scalar>>,
     #[serde(default)]
+    pub memory: Option<Spanned<Scalar>>,
+    #[serde(default)]
+    pub cpu_time: Option<Spanned<Scalar>>,
+    #[serde(default)]
     pub pool: Option<Spanned<String>>,
     #[serde(default)]
     pub pool_slots: Option<Spanned<u32>>,

@@ -1,6 +1,7 @@
 //! Pipelines over `/api/crannog/v1`: definitions and runs here, what is done to runs in
-//! `operate`, logs in `logs`, shapes in `wire`.
+//! `operate`, logs in `logs`, what is looked for in `find`, shapes in `wire`.
 
+mod find;
 pub(super) mod logs;
 mod operate;
 mod wire;
@@ -39,10 +40,12 @@ pub fn router(service: Service) -> Router {
         .route("/pipeline-runs/{id}/mark", post(operate::mark))
         .route("/pipeline-runs/{id}/tasks/{task}/attempts", get(operate::attempts))
         .route("/pipelines/{name}/backfill", post(operate::backfill))
+        .route("/pipelines/{name}/calendar", get(find::month))
         .route("/pipeline-pools", get(operate::pools))
         .route("/pipeline-pools/{name}", put(operate::set_pool).delete(operate::delete_pool))
         .route("/pipeline-schema", get(operate::schema))
         .route("/pipeline-runs/{id}/tasks/{task}/log", get(logs::page))
+        .route("/pipeline-runs/{id}/tasks/{task}/log/search", get(find::lines))
         .route("/pipeline-runs/{id}/tasks/{task}/log/stream", get(logs::stream))
         // A definition is refused by its own limit, which names it; this one only bounds memory.
         .layer(DefaultBodyLimit::max(2 * MAX_BYTES))

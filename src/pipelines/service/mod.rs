@@ -1,7 +1,9 @@
 //! The door to pipelines: definitions in and out, runs begun and watched; what is done to them by
-//! hand is in `operate`.
+//! hand is in `operate` and `backfill`.
 
+mod backfill;
 mod operate;
+mod sources;
 
 use super::{
     config::Config,
@@ -27,7 +29,6 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, OnceLock},
 };
 use tokio::sync::Notify;
@@ -100,7 +101,11 @@ impl Service {
         let policy = self.0.config.history.clone();
         tasks.spawn("pipelines: history", history::keep_pruned(db, dir, policy, tasks.stopping()));
         if let Some(dir) = self.0.config.dir.clone() {
-            tasks.spawn("pipelines: folder", source::watch(self.clone(), dir, tasks.stopping()));
+            tasks.spawn("pipelines: folder", source::folder::watch(self.clone(), dir, tasks.stopping()));
+        }
+        if let Some(place) = self.0.config.bucket.as_deref().map(source::bucket::Place::parse) {
+            let (events, stop) = (self.0.bus.subscribe(), tasks.stopping());
+            tasks.spawn("pipelines: bucket", source::bucket::watch(self.clone(), place, events, stop));
         }
     }
 
@@ -131,12 +136,12 @@ impl Service {
                 definition.name
             )));
         }
-        let follows_folder = self.0.config.dir.is_some();
+        let config = self.0.config.clone();
         let stored = move |db: &Connection| {
             if let Some(other) = store::pipeline_get(db, &definition.name)? {
-                refuse_if_from_file(&other, follows_folder)?;
+                sources::refuse_if_followed(&other, &config)?;
             }
-            put_definition(db, &definition, text, API, None)?;
+            sources::put_definition(db, &definition, text, API, None)?;
             overview(db, existing(db, &definition.name)?)
         };
         let overview = self.0.db.write(stored).await?;
@@ -147,9 +152,9 @@ impl Service {
     /// Forgets a pipeline; the runs it had stay readable.
     pub async fn delete(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
-        let follows_folder = self.0.config.dir.is_some();
+        let config = self.0.config.clone();
         let delete = move |db: &Connection| {
-            refuse_if_from_file(&existing(db, &name)?, follows_folder)?;
+            sources::refuse_if_followed(&existing(db, &name)?, &config)?;
             match store::run_open_count(db, &name)? {
                 0 => store::pipeline_delete(db, &name),
                 open => Err(Error::conflict(format!(
@@ -262,6 +267,11 @@ impl Service {
         Ok(LogPlace { path: self.0.executor.folder(&key).log(), attempt: key.attempt, complete })
     }
 
+    /// The rooms below this one.
+    pub(super) fn rooms(&self) -> Result<Rooms> {
+        self.0.executor.rooms().cloned()
+    }
+
     /// Where everything of this room is kept.
     pub(super) fn db(&self) -> &Db {
         &self.0.db
@@ -278,29 +288,6 @@ impl Service {
             Some(stop) => stop.cancelled().await,
             None => std::future::pending().await,
         }
-    }
-
-    /// A file of the folder was read: good, or bad with what is wrong.
-    pub(super) async fn file_changed(&self, file: &str, folder: &Path, text: String) -> Result<()> {
-        let (source, folder) = (format!("file:{file}"), folder.to_string_lossy().into_owned());
-        self.0.db.write(move |db| store_file(db, &source, folder, text)).await?;
-        self.0.wake.notify_one();
-        Ok(())
-    }
-
-    /// The files there are: pipelines of files that are gone go too.
-    pub(super) async fn files_present(&self, files: &[String]) -> Result<()> {
-        let present: Vec<String> = files.iter().map(|file| format!("file:{file}")).collect();
-        let gone = move |db: &Connection| {
-            let sources = store::pipeline_list(db)?.into_iter().filter(|one| one.source.starts_with("file:"));
-            Ok(sources.filter(|one| !present.contains(&one.source)).map(|one| one.name).collect::<Vec<_>>())
-        };
-        let gone = self.0.db.read(gone).await?;
-        for name in gone {
-            tracing::info!(pipeline = name, "a pipeline's file is gone, and the pipeline with it");
-            self.0.db.write(move |db| store::pipeline_delete(db, &name)).await?;
-        }
-        Ok(())
     }
 
     fn changed(&self, run: &Run) {
@@ -323,89 +310,4 @@ fn overview(db: &Connection, pipeline: Pipeline) -> Result<Overview> {
 
 fn existing(db: &Connection, name: &str) -> Result<Pipeline> {
     store::pipeline_get(db, name)?.ok_or_else(|| Error::not_found(format!("There is no pipeline {name:?}.")))
-}
-
-/// What a file gives, only the file changes; once no folder is followed any more, it is anybody's.
-fn refuse_if_from_file(pipeline: &Pipeline, follows_folder: bool) -> Result<()> {
-    match pipeline.source.strip_prefix("file:") {
-        Some(file) if follows_folder => Err(Error::conflict(format!(
-            "Pipeline {:?} comes from the file {file}: change the file.",
-            pipeline.name
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// Stores a sound definition. The next firing is computed anew only if the schedule changed, so
-/// that saving a file neither skips nor repeats one.
-fn put_definition(
-    db: &Connection,
-    definition: &Definition,
-    text: String,
-    source: &str,
-    folder: Option<String>,
-) -> Result<()> {
-    let now = now_ms();
-    let old = store::pipeline_get(db, &definition.name)?;
-    let paused = old.as_ref().is_some_and(|old| old.paused);
-    let same_schedule =
-        old.as_ref().and_then(|old| Definition::parse(&old.definition).ok()).is_some_and(|old| {
-            old.schedules.iter().eq(&definition.schedules)
-                && (old.start_at, old.end_at) == (definition.start_at, definition.end_at)
-        });
-    let next_at = match old.and_then(|old| old.next_at).filter(|_| same_schedule) {
-        Some(kept) => Some(kept),
-        None if paused => None,
-        None => definition.first_due(store::run_last_firing(db, &definition.name)?, now),
-    };
-    let max_active_runs = definition.max_active_runs;
-    let (name, source) = (definition.name.clone(), source.to_owned());
-    let pipeline =
-        Pipeline { name, source, folder, definition: text, error: None, paused, next_at, max_active_runs };
-    store::pipeline_put(db, &pipeline, now)
-}
-
-fn store_file(db: &Connection, source: &str, folder: String, text: String) -> Result<()> {
-    let old = store::pipeline_by_source(db, source)?;
-    let definition = match Definition::parse(&text) {
-        Ok(definition) => definition,
-        Err(problems) => return store_bad_file(db, source, old, &problems_text(&problems)),
-    };
-    if let Some(other) = store::pipeline_get(db, &definition.name)?.filter(|other| other.source != source) {
-        let owner = match other.source.strip_prefix("file:") {
-            Some(file) => format!("the file {file}"),
-            None => "a definition given through the API".to_owned(),
-        };
-        let message = format!("the name {:?} is taken by {owner}", definition.name);
-        return store_bad_file(db, source, old, &message);
-    }
-    // The file names another pipeline than before, or was only a placeholder for its error.
-    if let Some(old) = old.filter(|old| old.name != definition.name) {
-        store::pipeline_delete(db, &old.name)?;
-    }
-    put_definition(db, &definition, text, source, Some(folder))
-}
-
-/// The last good version stays; a file that never was good is shown under its own name.
-fn store_bad_file(db: &Connection, source: &str, old: Option<Pipeline>, message: &str) -> Result<()> {
-    if let Some(old) = old {
-        return store::pipeline_set_error(db, &old.name, Some(message));
-    }
-    let file = source.trim_start_matches("file:");
-    let stem = Path::new(file).with_extension("").to_string_lossy().replace('/', ".");
-    let name = match store::pipeline_get(db, &stem)? {
-        None => stem,
-        Some(_) => file.replace('/', "."),
-    };
-    let placeholder = Pipeline {
-        name,
-        source: source.to_owned(),
-        folder: None,
-        definition: String::new(),
-        error: Some(message.to_owned()),
-        paused: false,
-        next_at: None,
-        max_active_runs: 1,
-    };
-    store::pipeline_put(db, &placeholder, now_ms())
 }

@@ -7,13 +7,22 @@ use crate::{
 };
 use rusqlite::{Connection, Row, params};
 
-pub fn attempt_create(db: &Connection, key: &AttemptKey, now: i64) -> Result<()> {
+/// Claims an attempt; `boot` names the time since the machine started.
+pub fn attempt_create(db: &Connection, key: &AttemptKey, boot: &str, now: i64) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO pipeline_attempts (run_id, task_id, attempt, state, started_at)
-         VALUES (?1, ?2, ?3, 'running', ?4)",
+        "INSERT INTO pipeline_attempts (run_id, task_id, attempt, state, started_at, boot)
+         VALUES (?1, ?2, ?3, 'running', ?4, nullif(?5, ''))",
     )?
-    .execute(params![key.run_id, key.task_id, key.attempt, now])?;
+    .execute(params![key.run_id, key.task_id, key.attempt, now, boot])?;
     Ok(())
+}
+
+/// Running attempts that were claimed before the machine started.
+pub fn attempt_before_boot(db: &Connection, boot: &str) -> Result<Vec<AttemptKey>> {
+    let mut query = db.prepare_cached(
+        "SELECT run_id, task_id, attempt FROM pipeline_attempts WHERE state = 'running' AND boot <> ?1 AND ?1 <> ''",
+    )?;
+    collect(query.query([boot])?, key)
 }
 
 /// Records an attempt's end. False if that was known already, or there is no such attempt.

@@ -55,6 +55,11 @@ pub fn task_list(db: &Connection, run_id: &str) -> Result<Vec<TaskInstance>> {
     collect(query.query([run_id])?, read)
 }
 
+pub fn task_get(db: &Connection, run_id: &str, task_id: &str) -> Result<Option<TaskInstance>> {
+    let query = format!("SELECT {COLUMNS} FROM pipeline_tasks WHERE run_id = ?1 AND id = ?2");
+    Ok(collect(db.prepare_cached(&query)?.query([run_id, task_id])?, read)?.pop())
+}
+
 /// Writes back what changes in a task's life.
 pub fn task_update(db: &Connection, run_id: &str, task: &TaskInstance) -> Result<()> {
     db.prepare_cached(

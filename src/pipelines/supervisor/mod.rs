@@ -5,10 +5,17 @@
 //! enforces its timeout, heeds a request to cancel, and leaves a record of how it ended. It opens
 //! no database and no socket; `attempt` describes the files.
 
+mod nursery;
 mod output;
+mod tree;
 
-use super::attempt::{self, Ending, Exit, Folder, Spec, VERSION};
-use crate::kernel::{clock::now_ms, error::Result};
+pub use nursery::{COMMAND as NURSERY_COMMAND, nurse};
+
+use super::attempt::{Ending, Exit, Folder, Spec, VERSION};
+use crate::kernel::{
+    clock::now_ms,
+    error::{Error, Result},
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     path::Path,
@@ -41,12 +48,14 @@ pub fn supervise(dir: &Path) -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Standard error is the task's log.
-            eprintln!("[crannog] the task's supervisor failed: {error:?}");
-            ExitCode::FAILURE
-        }
+        Err(error) => log_failure(&error),
     }
+}
+
+fn log_failure(error: &Error) -> ExitCode {
+    // Standard error is the task's log.
+    eprintln!("[crannog] the task's supervisor failed: {error:?}");
+    ExitCode::FAILURE
 }
 
 fn supervise_folder(folder: &Folder) -> Result<()> {
@@ -92,9 +101,10 @@ fn run(folder: &Folder, spec: &Spec) -> Result<Ended> {
 
 async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     let mut signals = Signals::listen()?;
+    tree::adopt();
     let (reader, writer) = std::io::pipe()?;
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(&spec.command).current_dir(&spec.folder);
+    let mut command = shell(spec);
+    command.current_dir(&spec.folder);
     command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
     let started = command.spawn();
@@ -114,16 +124,31 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     }
     let output = tokio::spawn(output::keep(reader, folder.log(), spec.log_limit));
     let (status, ending) = wait(folder, spec, &mut child, group, &mut signals).await?;
-    if let Some(group) = group {
-        end_group(group, spec, ending).await;
-    }
+    let all_gone = tree::end(Duration::from_millis(spec.grace_ms), ending).await;
     let kept = tokio::time::timeout(DRAIN, output).await;
     let mut ended = describe(status, ending, spec);
-    if kept.is_err() {
-        ended.reason =
-            ended.reason.or(Some("a process that left the task's group still holds its output open".into()));
+    if kept.is_err() || !all_gone {
+        ended.reason = ended.reason.or(Some("a process it left behind could not be ended".into()));
     }
     Ok(ended)
+}
+
+/// The shell that runs the command; under limits, another one sets them first.
+fn shell(spec: &Spec) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let mut set = String::new();
+    if let Some(bytes) = spec.limits.memory {
+        set.push_str(&format!("ulimit -d {} && ", bytes >> 10));
+    }
+    if let Some(seconds) = spec.limits.cpu_s {
+        // A signal that can be heeded first, and the end a little later.
+        set.push_str(&format!("ulimit -S -t {seconds} && ulimit -H -t {} && ", seconds + 5));
+    }
+    match set.is_empty() {
+        true => command.arg("-c").arg(&spec.command),
+        false => command.arg("-c").arg(format!("{set}exec /bin/sh -c \"$1\"")).arg("sh").arg(&spec.command),
+    };
+    command
 }
 
 /// Waits for the command's end, ending it when its time is up or when asked to.
@@ -143,6 +168,7 @@ async fn wait(
             status = child.wait() => return Ok((status?, ending)),
             () = sleep_until(kill_at) => {
                 send(group, Signal::KILL);
+                tree::signal(Signal::KILL);
                 kill_at = far;
                 continue;
             }
@@ -161,22 +187,6 @@ async fn wait(
             kill_at = Instant::now() + Duration::from_millis(spec.grace_ms);
         }
     }
-}
-
-/// Whatever the command left behind in its group ends with it: first asked, then made to.
-async fn end_group(group: Pid, spec: &Spec, ending: Ending) {
-    if !attempt::group_exists(group) {
-        return;
-    }
-    if ending == Ending::Exited {
-        eprintln!("[crannog] the command ended and left processes behind; they are ended too");
-    }
-    send(Some(group), Signal::TERM);
-    let deadline = Instant::now() + Duration::from_millis(spec.grace_ms);
-    while attempt::group_exists(group) && Instant::now() < deadline {
-        sleep(Duration::from_millis(20)).await;
-    }
-    send(Some(group), Signal::KILL);
 }
 
 fn send(group: Option<Pid>, signal: Signal) {
@@ -198,9 +208,18 @@ fn describe(status: ExitStatus, ending: Ending, spec: &Spec) -> Ended {
         Ending::Stopped => {
             Some("the machine or its service manager told the task's supervisor to stop".into())
         }
+        // A shell tells of the end of what it ran by 128 and the signal.
+        Ending::Exited if over_cpu(code, signal) && spec.limits.cpu_s.is_some() => {
+            Some(format!("used more than {} s of CPU, its cpu_time", spec.limits.cpu_s.unwrap_or_default()))
+        }
         Ending::Exited | Ending::NotStarted => signal.map(|signal| format!("killed by signal {signal}")),
     };
     Ended { ending, code, signal, reason }
+}
+
+fn over_cpu(code: Option<i32>, signal: Option<i32>) -> bool {
+    let number = Signal::XCPU.as_raw();
+    signal == Some(number) || code == Some(128 + number)
 }
 
 /// Listening to a signal also means that the command starts with its default disposition: exec

@@ -121,6 +121,36 @@ fn processes_left_behind_end_with_the_command() {
 }
 
 #[test]
+fn a_daemon_in_a_session_of_its_own_ends_with_the_command() {
+    // Twice forked, away from the group, its output elsewhere, deaf to SIGTERM.
+    let daemon = "trap \"\" TERM; echo $$ > daemon.new; mv daemon.new daemon; while :; do sleep 0.05; done";
+    let command =
+        format!("(setsid sh -c '{daemon}' > /dev/null 2>&1 &) ; until [ -e daemon ]; do sleep 0.01; done");
+    for more in ["", "; sleep 1000"] {
+        let dir = folder(&json!({ "command": format!("{command}{more}"), "timeout_ms": 1500 }));
+        let exit = run(dir.path());
+        assert_eq!(exit["outcome"], if more.is_empty() { "exited" } else { "timed_out" }, "{exit}");
+        let pid = fs_err::read_to_string(dir.path().join("daemon")).expect("the pid was noted");
+        assert!(!alive(&pid), "the daemon lives on");
+    }
+}
+
+#[test]
+fn a_process_gets_no_more_memory_and_cpu_than_its_limits() {
+    let dir = folder(
+        &json!({ "command": "ulimit -d; ulimit -t; while :; do :; done", "limits": { "memory": 64 << 20, "cpu_s": 1 } }),
+    );
+    let exit = run(dir.path());
+    assert_eq!(exit["outcome"], "exited");
+    assert_eq!(exit["reason"], "used more than 1 s of CPU, its cpu_time", "{exit}");
+    assert_eq!(log(dir.path()), "65536\n1\n");
+    let greedy = "head -c 200000000 /dev/zero | tail -c 150000000 | wc -c";
+    let dir = folder(&json!({ "command": greedy, "limits": { "memory": 64 << 20 } }));
+    run(dir.path());
+    assert!(log(dir.path()).contains("memory"), "{}", log(dir.path()));
+}
+
+#[test]
 fn a_flood_of_output_is_cut_at_the_limit_and_the_command_goes_on() {
     let command = "head -c 3000000 /dev/zero | tr '\\0' x; echo; touch done";
     let dir = folder(&json!({ "command": command, "log_limit": 100_000 }));

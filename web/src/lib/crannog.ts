@@ -17,17 +17,27 @@ export interface S3Key { id?: string; access_key_id: string; label: string; user
 
 export type RunState = "queued" | "running" | "success" | "failed" | "cancelled";
 export interface PipeRunMark { id: string; state: RunState; started_at: string | null; ended_at: string | null }
-export interface TaskDef { id: string; needs: string[] }
+export interface TaskDef { id: string; needs: string[]; group?: string; trigger_rule?: string; when?: string; for_each?: unknown }
+/** What a parameter takes is told as far as the definition says it. */
+export interface PipeParam {
+  name: string; default: string | null; type?: "string" | "integer" | "number" | "boolean" | "date" | "datetime" | "array";
+  description?: string; enum?: string[]; minimum?: number; maximum?: number; pattern?: string;
+}
 export interface Pipeline {
   name: string; description: string | null; schedule: string | null; schedule_text: string | null; timezone: string | null; paused: boolean;
-  next_run_at: string | null; source: string | null; error: string | null; params: { name: string; default: string | null }[];
+  next_run_at: string | null; source: string | null; error: string | null; params: PipeParam[];
   tasks: TaskDef[]; recent_runs: PipeRunMark[]; definition?: string;
 }
 export interface PipeTask extends TaskDef {
   state: string; attempt: number; max_attempts: number; started_at: string | null; ended_at: string | null; exit_code: number | null; reason: string | null;
+  waiting_for?: string | null; output?: Record<string, unknown> | null; map_index?: number | null; mapped?: number | null; pool?: string; priority?: number;
 }
+export interface Attempt { attempt: number; state: string; started_at: string; ended_at: string | null; exit_code: number | null; reason: string | null }
+export interface CalendarDay { day: string; states: Partial<Record<RunState, number>>; planned: number; runs: { id: string; state: RunState; logical_at: string }[] }
+export interface Calendar { month: string; timezone: string; today: string; days: CalendarDay[] }
+export interface Found { lines: { line: number; text: string }[]; total: number; more: boolean }
 export interface PipeRun extends PipeRunMark {
-  pipeline: string; trigger: string; logical_at: string | null; created_at: string | null; params: Record<string, unknown>; tasks?: PipeTask[];
+  pipeline: string; trigger: string; logical_at: string | null; created_at: string | null; params: Record<string, unknown>; tasks?: PipeTask[]; waiting_for?: string | null;
 }
 export interface Tensor { name: string; datatype: string; shape: number[] }
 export interface Endpoint {
@@ -72,6 +82,16 @@ export const pipelineValidate = (text: string) =>
   ask<{ ok: boolean; errors: { message: string; line: number | null; column: number | null }[] }>(`${V1}/pipelines/validate`, { method: "POST", text });
 export const pipeRun = (id: string) => ask<PipeRun>(`${V1}/pipeline-runs/${enc(id)}`);
 export const pipeRunCancel = (id: string) => ask(`${V1}/pipeline-runs/${enc(id)}/cancel`, { method: "POST" });
+export const pipeRunClear = (id: string, json: { tasks: string[]; downstream?: boolean; only_failed?: boolean; dry_run?: boolean }) =>
+  ask<PipeRun & { cleared: string[] }>(`${V1}/pipeline-runs/${enc(id)}/clear`, { json });
+export const pipeRunMark = (id: string, tasks: string[], state: "success" | "failed") => ask<PipeRun>(`${V1}/pipeline-runs/${enc(id)}/mark`, { json: { tasks, state } });
+export const pipelineBackfill = async (name: string, json: { from: string; until: string; dry_run: boolean }) =>
+  (await ask<{ runs: { logical_at: string; run_id: string | null; exists: boolean }[] }>(`${V1}/pipelines/${enc(name)}/backfill`, { json })).runs;
+export const pipelineCalendar = (name: string, month?: string) => ask<Calendar>(`${V1}/pipelines/${enc(name)}/calendar`, { query: { month } });
+export const taskAttempts = async (id: string, task: string) =>
+  (await ask<{ attempts: Attempt[] }>(`${V1}/pipeline-runs/${enc(id)}/tasks/${enc(task)}/attempts`)).attempts;
+export const taskLogSearch = (id: string, task: string, attempt: number, q: string) =>
+  ask<Found>(`${V1}/pipeline-runs/${enc(id)}/tasks/${enc(task)}/log/search`, { query: { attempt, q } });
 export const taskLogUrl = (id: string, task: string, attempt: number) =>
   withQuery(`${V1}/pipeline-runs/${enc(id)}/tasks/${enc(task)}/log/stream`, { attempt });
 export const taskLog = (id: string, task: string, attempt: number, offset: number) =>

@@ -1,13 +1,19 @@
-// A task's log as it is written, over server-sent events. It follows the end until you scroll away.
+// A task's log as it is written, over server-sent events, and the search through all of it. It follows
+// the end until you scroll away.
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Found } from "../lib/crannog";
+import { plural } from "../lib/format";
+import { useLoad, useSettled } from "../lib/use";
+import { Problem } from "./basics";
 import { Icon } from "./icon";
 
 const KEEP = 400_000;
 
-export function Log({ url, live }: { url: string; live: boolean }) {
+export function Log({ url, live, find }: { url: string; live: boolean; find?: (text: string) => Promise<Found> }) {
   const [text, setText] = useState("");
   const [state, setState] = useState<"open" | "done" | "lost">("open");
   const [follow, setFollow] = useState(true);
+  const [wanted, setWanted] = useState("");
   const box = useRef<HTMLPreElement>(null);
 
   useEffect(() => {
@@ -31,7 +37,7 @@ export function Log({ url, live }: { url: string; live: boolean }) {
 
   useEffect(() => {
     if (follow && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [text, follow]);
+  }, [text, follow, wanted]);
 
   const onScroll = () => {
     const pre = box.current;
@@ -42,9 +48,37 @@ export function Log({ url, live }: { url: string; live: boolean }) {
     <div class="log">
       <div class="log-bar">
         <span class={`log-note ${state}`}><Icon name={state === "done" ? "check" : state === "lost" ? "warn" : "arc"} size={13} class={state === "open" ? "turn" : ""} />{note}</span>
-        {!follow && <button type="button" class="btn small" onClick={() => setFollow(true)}>Follow the end</button>}
+        {!follow && !wanted && <button type="button" class="btn small" onClick={() => setFollow(true)}>Follow the end</button>}
+        {find && <span class="filter log-find"><Icon name="search" size={14} /><input type="search" value={wanted} placeholder="Search the log" aria-label="Search the log" onInput={(e) => setWanted(e.currentTarget.value)} /></span>}
       </div>
-      <pre ref={box} onScroll={onScroll} tabIndex={0} aria-label="Log">{text || (state === "done" ? "(the task wrote nothing)" : "")}</pre>
+      {wanted && find ? <Lines wanted={wanted} find={find} every={state === "open" ? 2_000 : undefined} /> : <pre ref={box} onScroll={onScroll} tabIndex={0} aria-label="Log">{text || (state === "done" ? "(the task wrote nothing)" : "")}</pre>}
     </div>
   );
+}
+
+function Lines({ wanted, find, every }: { wanted: string; find: (text: string) => Promise<Found>; every?: number }) {
+  const settled = useSettled(wanted);
+  const loaded = useLoad(() => find(settled), [settled], every);
+  const found = loaded.data;
+  return (
+    <>
+      <p class="log-found" aria-live="polite">{found ? (found.total === 0 ? "No line has it." : `${plural(found.total, "line")}${found.more ? `, the first ${found.lines.length} are shown` : ""}`) : "Searching…"}</p>
+      {loaded.error && <Problem error={loaded.error} retry={loaded.reload} />}
+      <pre tabIndex={0} aria-label="Lines found">{found?.lines.map((line) => <span key={line.line} class="log-line"><i>{line.line}</i><span>{marked(line.text, settled)}</span></span>)}</pre>
+    </>
+  );
+}
+
+/** The text with what was looked for marked, wherever its case agrees or not. */
+function marked(text: string, wanted: string) {
+  const parts = [];
+  const [low, looked] = [text.toLowerCase(), wanted.toLowerCase()];
+  // A text whose lower case has another length is left unmarked: places would not agree.
+  if (!looked || low.length !== text.length) return text;
+  let from = 0;
+  for (let at = low.indexOf(looked); at >= 0; at = low.indexOf(looked, from)) {
+    parts.push(text.slice(from, at), <mark key={at}>{text.slice(at, at + looked.length)}</mark>);
+    from = at + looked.length;
+  }
+  return [...parts, text.slice(from)];
 }

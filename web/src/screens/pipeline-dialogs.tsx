@@ -2,7 +2,9 @@
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
 import { go, path } from "../lib/router";
+import { plural } from "../lib/format";
 import { useLoad, useSettled } from "../lib/use";
+import { Problem } from "../parts/basics";
 import { Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 
@@ -49,8 +51,60 @@ export function RunNow({ pipeline, close }: { pipeline: api.Pipeline; close: () 
   const changed = () => Object.fromEntries(pipeline.params.filter((p) => values[p.name] !== p.default).map((p) => [p.name, values[p.name]]));
   return (
     <FormModal title={`Run ${pipeline.name}`} submit="Run now" close={close} save={async () => go(path("pipeline-runs", (await api.pipelineRun(pipeline.name, changed())).id))}>
-      {pipeline.params.length === 0 && <p>It takes no parameters. {pipeline.tasks.length} tasks will run.</p>}
-      {pipeline.params.map((p) => <Field key={p.name} label={p.name} hint={p.default === null ? "It has no default." : <>default <code>{p.default || "empty"}</code></>}><input class="mono" value={values[p.name]} onInput={(e) => { const value = e.currentTarget.value; setValues((old) => ({ ...old, [p.name]: value })); }} /></Field>)}
+      {pipeline.params.length === 0 && <p>It takes no parameters. {plural(pipeline.tasks.length, "task")} will run.</p>}
+      {pipeline.params.map((p) => <ParamField key={p.name} param={p} value={values[p.name] ?? ""} set={(value) => setValues((old) => ({ ...old, [p.name]: value }))} />)}
+    </FormModal>
+  );
+}
+
+function ParamField({ param, value, set }: { param: api.PipeParam; value: string; set: (value: string) => void }) {
+  const bounds = [param.minimum !== undefined && `at least ${param.minimum}`, param.maximum !== undefined && `at most ${param.maximum}`, param.pattern && `like ${param.pattern}`].filter(Boolean).join(", ");
+  const hint = <>{param.description && <>{param.description.replace(/[.\s]*$/, "")}. </>}{param.default === null ? "It has no default." : <>Default <code>{param.default || "empty"}</code></>}{bounds && <>, {bounds}</>}</>;
+  return <Field label={param.type ? `${param.name} (${param.type})` : param.name} hint={hint}><ParamInput param={param} value={value} set={set} /></Field>;
+}
+
+/** The input that fits the type. What it lets through the server checks once more. */
+function ParamInput({ param, value, set }: { param: api.PipeParam; value: string; set: (value: string) => void }) {
+  const choices = param.enum ?? (param.type === "boolean" ? ["true", "false"] : undefined);
+  if (choices) {
+    return (
+      <select value={value} onChange={(e) => set(e.currentTarget.value)}>
+        {!choices.includes(value) && <option value={value}>{value || "Choose…"}</option>}
+        {choices.map((one) => <option key={one} value={one}>{one}</option>)}
+      </select>
+    );
+  }
+  if (param.type === "array") return <textarea class="mono" rows={3} value={value} placeholder={'["a", "b"]'} onInput={(e) => set(e.currentTarget.value)} />;
+  const common = { class: "mono", value, required: param.default === null, onInput: (e: { currentTarget: HTMLInputElement }) => set(e.currentTarget.value) };
+  if (param.type === "integer" || param.type === "number") return <input type="number" step={param.type === "number" ? "any" : 1} min={param.minimum} max={param.maximum} {...common} />;
+  if (param.type === "date") return <input type="date" {...common} />;
+  return <input type="text" placeholder={param.type === "datetime" ? "2026-01-31T02:30:00Z" : undefined} {...common} />;
+}
+
+const dayBefore = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
+
+/** Which runs a span of the past lacks, before they are made. */
+export function Backfill({ name, close, after }: { name: string; close: () => void; after: () => void }) {
+  const [from, setFrom] = useState(dayBefore(7));
+  const [until, setUntil] = useState(dayBefore(0));
+  const span = useSettled(`${from} ${until}`, 300);
+  const ask = (dry_run: boolean) => api.pipelineBackfill(name, { from: `${from}T00:00:00Z`, until: `${until}T23:59:59Z`, dry_run });
+  const preview = useLoad(() => ask(true), [span]);
+  const missing = preview.data?.filter((one) => !one.exists) ?? [];
+  return (
+    <FormModal title={`Fill in the past of ${name}`} submit={missing.length ? `Make ${plural(missing.length, "run")}` : "Nothing to make"} close={close} disabled={missing.length === 0 || !!preview.error} save={() => ask(false)} after={after}>
+      <div class="pair-fields">
+        <Field label="From (UTC)"><input type="date" value={from} max={until} required onInput={(e) => setFrom(e.currentTarget.value)} /></Field>
+        <Field label="Until (UTC)"><input type="date" value={until} min={from} required onInput={(e) => setUntil(e.currentTarget.value)} /></Field>
+      </div>
+      {preview.error && <Problem error={preview.error} />}
+      {preview.data && (
+        <div class="backfill" aria-live="polite">
+          <p>{preview.data.length === 0 ? "The schedule does not fire in this span." : <>The schedule fires {plural(preview.data.length, "time")} in this span; <b>{plural(missing.length, "run")}</b> {missing.length === 1 ? "is" : "are"} missing and would be made.</>}</p>
+          <ul>{preview.data.slice(0, 200).map((one) => <li key={one.logical_at}><time dateTime={one.logical_at}>{one.logical_at.slice(0, 16).replace("T", " ")}</time><span class="muted">{one.exists ? "has its run" : "to be made"}</span></li>)}</ul>
+          {preview.data.length > 200 && <p class="muted">and {preview.data.length - 200} more</p>}
+        </div>
+      )}
     </FormModal>
   );
 }

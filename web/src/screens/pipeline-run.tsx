@@ -1,53 +1,60 @@
-// One pipeline run: graph, steps and the chosen step's live log in one place.
+// One pipeline run: graph, steps with their timeline, and the chosen step's live log in one place.
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
 import { duration, millis } from "../lib/format";
-import { path, setQuery, usePlace } from "../lib/router";
+import { path, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
-import { Card, Empty, Facts, Id, Page, Problem, Skeleton, Time } from "../parts/basics";
+import { Card, Facts, Id, Page, Problem, Skeleton, Time } from "../parts/basics";
 import { UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
 import { Graph } from "../parts/graph";
 import { Icon } from "../parts/icon";
-import { Log } from "../parts/log";
-import { Status } from "../parts/status";
+import { Status, tone } from "../parts/status";
+import { ClearTask, TaskPanel } from "./pipeline-task";
 
 const OVER = new Set(["success", "failed", "cancelled"]);
+/** A graph of more steps than this is a wall; the list stays. */
+const DRAWN = 120;
 
 export function PipelineRunScreen({ id }: { id: string }) {
   const { query } = usePlace();
   const { edit } = useMay();
-  const [cancelling, setCancelling] = useState(false);
+  const [dialog, setDialog] = useState<"cancel" | "again">();
   const loaded = useLoad(() => api.pipeRun(id), [id], (run) => (run && OVER.has(run.state) ? undefined : 1_500));
   const run = loaded.data;
   if (!run) return <Page title="Pipeline run" crumbs={[{ label: "Pipelines", href: "/pipelines" }]}>{loaded.error ? <Problem error={loaded.error} retry={loaded.reload} /> : <Card><Skeleton rows={8} /></Card>}</Page>;
   const tasks = run.tasks ?? [];
   const task = tasks.find((t) => t.id === query.get("task")) ?? interesting(tasks);
-  const start = millis(run.started_at);
-  const params = Object.entries(run.params ?? {});
+  const to = (step: string) => `${path("pipeline-runs", id)}?task=${encodeURIComponent(step)}`;
+  const close = () => setDialog(undefined);
+  const failed = tasks.filter((t) => ["failed", "lost", "upstream_failed"].includes(t.state));
+  // The instances of a mapped step are in the list; the graph has the step as a whole.
+  const drawn = tasks.filter((t) => t.map_index === null || t.map_index === undefined).map((t) => (t.mapped ? { ...t, label: `${t.id} × ${t.mapped}` } : t));
   return (
     <Page
       title={`${run.pipeline} run`} heading={<>{run.pipeline}<Status state={run.state} /></>} crumbs={[{ label: "Pipelines", href: "/pipelines" }, { label: run.pipeline, href: path("pipelines", run.pipeline) }]}
-      actions={<><UseFromCode snippets={(at) => snippets(at, id)} />{edit && !OVER.has(run.state) && <button type="button" class="btn quiet-danger" onClick={() => setCancelling(true)}><Icon name="stop" />Cancel</button>}</>}
+      actions={<>
+        <UseFromCode snippets={(at) => snippets(at, id)} />
+        {edit && OVER.has(run.state) && failed.length > 0 && <button type="button" class="btn primary" onClick={() => setDialog("again")}><Icon name="play" />Run the failed again</button>}
+        {edit && !OVER.has(run.state) && <button type="button" class="btn quiet-danger" onClick={() => setDialog("cancel")}><Icon name="stop" />Cancel</button>}
+      </>}
     >
       {loaded.error && <Problem error={loaded.error} retry={loaded.reload} />}
+      {run.waiting_for && <p class="waits"><Icon name="clock" /><span><b>Why it waits:</b> {run.waiting_for}</span></p>}
       <Card>
-        <Facts items={[
-          ["Run", <Id id={run.id} />], ["Started by", run.trigger], ["Started", <Time at={run.started_at} empty="not yet" />], ["Took", start === null ? "–" : duration((millis(run.ended_at) ?? Date.now()) - start)],
-          run.trigger === "schedule" && ["For", <Time at={run.logical_at} />],
-          params.length > 0 && ["Params", <span class="tags">{params.map(([k, v]) => <span class="tag" key={k}><b>{k}</b><span>{typeof v === "string" ? v : JSON.stringify(v)}</span></span>)}</span>],
-        ]} />
-        <Graph nodes={tasks} selected={task?.id} href={(to) => `${path("pipeline-runs", id)}?task=${encodeURIComponent(to)}`} />
+        <RunFacts run={run} />
+        {drawn.length <= DRAWN ? <Graph nodes={drawn} selected={task?.id} href={to} /> : <p class="muted">The graph of {drawn.length} steps is not drawn; the list below has them all.</p>}
       </Card>
       <div class="browser steps">
-        <Card title="Steps" flush class="files">
-          {tasks.map((t) => <Step key={t.id} task={t} href={`${path("pipeline-runs", id)}?task=${encodeURIComponent(t.id)}`} current={t.id === task?.id} />)}
+        <Card title="Steps" flush class="files step-list">
+          {inOrder(tasks).map((t) => <Step key={t.id} task={t} run={run} href={to(t.id)} current={t.id === task?.id} />)}
         </Card>
-        {task && <TaskLog runId={id} task={task} wanted={Number(query.get("attempt")) || undefined} />}
+        {task && <TaskPanel key={task.id} run={run} task={task} attempt={Number(query.get("attempt")) || undefined} changed={loaded.reload} />}
       </div>
-      {cancelling && (
-        <Confirm title="Cancel the run" submit="Cancel the run" close={() => setCancelling(false)} after={loaded.reload} save={() => api.pipeRunCancel(id)}>
+      {dialog === "again" && <ClearTask run={run} tasks={failed.map((t) => t.id)} only_failed close={close} after={loaded.reload} />}
+      {dialog === "cancel" && (
+        <Confirm title="Cancel the run" submit="Cancel the run" close={close} after={loaded.reload} save={() => api.pipeRunCancel(id)}>
           <p>Running tasks are stopped: <b>{tasks.filter((t) => t.state === "running").map((t) => t.id).join(", ") || "none right now"}</b>. Tasks that wait will not start. What was written so far stays.</p>
         </Confirm>
       )}
@@ -55,34 +62,56 @@ export function PipelineRunScreen({ id }: { id: string }) {
   );
 }
 
+function RunFacts({ run }: { run: api.PipeRun }) {
+  const start = millis(run.started_at);
+  const params = Object.entries(run.params ?? {});
+  return (
+    <Facts items={[
+      ["Run", <Id id={run.id} />], ["Started by", run.trigger], ["Started", <Time at={run.started_at} empty="not yet" />], ["Took", start === null ? "–" : duration((millis(run.ended_at) ?? Date.now()) - start)],
+      run.trigger !== "manual" && ["For", <Time at={run.logical_at} />],
+      params.length > 0 && ["Params", <span class="tags">{params.map(([k, v]) => <span class="tag" key={k}><b>{k}</b><span>{typeof v === "string" ? v : JSON.stringify(v)}</span></span>)}</span>],
+    ]} />
+  );
+}
+
+/** The instances of a mapped step stand below it. */
+function inOrder(tasks: api.PipeTask[]): api.PipeTask[] {
+  const isInstance = (t: api.PipeTask) => t.map_index !== null && t.map_index !== undefined;
+  const instances = new Map<string, api.PipeTask[]>();
+  for (const task of tasks.filter(isInstance)) {
+    const whole = task.id.replace(/\[\d+\]$/, "");
+    instances.set(whole, [...(instances.get(whole) ?? []), task]);
+  }
+  return tasks.filter((t) => !isInstance(t)).flatMap((t) => [t, ...(instances.get(t.id) ?? [])]);
+}
+
 /** What a person came for: the failure, else what runs now, else the last step that ran. */
 function interesting(tasks: api.PipeTask[]): api.PipeTask | undefined {
   return tasks.find((t) => t.state === "failed" || t.state === "lost") ?? tasks.find((t) => t.state === "running") ?? [...tasks].reverse().find((t) => t.started_at) ?? tasks[0];
 }
 
-function Step({ task, href, current }: { task: api.PipeTask; href: string; current: boolean }) {
+function Step({ task, run, href, current }: { task: api.PipeTask; run: api.PipeRun; href: string; current: boolean }) {
   const start = millis(task.started_at);
   return (
-    <a class="file" href={href} aria-current={current ? "true" : undefined}>
-      <Status state={task.state} /><span class="grow cut strong">{task.id}</span>
-      <span class="muted">{task.attempt > 1 ? `try ${task.attempt} · ` : ""}{start === null ? "" : duration((millis(task.ended_at) ?? Date.now()) - start)}</span>
+    <a class="file step-row" href={href} aria-current={current ? "true" : undefined}>
+      <span class="step-line">
+        <Status state={task.state} /><span class="grow cut strong">{task.id}</span>
+        <span class="muted">{task.attempt > 1 ? `try ${task.attempt} · ` : ""}{start === null ? "" : duration((millis(task.ended_at) ?? Date.now()) - start)}</span>
+      </span>
+      <Bar task={task} run={run} />
     </a>
   );
 }
 
-function TaskLog({ runId, task, wanted }: { runId: string; task: api.PipeTask; wanted?: number }) {
-  const attempt = wanted && wanted <= task.attempt ? wanted : task.attempt;
-  return (
-    <Card
-      flush title={<>{task.id} <Status state={task.state} /></>} class="viewer"
-      actions={task.attempt > 1 && <div class="segments" role="group" aria-label="Attempt">{Array.from({ length: task.attempt }, (_, i) => <button key={i} type="button" aria-pressed={attempt === i + 1} onClick={() => setQuery({ task: task.id, attempt: String(i + 1) })}>try {i + 1}</button>)}</div>}
-    >
-      {(task.reason || (task.exit_code !== null && task.exit_code !== undefined && task.exit_code !== 0)) && <p class={`note ${task.state === "cancelled" || task.state === "waiting" || task.state === "queued" ? "" : "bad"}`}>{task.reason ?? `Exit code ${task.exit_code}`}</p>}
-      {task.started_at && attempt > 0
-        ? <Log key={`${task.id}/${attempt}`} url={api.taskLogUrl(runId, task.id, attempt)} live={task.state === "running"} />
-        : <Empty kind="start" icon="clock" title="This step has not started">{task.needs.length > 0 && <p>It needs {task.needs.join(", ")}.</p>}</Empty>}
-    </Card>
-  );
+/** When the step ran, within the time the run has taken so far. */
+function Bar({ task, run }: { task: api.PipeTask; run: api.PipeRun }) {
+  const [start, from] = [millis(task.started_at), millis(run.started_at)];
+  if (start === null || from === null) return <span class="timeline" />;
+  const until = millis(run.ended_at) ?? Date.now();
+  const whole = Math.max(1, until - from);
+  const left = Math.min(99, Math.max(0, ((start - from) / whole) * 100));
+  const width = Math.max(0.8, Math.min(100 - left, (((millis(task.ended_at) ?? until) - start) / whole) * 100));
+  return <span class="timeline" title={`began ${duration(Math.max(0, start - from))} into the run`}><i class={`tone-${tone(task.state)}`} style={{ left: `${left}%`, width: `${width}%` }} /></span>;
 }
 
 const snippets = (at: { http: string }, id: string) => [

@@ -12,12 +12,13 @@ import { Graph } from "../parts/graph";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
 import { Table } from "../parts/table";
-import { EditPipeline, RunNow } from "./pipeline-dialogs";
+import { PipelineCalendar } from "./pipeline-calendar";
+import { Backfill, EditPipeline, RunNow } from "./pipeline-dialogs";
 
 export function PipelineScreen({ name }: { name: string }) {
   const { query } = usePlace();
   const { edit } = useMay();
-  const [dialog, setDialog] = useState<"run" | "edit" | "delete">();
+  const [dialog, setDialog] = useState<"run" | "edit" | "delete" | "backfill">();
   const loaded = useLoad(() => api.pipeline(name), [name], 4_000);
   const runs = useLoad(() => api.pipelineRuns(name), [name], 3_000);
   const pause = useAction();
@@ -31,6 +32,7 @@ export function PipelineScreen({ name }: { name: string }) {
         <UseFromCode snippets={(at) => snippets(at, name)} />
         {edit && <>
           <button type="button" class="btn" disabled={pause.busy} onClick={() => void pause.act(() => api.pipelinePause(name, !p.paused), loaded.reload)}><Icon name={p.paused ? "play" : "pause"} />{p.paused ? "Resume" : "Pause"}</button>
+          {p.schedule && <button type="button" class="btn" disabled={!!p.error} onClick={() => setDialog("backfill")}><Icon name="clock" />Backfill</button>}
           <button type="button" class="btn" onClick={() => setDialog("edit")}><Icon name="edit" />Edit</button>
           <button type="button" class="btn quiet-danger" onClick={() => setDialog("delete")}><Icon name="trash" />Delete</button>
           <button type="button" class="btn primary" disabled={!!p.error} onClick={() => setDialog("run")}><Icon name="play" />Run now</button>
@@ -47,9 +49,10 @@ export function PipelineScreen({ name }: { name: string }) {
           {p.tasks.length > 0 && <Graph nodes={p.tasks} />}
         </Card>
       )}
-      <Tabs current={tab} href={(to) => path("pipelines", name) + (to === "runs" ? "" : `?tab=${to}`)} tabs={[{ id: "runs", label: "Runs" }, { id: "definition", label: "Definition" }]} />
-      {tab === "definition" ? <Card>{p?.definition ? <CodeBlock code={p.definition} /> : <Skeleton />}</Card> : <Runs list={runs} name={name} />}
+      <Tabs current={tab} href={(to) => path("pipelines", name) + (to === "runs" ? "" : `?tab=${to}`)} tabs={[{ id: "runs", label: "Runs" }, { id: "calendar", label: "Calendar" }, { id: "definition", label: "Definition" }]} />
+      {tab === "definition" ? <Card>{p?.definition ? <CodeBlock code={p.definition} /> : <Skeleton />}</Card> : tab === "calendar" ? <PipelineCalendar name={name} /> : <Runs list={runs} name={name} />}
       {dialog === "run" && p && <RunNow pipeline={p} close={close} />}
+      {dialog === "backfill" && <Backfill name={name} close={close} after={runs.reload} />}
       {dialog === "edit" && p && <EditPipeline pipeline={p} close={close} after={loaded.reload} />}
       {dialog === "delete" && (
         <Confirm title="Delete the pipeline" submit="Delete" type={name} close={close} save={() => api.pipelineDelete(name)} after={() => go("/pipelines")}>

@@ -34,11 +34,11 @@ export function PipelinesScreen() {
           <Table
             label="Pipelines" rows={rows} rowKey={(p) => p.name} href={(p) => path("pipelines", p.name)}
             columns={[
-              { id: "name", head: "Name", cell: (p) => <span class="two-line"><a class="strong" href={path("pipelines", p.name)}>{p.name}</a>{p.error ? <small class="bad cut">{p.error}</small> : p.description && <small class="muted cut">{p.description}</small>}</span> },
+              { id: "name", head: "Name", cell: (p) => <span class="two-line"><a class="strong" href={path("pipelines", p.name)}>{p.name}</a>{p.error ? <small class="bad wrap">{p.error}</small> : p.description && <small class="muted cut">{p.description}</small>}</span> },
               { id: "state", head: "State", cell: (p) => <Status state={state(p)} note={p.error} /> },
               { id: "when", head: "Schedule", cell: (p) => (p.schedule ? <span class="two-line"><span>{p.schedule_text ?? p.schedule}</span><small class="muted">{p.timezone}</small></span> : <span class="muted">On demand</span>) },
               { id: "next", head: "Next", cell: (p) => (p.paused ? <span class="muted">–</span> : <Time at={p.next_run_at} />) },
-              { id: "runs", head: "Last runs", cell: (p) => <Marks runs={p.recent_runs.slice(0, 14)} /> },
+              { id: "runs", head: "Last runs", cell: (p) => <Marks runs={p.recent_runs} /> },
               { id: "last", head: "Last", class: "wide-only", cell: (p) => (p.recent_runs[0] ? <a href={path("pipeline-runs", p.recent_runs[0].id)}><Status state={p.recent_runs[0].state} /></a> : <span class="muted">Never ran</span>) },
               { id: "acts", head: <span class="sr">Actions</span>, class: "acts", cell: (p) => edit && <>
                 <button type="button" class="btn small" disabled={!!p.error} onClick={() => setRunning(p)}><Icon name="play" size={12} />Run</button>

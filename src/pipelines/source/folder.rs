@@ -1,10 +1,11 @@
-//! The folder of definitions: looked at every two seconds, so that a saved file is live without a
+//! The folder of definitions: looked at every second, so that a saved file is live without a
 //! command. One bad file is that pipeline's error and nobody else's.
 //!
 //! Every `*.yaml` and `*.yml` directly in the folder is a definition. In the folders below, beside
 //! scripts and their own settings, only `pipeline.yaml` and `NAME.pipeline.yaml` are.
 
-use super::{definition::MAX_BYTES, service::Service};
+use super::{FILE, MAX_FILES};
+use crate::pipelines::{definition::MAX_BYTES, service::Service};
 use std::{
     collections::HashMap,
     io::Read,
@@ -13,11 +14,9 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(1);
 /// Folders below the top one that are looked into.
 const DEPTH: usize = 3;
-/// Files beyond this are left alone, with a line in the log.
-const MAX_FILES: usize = 2_000;
 
 /// What tells one version of a file from another.
 type Mark = (SystemTime, u64);
@@ -30,12 +29,12 @@ struct Found {
 }
 
 /// Follows the folder until the server stops.
-pub(super) async fn watch(service: Service, dir: PathBuf, stop: CancellationToken) {
+pub(in crate::pipelines) async fn watch(service: Service, dir: PathBuf, stop: CancellationToken) {
     let mut known: HashMap<String, Mark> = HashMap::new();
     let mut complaint = None;
     loop {
         let outcome = look(&service, &dir, &mut known).await.err();
-        // The same complaint every two seconds helps nobody.
+        // The same complaint every second helps nobody.
         if outcome.is_some() && outcome != complaint {
             tracing::warn!(folder = %dir.display(), error = outcome, "the pipelines folder could not be read");
         }
@@ -54,7 +53,8 @@ async fn look(service: &Service, dir: &Path, known: &mut HashMap<String, Mark>) 
     let files = files.map_err(|error| error.to_string())?;
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     if names.len() != known.len() || names.iter().any(|name| !known.contains_key(name)) {
-        service.files_present(&names).await.map_err(|error| format!("{error:?}"))?;
+        let sources = names.iter().map(|name| format!("{FILE}{name}")).collect();
+        service.sources_present(FILE, sources).await.map_err(|error| format!("{error:?}"))?;
         if known.keys().any(|name| !names.contains(name)) {
             // A file that is gone may have held the name another one wants: look at all again.
             known.clear();
@@ -68,7 +68,8 @@ async fn look(service: &Service, dir: &Path, known: &mut HashMap<String, Mark>) 
             tokio::task::spawn_blocking(move || read(&path)).await.map_err(|error| error.to_string())?;
         // A file that went away between the look and the read is the next look's affair.
         let Ok(text) = text else { continue };
-        service.file_changed(&file.name, &folder, text).await.map_err(|error| format!("{error:?}"))?;
+        let (source, folder) = (format!("{FILE}{}", file.name), folder.to_string_lossy().into_owned());
+        service.source_changed(source, Some(folder), text).await.map_err(|error| format!("{error:?}"))?;
         known.insert(file.name, file.mark);
     }
     Ok(())

@@ -1,0 +1,141 @@
+//! Definitions that come in: stored where they are sound, and kept as the pipeline's error where not.
+
+use super::Service;
+use crate::{
+    kernel::{
+        clock::now_ms,
+        error::{Error, Result},
+    },
+    pipelines::{
+        config::Config,
+        definition::{Definition, problems_text},
+        model::Pipeline,
+        source::{BUCKET, FILE},
+        store,
+    },
+    store::Connection,
+};
+use std::path::Path;
+
+impl Service {
+    /// A text of a source was read: good, or bad with what is wrong. `folder` is where its tasks start.
+    pub(in crate::pipelines) async fn source_changed(
+        &self,
+        source: String,
+        folder: Option<String>,
+        text: String,
+    ) -> Result<()> {
+        self.0.db.write(move |db| store_text(db, &source, folder, text)).await?;
+        self.0.wake.notify_one();
+        Ok(())
+    }
+
+    /// The texts there are of a kind: pipelines of those that are gone go too.
+    pub(in crate::pipelines) async fn sources_present(
+        &self,
+        kind: &'static str,
+        present: Vec<String>,
+    ) -> Result<()> {
+        let gone = move |db: &Connection| {
+            let sources = store::pipeline_list(db)?.into_iter().filter(|one| one.source.starts_with(kind));
+            Ok(sources.filter(|one| !present.contains(&one.source)).map(|one| one.name).collect::<Vec<_>>())
+        };
+        for name in self.0.db.read(gone).await? {
+            tracing::info!(pipeline = name, "what defined a pipeline is gone, and the pipeline with it");
+            self.0.db.write(move |db| store::pipeline_delete(db, &name)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What a source gives, only the source changes; once it is followed no more, it is anybody's.
+pub(super) fn refuse_if_followed(pipeline: &Pipeline, config: &Config) -> Result<()> {
+    let followed = (pipeline.source.starts_with(FILE) && config.dir.is_some())
+        || (pipeline.source.starts_with(BUCKET) && config.bucket.is_some());
+    match followed {
+        true => {
+            let (name, from) = (&pipeline.name, in_words(&pipeline.source));
+            Err(Error::conflict(format!("Pipeline {name:?} comes from {from}: change it there.")))
+        }
+        false => Ok(()),
+    }
+}
+
+fn in_words(source: &str) -> String {
+    match source.split_once(':') {
+        Some(("file", file)) => format!("the file {file}"),
+        Some(("s3", object)) => format!("the object s3://{object}"),
+        _ => "a definition given through the API".to_owned(),
+    }
+}
+
+/// Stores a sound definition. The next firing is computed anew only if the schedule changed, so
+/// that saving a file neither skips nor repeats one.
+pub(super) fn put_definition(
+    db: &Connection,
+    definition: &Definition,
+    text: String,
+    source: &str,
+    folder: Option<String>,
+) -> Result<()> {
+    let now = now_ms();
+    let old = store::pipeline_get(db, &definition.name)?;
+    let paused = old.as_ref().is_some_and(|old| old.paused);
+    let same_schedule =
+        old.as_ref().and_then(|old| Definition::parse(&old.definition).ok()).is_some_and(|old| {
+            old.schedules.iter().eq(&definition.schedules)
+                && (old.start_at, old.end_at) == (definition.start_at, definition.end_at)
+        });
+    let next_at = match old.and_then(|old| old.next_at).filter(|_| same_schedule) {
+        Some(kept) => Some(kept),
+        None if paused => None,
+        None => definition.first_due(store::run_last_firing(db, &definition.name)?, now),
+    };
+    let max_active_runs = definition.max_active_runs;
+    let (name, source) = (definition.name.clone(), source.to_owned());
+    let pipeline =
+        Pipeline { name, source, folder, definition: text, error: None, paused, next_at, max_active_runs };
+    store::pipeline_put(db, &pipeline, now)
+}
+
+fn store_text(db: &Connection, source: &str, folder: Option<String>, text: String) -> Result<()> {
+    let old = store::pipeline_by_source(db, source)?;
+    let definition = match Definition::parse(&text) {
+        Ok(definition) => definition,
+        Err(problems) => return store_bad_file(db, source, old, &problems_text(&problems)),
+    };
+    if let Some(other) = store::pipeline_get(db, &definition.name)?.filter(|other| other.source != source) {
+        let owner = in_words(&other.source);
+        let message = format!("the name {:?} is taken by {owner}", definition.name);
+        return store_bad_file(db, source, old, &message);
+    }
+    // The file names another pipeline than before, or was only a placeholder for its error.
+    if let Some(old) = old.filter(|old| old.name != definition.name) {
+        store::pipeline_delete(db, &old.name)?;
+    }
+    put_definition(db, &definition, text, source, folder)
+}
+
+/// The last good version stays; a text that never was good is shown under its file's name.
+fn store_bad_file(db: &Connection, source: &str, old: Option<Pipeline>, message: &str) -> Result<()> {
+    if let Some(old) = old {
+        return store::pipeline_set_error(db, &old.name, Some(message));
+    }
+    let file = source.split_once(':').map_or(source, |(_, file)| file);
+    let stem = Path::new(file).with_extension("").to_string_lossy().replace('/', ".");
+    let name = match store::pipeline_get(db, &stem)? {
+        None => stem,
+        Some(_) => file.replace('/', "."),
+    };
+    let placeholder = Pipeline {
+        name,
+        source: source.to_owned(),
+        folder: None,
+        definition: String::new(),
+        error: Some(message.to_owned()),
+        paused: false,
+        next_at: None,
+        max_active_runs: 1,
+    };
+    store::pipeline_put(db, &placeholder, now_ms())
+}

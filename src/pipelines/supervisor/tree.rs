@@ -1,0 +1,89 @@
+//! Everything a task has started. Its own group is signalled as one; a process that left the group, as a
+//! daemon does, comes to the supervisor when its parent ends, since it adopts the orphans below it.
+
+use super::Ending;
+use crate::pipelines::attempt::stat_fields;
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitOptions, kill_process, waitpid},
+};
+use std::{collections::HashMap, path::Path, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// How long what was killed may take to go; a disk that hangs can hold a process for ever.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// Makes orphans below this process its children.
+pub(super) fn adopt() {
+    // Where it cannot, those that leave the group are beyond reach, as they were before.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// Whatever the command left behind ends with it: first asked, then made to. False if something stayed.
+pub(super) async fn end(grace: Duration, ending: Ending) -> bool {
+    if !anybody_left() {
+        return true;
+    }
+    if ending == Ending::Exited {
+        eprintln!("[crannog] the command ended and left processes behind; they are ended too");
+    }
+    signal(Signal::TERM);
+    if gone_by(Instant::now() + grace, None).await {
+        return true;
+    }
+    gone_by(Instant::now() + LAST_WAIT, Some(Signal::KILL)).await
+}
+
+/// Waits for the end of all; what is new meanwhile gets the signal too.
+async fn gone_by(deadline: Instant, again: Option<Signal>) -> bool {
+    while anybody_left() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        again.into_iter().for_each(signal);
+        sleep(Duration::from_millis(10)).await;
+    }
+    true
+}
+
+/// Collects the dead; whether any child still lives.
+fn anybody_left() -> bool {
+    loop {
+        match waitpid(None, WaitOptions::NOHANG) {
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+pub(super) fn signal(signal: Signal) {
+    for pid in below(rustix::process::getpid().as_raw_pid()) {
+        if let Some(pid) = Pid::from_raw(pid) {
+            // It may have ended since the look.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+/// The processes below one, children before grandchildren.
+fn below(root: i32) -> Vec<i32> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for process in fs_err::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some((pid, parent)) = pid.and_then(|pid: i32| Some((pid, parent(&process.path())?))) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let (mut found, mut next) = (Vec::new(), vec![root]);
+    while let Some(parent) = next.pop() {
+        let some = children.remove(&parent).unwrap_or_default();
+        found.extend(&some);
+        next.extend(some);
+    }
+    found
+}
+
+fn parent(process: &Path) -> Option<i32> {
+    stat_fields(process)?.split_whitespace().nth(1)?.parse().ok()
+}
