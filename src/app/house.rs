@@ -158,6 +158,7 @@ fn own_pipelines(
         dir: config.pipelines.dir.clone(),
         bucket: config.pipelines.bucket.clone(),
         parallelism: config.pipelines.max_tasks,
+        archive: config.pipelines.archive_logs,
         history: pipelines::Policy { runs: config.pipelines.keep_runs, age: config.pipelines.keep_age.0 },
         ..pipelines::Config::default()
     };

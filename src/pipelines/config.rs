@@ -15,6 +15,8 @@ pub struct Config {
     pub log_limit: u64,
     /// Between asking a task to end (SIGTERM) and making it (SIGKILL).
     pub grace: Duration,
+    /// Whether logs are kept in a bucket too.
+    pub archive: bool,
     /// How long runs are remembered.
     pub history: Policy,
     /// The program that is run again as supervisor: this very binary, even where its file was
@@ -30,6 +32,7 @@ impl Default for Config {
             parallelism: 16,
             log_limit: 64 << 20,
             grace: Duration::from_secs(10),
+            archive: true,
             history: Policy { runs: 100, age: Duration::from_secs(90 * 24 * 3600) },
             supervisor: PathBuf::from("/proc/self/exe"),
         }

@@ -19,6 +19,7 @@
 //! by the server.
 
 mod airflow;
+mod archive;
 mod attempt;
 mod by_hand;
 mod calendar;
@@ -30,6 +31,7 @@ mod engine;
 mod environment;
 mod executor;
 mod history;
+mod jump;
 mod machine;
 pub mod model;
 mod moment;

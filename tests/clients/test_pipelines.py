@@ -1,6 +1,7 @@
 """Pipelines through the real binary: outputs, mapping, conditions, retries, clearing, backfill, pools."""
 
 import json
+import time
 
 import pytest
 from conftest import eventually
@@ -152,3 +153,49 @@ def test_a_bad_definition_is_told_with_line_and_column(server, tmp_path, text, p
 def test_the_schema_is_json(server):
     schema = json.loads(server.cli("pipeline", "schema").stdout)
     assert schema["properties"]["tasks"]["items"]["properties"]["trigger_rule"]["enum"][0] == "all_success"
+
+
+def test_definitions_from_a_bucket_come_go_and_fail_alone(private_server):
+    server = private_server(args=["--pipelines-bucket", "definitions/team/"])
+    api, s3 = server.api(), server.s3()
+    good = "name: {}\ntasks: [{{id: a, run: 'echo {}'}}]\n"
+
+    def names():
+        return {one["name"]: one["error"] for one in api.get("/pipelines").json()["pipelines"]}
+
+    s3.create_bucket(Bucket="definitions")
+    s3.put_object(Bucket="definitions", Key="team/one.yaml", Body=good.format("one", "first").encode())
+    s3.put_object(Bucket="definitions", Key="elsewhere/two.yaml", Body=good.format("two", "x").encode())
+    s3.put_object(Bucket="definitions", Key="team/notes.txt", Body=b"no pipeline")
+    eventually(lambda: names() == {"one": None}, what="the pipeline from the bucket")
+    answer = api.put("/pipelines/one", data=good.format("one", "other").encode())
+    assert answer.status_code == 409 and "s3://definitions/team/one.yaml" in answer.json()["detail"], answer.text
+
+    began = time.monotonic()
+    s3.put_object(Bucket="definitions", Key="team/three.yaml", Body=good.format("three", "x").encode())
+    eventually(lambda: "three" in names(), what="the new definition")
+    assert time.monotonic() - began < 10, "an object that is written is noticed by its event"
+
+    s3.put_object(Bucket="definitions", Key="team/one.yaml", Body=b"name: one\ntasks:\n  - {id: a, rnu: x}\n")
+    eventually(lambda: names()["one"], what="the error")
+    assert "line 3" in names()["one"] and names()["three"] is None
+    run = finished(api, api.post("/pipelines/one/runs", json={}).json()["id"])
+    assert run["state"] == "success", "the last good version stays"
+    s3.delete_object(Bucket="definitions", Key="team/three.yaml")
+    eventually(lambda: set(names()) == {"one"}, what="the end of the pipeline whose object is gone")
+
+
+def test_a_log_is_found_in_its_bucket_when_the_run_is_over(server):
+    api, s3 = server.api(), server.s3()
+    yaml = "name: kept\ntasks:\n  - {id: a, run: 'echo first words'}\n  - {id: b, needs: [a], run: 'echo last words'}\n  - {id: mute, run: 'true'}\n"
+    run = finished(api, begin(api, "kept", yaml))
+    key = f"kept/{run['ended_at'][:10]}/{run['id']}.log"
+
+    def archived():
+        try:
+            return s3.get_object(Bucket="pipeline-logs", Key=key)["Body"].read().decode()
+        except s3.exceptions.ClientError:
+            return None
+
+    text = eventually(archived, timeout=90, what="the archived log")
+    assert text == "==> a · attempt 1 <==\nfirst words\n\n==> b · attempt 1 <==\nlast words\n\n"

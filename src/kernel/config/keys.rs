@@ -174,6 +174,9 @@ settings! {
         keep_runs: usize = "100";
         /// How long every run is kept, with the logs of its tasks.
         keep_age: Duration = "90d";
+        /// Whether the logs of runs that are over are copied into the bucket `pipeline-logs`, where they
+        /// stay when the run is forgotten.
+        archive_logs: bool = "true";
     }
 
     /// The process.

@@ -5,6 +5,7 @@ mod operate;
 mod sources;
 
 use super::{
+    archive,
     config::Config,
     definition::{Definition, Problem, problems_text},
     engine,
@@ -99,6 +100,10 @@ impl Service {
         let (db, dir) = (self.0.db.clone(), self.0.executor.tasks_dir().to_owned());
         let policy = self.0.config.history.clone();
         tasks.spawn("pipelines: history", history::keep_pruned(db, dir, policy, tasks.stopping()));
+        if self.0.config.archive && self.rooms().is_ok() {
+            let (db, executor) = (self.0.db.clone(), Arc::clone(&self.0.executor));
+            tasks.spawn("pipelines: archive", archive::keep_archived(db, executor, tasks.stopping()));
+        }
         if let Some(dir) = self.0.config.dir.clone() {
             tasks.spawn("pipelines: folder", source::folder::watch(self.clone(), dir, tasks.stopping()));
         }

@@ -170,6 +170,24 @@ pub fn run_prunable(db: &Connection, keep: usize, before: i64, limit: usize) -> 
     collect(query.query(params![keep as i64, before, limit as i64])?, |row| Ok(row.get(0)?))
 }
 
+/// Runs that are over and whose logs were not archived since: id, pipeline, when they ended.
+pub fn run_to_archive(db: &Connection, limit: usize) -> Result<Vec<(String, String, i64)>> {
+    let mut query = db.prepare_cached(
+        "SELECT id, pipeline, ended_at FROM pipeline_runs
+         WHERE archived_at IS NOT ended_at AND ended_at IS NOT NULL AND state NOT IN ('queued', 'running')
+             AND NOT EXISTS (SELECT 1 FROM pipeline_attempts a WHERE a.run_id = id AND a.state = 'running')
+         ORDER BY id LIMIT ?1",
+    )?;
+    collect(query.query([limit as i64])?, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}
+
+/// Notes which end of a run its archived logs are of.
+pub fn run_set_archived(db: &Connection, id: &str, ended_at: i64) -> Result<()> {
+    db.prepare_cached("UPDATE pipeline_runs SET archived_at = ?2 WHERE id = ?1")?
+        .execute(params![id, ended_at])?;
+    Ok(())
+}
+
 /// Removes a run with its tasks and attempts.
 pub fn run_delete(db: &Connection, id: &str) -> Result<()> {
     for table in ["pipeline_attempts", "pipeline_tasks"] {
