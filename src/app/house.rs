@@ -152,8 +152,13 @@ fn own_pipelines(
     auth: &auth::Service,
 ) -> Result<pipelines::Service> {
     let (http_url, s3_url) = (health.local_http_url(), health.local_s3_url());
-    let environment =
-        pipelines::ServerEnvironment::new(auth.clone(), http_url, s3_url, objects::REGION.into());
+    let environment = pipelines::ServerEnvironment::new(
+        stores.control.clone(),
+        auth.clone(),
+        http_url,
+        s3_url,
+        objects::REGION.into(),
+    );
     let own = pipelines::Config {
         dir: config.pipelines.dir.clone(),
         bucket: config.pipelines.bucket.clone(),

@@ -1,20 +1,16 @@
-//! Transactions for what people do to runs: clear and run again, say how tasks ended, fill in the past.
+//! Transactions for what people do to runs: clear and run again, say how tasks and runs ended, take
+//! tasks away.
 
 use super::{
-    definition::Definition,
     engine::{self, RunChange},
     machine,
-    model::{AttemptKey, Run, RunState, TaskInstance, TaskState, Trigger},
+    model::{AttemptKey, Run, RunState, TaskInstance, TaskState},
     store,
 };
 use crate::{
     kernel::error::{Error, Result},
     store::Connection,
 };
-use std::collections::BTreeMap;
-
-/// Runs that one backfill may make.
-const MAX_BACKFILL: usize = 1_000;
 
 /// What is to be cleared.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +30,13 @@ pub struct Done {
     /// Ids of the tasks that changed, or would.
     pub tasks: Vec<String>,
     pub to_end: Vec<AttemptKey>,
+}
+
+impl Done {
+    /// A run was made.
+    pub fn made(run: &Run) -> Self {
+        Self { change: Some(changed(run, false)), tasks: Vec::new(), to_end: Vec::new() }
+    }
 }
 
 /// Clears tasks of a run, which then run again; an attempt still under way is ended first.
@@ -171,51 +174,4 @@ fn places(run: &Run, tasks: &[TaskInstance], ids: &[String]) -> Result<Vec<usize
         found.ok_or_else(|| Error::not_found(format!("Run {} has no task {id:?}.", run.id)))
     };
     ids.iter().map(place).collect()
-}
-
-/// The runs a backfill makes, or would.
-pub struct Backfill {
-    pub logical_at: i64,
-    /// The run made; none in a dry run, and where there is one for that time already.
-    pub run: Option<Run>,
-    pub exists: bool,
-}
-
-/// Makes a run for every firing in the span that has none.
-pub fn backfill(
-    db: &Connection,
-    name: &str,
-    (from, until): (i64, i64),
-    params: &BTreeMap<String, String>,
-    dry_run: bool,
-    now: i64,
-) -> Result<Vec<Backfill>> {
-    let pipeline = store::pipeline_get(db, name)?
-        .ok_or_else(|| Error::not_found(format!("There is no pipeline {name:?}.")))?;
-    let definition = Definition::parse(&pipeline.definition)
-        .map_err(|_| Error::conflict(format!("Pipeline {name:?} has no sound definition to run.")))?;
-    if definition.schedules.is_empty() {
-        return Err(Error::invalid(format!(
-            "Pipeline {name:?} has no schedule, so there are no times to fill in; start runs by hand."
-        )));
-    }
-    let times = definition.firings(from, until.min(now), MAX_BACKFILL + 1);
-    if times.len() > MAX_BACKFILL {
-        return Err(Error::invalid(format!(
-            "The span holds more than {MAX_BACKFILL} firings; fill it in by shorter spans."
-        )));
-    }
-    let known = store::run_times(db, name, from, until)?;
-    let mut made = Vec::new();
-    for logical_at in times {
-        let exists = known.binary_search(&logical_at).is_ok();
-        let run = if exists || dry_run {
-            None
-        } else {
-            let trigger = Trigger::Backfill;
-            engine::create_run(db, &pipeline, &definition, trigger, logical_at, params.clone(), now)?
-        };
-        made.push(Backfill { logical_at, run, exists });
-    }
-    Ok(made)
 }

@@ -1,12 +1,14 @@
 //! What a task finds in its environment: the addresses of this server and credentials of its own,
 //! issued for the run and revoked with its end.
 
+use super::secrets;
 use crate::{
     auth::{self, Role},
     kernel::{
         error::{Kind, Result},
         id,
     },
+    store::Db,
 };
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
@@ -19,6 +21,10 @@ pub type Variables = Vec<(String, String)>;
 pub trait TaskEnvironment: Send + Sync {
     /// New credentials for the run, with the addresses they are good for.
     fn issue<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Variables>>;
+    /// What every task finds besides, as it is by now.
+    fn shared(&self) -> BoxFuture<'_, Result<Variables>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
     /// Makes every credential issued for the run worthless.
     fn revoke<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<()>>;
 }
@@ -30,6 +36,7 @@ const TOKEN_TTL_MS: i64 = 30 * 24 * 3600 * 1000;
 
 /// The environment on a running server: the names `crannog env` prints, with a bearer token.
 pub struct ServerEnvironment {
+    db: Db,
     auth: auth::Service,
     http_url: String,
     s3_url: String,
@@ -38,8 +45,8 @@ pub struct ServerEnvironment {
 }
 
 impl ServerEnvironment {
-    pub fn new(auth: auth::Service, http_url: String, s3_url: String, region: String) -> Self {
-        Self { auth, http_url, s3_url, region, user_exists: OnceCell::new() }
+    pub fn new(db: Db, auth: auth::Service, http_url: String, s3_url: String, region: String) -> Self {
+        Self { db, auth, http_url, s3_url, region, user_exists: OnceCell::new() }
     }
 
     async fn issue_for(&self, run_id: &str) -> Result<Variables> {
@@ -76,6 +83,10 @@ impl ServerEnvironment {
 impl TaskEnvironment for ServerEnvironment {
     fn issue<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Variables>> {
         Box::pin(self.issue_for(run_id))
+    }
+
+    fn shared(&self) -> BoxFuture<'_, Result<Variables>> {
+        Box::pin(secrets::environment(&self.db, &self.auth))
     }
 
     fn revoke<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<()>> {

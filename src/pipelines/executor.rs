@@ -230,7 +230,9 @@ impl Executor {
         let mut texts = std::iter::once(command).chain(task.env.values());
         let values = self.values(run, key, texts.any(|text| text.contains("outputs"))).await?;
         let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
-        let mut env: BTreeMap<String, String> = self.inherited.iter().chain(credentials).cloned().collect();
+        let shared = self.environment.shared().await?;
+        let given = self.inherited.iter().chain(&shared).chain(credentials);
+        let mut env: BTreeMap<String, String> = given.cloned().collect();
         env.extend(own_variables(run, key));
         env.insert("CRANNOG_OUTPUT".into(), folder.output().to_string_lossy().into_owned());
         if let Some(item) = &values.item {

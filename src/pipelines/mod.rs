@@ -21,6 +21,7 @@
 mod airflow;
 mod archive;
 mod attempt;
+mod backfill;
 mod by_hand;
 mod calendar;
 mod condition;
@@ -40,6 +41,7 @@ mod output;
 mod rooms;
 mod routes;
 mod scheduler;
+mod secrets;
 mod service;
 mod source;
 mod store;

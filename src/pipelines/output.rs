@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The most a task may give; it is kept in the database and read with its run.
-const MAX_BYTES: u64 = 256 << 10;
+pub(super) const MAX_BYTES: u64 = 256 << 10;
 
 /// Reads the file. The inner error is the task's fault, in plain words; none means it gave nothing.
 pub fn read(path: &Path) -> Result<Result<Option<Value>, String>> {

@@ -63,11 +63,25 @@ fn run_waits(db: &Connection, run: &Run) -> Result<Option<String>> {
     if run.state != RunState::Queued {
         return Ok(None);
     }
+    if let Some((of, active)) = store::backfill_of(db, &run.id)? {
+        return Ok(backfill_waits(&of, active));
+    }
     let limit = store::pipeline_get(db, &run.pipeline)?.map_or(16, |pipeline| pipeline.max_active_runs);
     let active = store::run_running_count(db, &run.pipeline)?;
     Ok((active >= i64::from(limit)).then(|| {
         format!("{active} runs of {} are under way, and its max_active_runs is {limit}", run.pipeline)
     }))
+}
+
+/// A backfill that was stopped holds back nothing that is run again by hand.
+fn backfill_waits(of: &store::BackfillRow, active: i64) -> Option<String> {
+    let (id, limit) = (of.id, of.plan.max_active_runs);
+    let stopped = of.completed_at.is_some();
+    if of.paused && !stopped {
+        return Some(format!("backfill {id}, which it is of, is paused"));
+    }
+    (active >= i64::from(limit) && !stopped)
+        .then(|| format!("{active} runs of backfill {id} are under way, and its max_active_runs is {limit}"))
 }
 
 fn waits_for(task: &TaskInstance, all: &[TaskInstance], facts: &Facts) -> Option<String> {

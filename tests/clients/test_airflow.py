@@ -506,8 +506,5 @@ def test_what_there_is_none_of_is_an_empty_list_or_said(door, raw, make):
     assert apis.AssetApi(door).get_assets().total_entries == 0
     refused(404, apis.EventLogApi(door).get_event_log, 1)
     refused(403, apis.ConfigApi(door).get_config)
-    assert apis.BackfillApi(door).list_backfills(dag).total_entries == 0
-    for method in ("PUT", "POST"):
-        assert raw(method, "/backfills/1/pause").status_code == 404
     assert "counterpart" in refused(501, apis.DAGApi(door).favorite_dag, dag)
     assert raw("GET", "/nothing/of/the/kind").status_code == 404

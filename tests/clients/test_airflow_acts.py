@@ -1,5 +1,6 @@
 """Airflow's REST API where it changes what was: clearing, marking, deleting, mapped tasks, pools."""
 
+import json
 import uuid
 from datetime import datetime, timezone
 
@@ -305,3 +306,153 @@ def test_pools_come_and_go(door, raw):
     actions.append({"action": "delete", "entities": [name]})
     answer = raw("PATCH", "/pools", json={"actions": actions}).json()
     assert [answer[action]["success"] for action in ("create", "update", "delete")] == [[name]] * 3
+
+
+# backfills
+
+DAILY = """
+name: {name}
+schedule: "@daily"
+catchup: none
+tasks:
+  - {{id: only, run: "test ! -e {flag} || sleep 600"}}
+"""
+
+
+def span(first, last, **more):
+    days = [datetime(2026, 3, day, tzinfo=timezone.utc) for day in (first, last)]
+    return models.BackfillPostBody(from_date=days[0], to_date=days[1], **more)
+
+
+def test_a_backfill_is_tried_out_made_paused_and_stopped(door, raw, make, tmp_path):
+    flag = tmp_path / "wait"
+    flag.touch()
+    dag, fills, runs = make(DAILY.replace("{flag}", str(flag))), apis.BackfillApi(door), apis.DagRunApi(door)
+
+    def of(state):
+        found = runs.get_dag_runs(dag, state=[state], order_by=["logical_date"]).dag_runs
+        return [run.logical_date.day for run in found]
+
+    plan = span(1, 5, dag_id=dag, max_active_runs=1)
+    dry = fills.create_backfill_dry_run(plan)
+    assert [one.logical_date.day for one in dry.backfills] == [1, 2, 3, 4, 5] and dry.total_entries == 5
+    assert of("queued") == [] and fills.list_backfills(dag).total_entries == 0
+    made = fills.create_backfill(plan)
+    assert (made.dag_id, made.max_active_runs, made.is_paused, made.completed_at) == (dag, 1, False, None)
+    eventually(lambda: of("running") == [1], what="the first run")
+    assert of("queued") == [2, 3, 4, 5]
+    assert {run.run_type.value for run in runs.get_dag_runs(dag).dag_runs} == {"backfill"}
+    assert dag in refused(409, fills.create_backfill, plan)
+    assert fills.pause_backfill(made.id).is_paused
+    flag.unlink()
+    first = runs.get_dag_runs(dag, state=["running"]).dag_runs[0]
+    runs.patch_dag_run(dag, first.dag_run_id, models.DAGRunPatchBody(state="success"))
+    waits = apis.TaskInstanceApi(door).get_task_instance_dependencies
+    second = runs.get_dag_runs(dag, state=["queued"], order_by=["logical_date"]).dag_runs[0]
+    assert "paused" in waits(dag, second.dag_run_id, "only").dependencies[0].reason
+    assert of("queued") == [2, 3, 4, 5]
+    # airflowctl sends POST where the specification says PUT.
+    flag.touch()
+    assert raw("POST", f"/backfills/{made.id}/unpause").json()["is_paused"] is False
+    eventually(lambda: of("running") == [2], what="the second run")
+    assert fills.get_backfill(made.id).completed_at is None
+    assert fills.cancel_backfill(made.id).completed_at is not None
+    assert of("failed") == [3, 4, 5] and of("running") == [2]
+    for act in (fills.pause_backfill, fills.unpause_backfill, fills.cancel_backfill):
+        assert "completed" in refused(409, act, made.id)
+    refused(404, fills.get_backfill, 10**9)
+
+
+def test_a_backfill_runs_again_what_failed_or_all_and_backwards(door, make, tmp_path):
+    dag, fills, runs = make(DAILY.replace("{flag}", str(tmp_path / "never"))), apis.BackfillApi(door), apis.DagRunApi(door)
+
+    def over(plan):
+        made = fills.create_backfill(plan)
+        eventually(lambda: fills.get_backfill(made.id).completed_at, what="the backfill is over")
+        return made
+
+    over(span(1, 3, dag_id=dag))
+    again = span(1, 4, dag_id=dag, reprocess_behavior="failed")
+    assert [one.logical_date.day for one in fills.create_backfill_dry_run(again).backfills] == [4]
+    second = runs.get_dag_runs(dag, order_by=["logical_date"]).dag_runs[1]
+    runs.patch_dag_run(dag, second.dag_run_id, models.DAGRunPatchBody(state="failed"))
+    assert [one.logical_date.day for one in fills.create_backfill_dry_run(again).backfills] == [2, 4]
+    over(again)
+    states_now = {run.logical_date.day: run.state.value for run in runs.get_dag_runs(dag).dag_runs}
+    assert states_now == {1: "success", 2: "success", 3: "success", 4: "success"}
+    everything = span(1, 4, dag_id=dag, reprocess_behavior="completed", run_backwards=True, max_active_runs=1)
+    over(everything)
+    last = runs.get_dag_runs(dag, order_by=["start_date"]).dag_runs
+    tries_of = [tries(door, run, "only") for run in sorted(last, key=lambda run: run.logical_date)]
+    assert tries_of == [2, 3, 2, 2]
+    starts = {run.logical_date.day: apis.TaskInstanceApi(door).get_task_instance(dag, run.dag_run_id, "only").start_date for run in last}
+    assert sorted(starts, key=starts.get) == [4, 3, 2, 1]
+    refused(422, fills.create_backfill, span(5, 1, dag_id=dag))
+    refused(404, fills.create_backfill, span(1, 2, dag_id="nothere"))
+    refused(400, fills.create_backfill, span(1, 2, dag_id=make(CHAIN.replace('schedule: "30 2 * * *"\n', ""))))
+
+
+# what tasks give
+
+
+def test_outputs_are_xcom_entries(door, raw, make):
+    dag, xcoms = make(MAPPED), apis.XComApi(door)
+    run = finished(door, trigger(door, dag))
+    of = dict(dag_id=dag, dag_run_id=run.dag_run_id, task_id="list")
+    found = xcoms.get_xcom_entries(**of)
+    assert [(one.key, one.task_id, one.map_index) for one in found.xcom_entries] == [("names", "list", -1)]
+    assert raw("GET", f"/dags/{dag}/dagRuns/{run.dag_run_id}/taskInstances/list/xcomEntries/names").json()["value"] == [
+        "a",
+        "b",
+        "c",
+    ]
+    made = xcoms.create_xcom_entry(**of, x_com_create_body=models.XComCreateBody(key="more", value={"n": 1}))
+    assert (made.key, made.value) == ("more", {"n": 1})
+    refused(409, xcoms.create_xcom_entry, **of, x_com_create_body=models.XComCreateBody(key="more", value=2))
+    assert xcoms.update_xcom_entry(**of, xcom_key="more", x_com_update_body=models.XComUpdateBody(value="text")).value == "text"
+    refused(404, xcoms.update_xcom_entry, **of, xcom_key="nothere", x_com_update_body=models.XComUpdateBody(value=1))
+    refused(400, xcoms.create_xcom_entry, **of, x_com_create_body=models.XComCreateBody(key="large", value="x" * (300 << 10)))
+    each = of | {"task_id": "each"}
+    xcoms.create_xcom_entry(**each, x_com_create_body=models.XComCreateBody(key="own", value=7, map_index=2))
+    assert [(one.key, one.map_index) for one in xcoms.get_xcom_entries(**each).xcom_entries] == [("own", 2)]
+    everywhere = xcoms.get_xcom_entries(dag, "~", "~")
+    assert [one.key for one in everywhere.xcom_entries] == ["own", "more", "names"] and everywhere.total_entries == 3
+    assert xcoms.get_xcom_entries(dag, "~", "~", xcom_key="own", map_index=2).total_entries == 1
+    assert xcoms.get_xcom_entries(dag, "~", "~", xcom_key_pattern="m").total_entries == 2
+    path = f"/dags/{dag}/dagRuns/{run.dag_run_id}/taskInstances/each/xcomEntries/own"
+    assert raw("GET", path, params={"map_index": 2}).json()["value"] == 7
+    assert raw("GET", path, params={"map_index": 2, "stringify": "true"}).json()["value"] == "7"
+    assert raw("DELETE", path, params={"map_index": 2}).status_code == 204
+    assert raw("GET", path, params={"map_index": 2}).status_code == 404
+    xcoms.delete_xcom_entry(**of, xcom_key="more")
+    assert "more" in refused(404, xcoms.get_xcom_entry, **of, xcom_key="more")
+
+
+# what tasks are given
+
+
+def test_variables_and_connections_reach_tasks_and_no_log_of_the_server(door, raw, make, server):
+    key, conn, secret = f"af_{uuid.uuid4().hex[:8]}", f"af_{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+    apis.VariableApi(door).post_variable(models.VariableBody(key=key, value=secret))
+    apis.ConnectionApi(door).post_connection(
+        models.ConnectionBody(connection_id=conn, conn_type="postgres", host="db", password="p" + secret, extra='{"a": 1}')
+    )
+    text = "name: {name}\ntasks:\n  - {{id: show, run: \"echo $AIRFLOW_VAR_KEY; echo $AIRFLOW_CONN_ID\"}}\n"
+    dag = make(text.replace("KEY", key.upper()).replace("_ID", "_" + conn.upper()))
+    run = finished(door, trigger(door, dag))
+    log = raw("GET", f"/dags/{dag}/dagRuns/{run.dag_run_id}/taskInstances/show/logs/1", headers={"Accept": "text/plain"})
+    value, connection = log.text.splitlines()
+    assert value == secret
+    assert json.loads(connection) == {
+        "conn_type": "postgres",
+        "host": "db",
+        "password": "p" + secret,
+        "extra": {"a": 1},
+    }
+    attempt = server.data_dir / "tasks" / run.dag_run_id / "show" / "1"
+    kept = [file for file in attempt.rglob("*") if file.is_file() and secret in file.read_text(errors="replace")]
+    assert [file.name for file in kept] == ["log"], "the task printed it, and nothing else keeps it"
+    database = [server.data_dir / "control.db", server.data_dir / "control.db-wal"]
+    assert all(secret.encode() not in file.read_bytes() for file in database if file.exists())
+    apis.VariableApi(door).delete_variable(key)
+    apis.ConnectionApi(door).delete_connection(conn)

@@ -17,9 +17,9 @@ use crate::{
 use axum::{
     Json, Router,
     extract::{Path, State},
-    routing::{MethodRouter, any, get, post},
+    routing::{MethodRouter, get, post, put},
 };
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 
 pub(super) fn routes() -> Router<Door> {
@@ -38,42 +38,75 @@ pub(super) fn routes() -> Router<Door> {
         .route("/assets", empty("assets"))
         .route("/assets/aliases", empty("asset_aliases"))
         .route("/assets/aliases/{id}", nothing(NO_ASSETS))
-        .route("/assets/events", empty("asset_events").post(not_here))
+        .route("/assets/events", empty("asset_events").post(no_assets))
         .route("/assets/{id}", nothing(NO_ASSETS))
-        .route("/assets/{id}/materialize", post(not_here))
+        .route("/assets/{id}/materialize", post(no_assets))
+        .route("/assets/{id}/queuedEvents", nothing(NO_ASSETS).delete(no_assets))
+        .route("/assets/{id}/state-store", nothing(NO_ASSETS).delete(no_assets))
+        .route("/assets/{id}/state-store/{key}", nothing(NO_ASSETS).put(no_assets).delete(no_assets))
+        .route("/dags/{dag_id}/assets/queuedEvents", nothing(NO_ASSETS).delete(no_assets))
+        .route("/dags/{dag_id}/assets/{id}/queuedEvents", nothing(NO_ASSETS).delete(no_assets))
         .route("/config", get(hidden))
         .route("/config/section/{section}/option/{option}", get(hidden))
+        .route("/connections/defaults", post(no_defaults))
+        .route("/connections/enqueue-test", post(no_test).get(no_test))
+        .route("/parseDagFile/{token}", put(read_already))
+        .route("/auth/login", get(sign_in))
+        .route("/auth/logout", get(sign_in))
         .route("/dags/{dag_id}/favorite", post(not_here))
         .route("/dags/{dag_id}/unfavorite", post(not_here))
         .route("/dags/{dag_id}/clearPartitions", post(not_here))
         .route("/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents", empty("asset_events"))
         .route("/dags/{dag_id}/dagRuns/{run_id}/hitlDetails", empty("hitl_details"))
         .route(&task("/links"), get(links))
-        .route(&task("/xcomEntries"), get(no_outputs).post(not_yet))
-        .route(&task("/xcomEntries/{key}"), any(not_yet))
-        .merge(later())
+        .route(&task("/state-store"), nothing(NO_STATES).delete(no_states))
+        .route(
+            &task("/state-store/{key}"),
+            nothing(NO_STATES).put(no_states).patch(no_states).delete(no_states),
+        )
+        .route(&task("/{map_index}/hitlDetails"), nothing(NO_HITL).patch(no_hitl))
+        .route(&task("/{map_index}/hitlDetails/tries/{number}"), nothing(NO_HITL))
+        .fallback(unknown)
 }
 
-/// What the house is to learn: each path answers 501 until then.
-fn later() -> Router<Door> {
-    let below = |base: &str, paths: &[&str]| -> Vec<String> {
-        paths.iter().map(|path| format!("{base}{path}")).collect()
-    };
-    let paths = [below("", &["/backfills/dry_run"])];
-    let mut routes = Router::new()
-        .route("/backfills", empty("backfills").post(not_yet))
-        .route("/backfills/{id}", nothing("There is no backfill of this id."));
-    for action in ["pause", "unpause", "cancel"] {
-        let none = || async { Fault::not_found("There is no backfill of this id.") };
-        // The spec says PUT; airflowctl sends POST.
-        let path = format!("/backfills/{{id}}/{action}");
-        routes = routes.route(&path, post(move |_: Editor| none()).put(move |_: Editor| none()));
-    }
-    paths.into_iter().flatten().fold(routes, |routes, path| routes.route(&path, any(not_yet)))
+const NO_STATES: &str =
+    "Tasks keep no state of their own here: what one gives to others are its XCom entries.";
+const NO_HITL: &str = "No task of this server waits for a person's answer.";
+
+async fn no_assets(_: Editor) -> Fault {
+    Fault::not_found(NO_ASSETS)
 }
 
-async fn not_yet(_: Editor) -> Fault {
-    Fault::new(StatusCode::NOT_IMPLEMENTED, "This release of the server cannot do this yet.")
+async fn no_states(_: Editor) -> Fault {
+    Fault::new(StatusCode::NOT_IMPLEMENTED, NO_STATES)
+}
+
+async fn no_hitl(_: Editor) -> Fault {
+    Fault::new(StatusCode::NOT_IMPLEMENTED, NO_HITL)
+}
+
+async fn no_defaults(_: Editor) -> Fault {
+    let why = "This server has no connections of its own making: create those that are needed.";
+    Fault::new(StatusCode::FORBIDDEN, why)
+}
+
+/// Nothing here knows how to reach other systems; Airflow too refuses unless it is set up to.
+pub(super) async fn no_test(_: Editor) -> Fault {
+    Fault::new(StatusCode::FORBIDDEN, "Testing connections is disabled: this server reaches no other system.")
+}
+
+async fn read_already(_: Editor) -> Fault {
+    let why = "Definitions are read as soon as they change: there is nothing to ask for.";
+    Fault::new(StatusCode::NOT_IMPLEMENTED, why)
+}
+
+async fn sign_in(_: Viewer) -> Fault {
+    let why = "Clients get a token from POST /auth/token; people sign in at this server's web page.";
+    Fault::new(StatusCode::NOT_IMPLEMENTED, why)
+}
+
+async fn unknown(_: Viewer, uri: Uri) -> Fault {
+    Fault::not_found(format!("Airflow's API has no operation at {} that this server knows.", uri.path()))
 }
 
 const NO_ASSETS: &str = "This server has no assets.";
@@ -132,15 +165,4 @@ async fn links(
 ) -> Answer {
     instances::one(&service, &named.asked(&asked)?).await?;
     Ok(Json(json!({ "extra_links": {}, "total_entries": 0 })))
-}
-
-/// Tasks of this release give nothing to others.
-async fn no_outputs(
-    _: Viewer,
-    State(service): State<Service>,
-    Path(named): Path<instances::Named>,
-    asked: Asked,
-) -> Answer {
-    instances::one(&service, &named.asked(&asked)?).await?;
-    Ok(Json(json!({ "xcom_entries": [], "total_entries": 0 })))
 }

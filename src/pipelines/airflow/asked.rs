@@ -44,12 +44,13 @@ impl Asked {
         }
     }
 
+    /// A whole number; airflowctl writes nothing after the name where it has none.
     pub(super) fn whole(&self, name: &str) -> Result<Option<i64>, Fault> {
         let parse = |text: &str| {
             let wrong = || unfit(name, "int_parsing", "Input should be a valid integer", text);
             text.parse().map_err(|_| wrong())
         };
-        self.one(name).map(parse).transpose()
+        self.one(name).filter(|text| !text.is_empty()).map(parse).transpose()
     }
 
     /// A count of things: a whole number that is not negative.

@@ -208,12 +208,27 @@ fn narrow(asked: &Asked, wanted: &mut Wanted) -> Result<(), Fault> {
     search::order(asked, ORDERS, wanted)
 }
 
-/// The instances on a page: each run is read once, however many of its tasks are wanted.
+/// The instances on a page, and how many there are on all pages.
 fn load_all(db: &Connection, wanted: &Wanted) -> Result<(Vec<Value>, usize)> {
     let (keys, total) = store::task_find(db, wanted)?;
+    let keys = keys.into_iter().map(|(run_id, task_id)| (run_id, task_id, ())).collect();
+    let found = each(db, keys, |of, task, ()| {
+        let note = store::task_note_get(db, &of.run.id, &task.id)?;
+        Ok(instance::instance(of, task, note.as_deref()))
+    });
+    Ok((found?, total))
+}
+
+/// The shapes of what is known by run and task: each run is read once, however many of its tasks are
+/// wanted.
+pub(super) fn each<K, T>(
+    db: &Connection,
+    keys: Vec<(String, String, K)>,
+    shape: impl Fn(&DagRun, &TaskInstance, K) -> Result<T>,
+) -> Result<Vec<T>> {
     let mut known: HashMap<String, (DagRun, HashMap<String, TaskInstance>)> = HashMap::new();
     let mut found = Vec::with_capacity(keys.len());
-    for (run_id, task_id) in keys {
+    for (run_id, task_id, key) in keys {
         if !known.contains_key(&run_id) {
             let Some(of) = runs::load(db, &run_id)? else { continue };
             let tasks = store::task_list(db, &run_id)?.into_iter().map(|task| (task.id.clone(), task));
@@ -221,10 +236,9 @@ fn load_all(db: &Connection, wanted: &Wanted) -> Result<(Vec<Value>, usize)> {
         }
         let Some((of, tasks)) = known.get(&run_id) else { continue };
         let Some(task) = tasks.get(&task_id) else { continue };
-        let note = store::task_note_get(db, &run_id, &task_id)?;
-        found.push(instance::instance(of, task, note.as_deref()));
+        found.push(shape(of, task, key)?);
     }
-    Ok((found, total))
+    Ok(found)
 }
 
 /// A run and one of its tasks.

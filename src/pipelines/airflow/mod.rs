@@ -14,6 +14,7 @@
 
 mod absent;
 mod asked;
+mod backfills;
 mod bulk;
 mod connections;
 mod dags;
@@ -28,6 +29,7 @@ mod shapes;
 mod sources;
 mod token;
 mod variables;
+mod xcoms;
 
 use super::service::Service;
 use crate::auth;
@@ -55,6 +57,8 @@ pub fn router(service: Service, auth: auth::Service) -> Router {
         .merge(runs::routes())
         .merge(instances::routes())
         .merge(pools::routes())
+        .merge(backfills::routes())
+        .merge(xcoms::routes())
         .merge(logs::routes())
         .merge(sources::routes())
         .merge(variables::routes())

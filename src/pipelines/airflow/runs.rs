@@ -222,7 +222,7 @@ fn check(body: &TriggerBody) -> Result<(), Fault> {
 }
 
 /// Parameters are text to a task; what is written as JSON is passed on as JSON.
-fn params(conf: Map<String, Value>) -> Result<BTreeMap<String, String>, Fault> {
+pub(super) fn params(conf: Map<String, Value>) -> Result<BTreeMap<String, String>, Fault> {
     let text = |value: Value| match value {
         Value::String(text) => text,
         Value::Null => String::new(),

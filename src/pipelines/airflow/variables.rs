@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     auth::Editor,
-    pipelines::store::{self, VariableRow},
+    pipelines::{
+        secrets::variable_purpose as purpose,
+        store::{self, VariableRow},
+    },
 };
 use axum::{
     Json, Router,
@@ -65,10 +68,6 @@ impl VariableBody {
         let sealed = door.auth.secret_seal(&purpose(&self.key), &text)?;
         Ok(VariableRow { key: self.key.clone(), description, sealed })
     }
-}
-
-fn purpose(key: &str) -> String {
-    format!("pipeline variable {key}")
 }
 
 /// Whether what goes by this name is not to be shown, as Airflow decides it.

@@ -124,6 +124,16 @@ words! {
 }
 
 words! {
+    /// Which of the runs there are already a backfill runs again.
+    Reprocess {
+        None = "none",
+        Failed = "failed",
+        /// All that are over.
+        Completed = "completed",
+    }
+}
+
+words! {
     /// What must have become of the tasks a task needs. The words and their meaning are Airflow's.
     TriggerRule {
         AllSuccess = "all_success",

@@ -3,7 +3,7 @@
 use crate::{
     kernel::clock::rfc3339,
     pipelines::{
-        by_hand::Backfill,
+        backfill::Firing,
         definition::{Definition, Kind, Param, Schedule, Task},
         model::{Attempt, ForEach, Pool, Run, TaskInstance, TaskKind, TaskState, TriggerRule},
         service::Overview,
@@ -164,7 +164,7 @@ pub(super) fn attempt(attempt: &Attempt) -> Value {
     })
 }
 
-pub(super) fn backfill(one: &Backfill) -> Value {
+pub(super) fn backfill(one: &Firing) -> Value {
     json!({
         "logical_at": rfc3339(one.logical_at),
         "run_id": one.run.as_ref().map(|run| &run.id),

@@ -1,6 +1,7 @@
 //! The door to pipelines: definitions in and out, runs begun and watched; what is done to them by
-//! hand is in `operate`.
+//! hand is in `operate` and `backfill`.
 
+mod backfill;
 mod operate;
 mod sources;
 

@@ -1,4 +1,4 @@
-//! What people do to runs and pools: cancel, clear, mark, fill in the past, change the slots.
+//! What people do to runs and pools: cancel, clear, mark, delete, change the slots.
 
 use super::Service;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
         error::{Error, Result},
     },
     pipelines::{
-        by_hand::{self, Backfill, Clearing, Done},
+        by_hand::{self, Clearing, Done},
         engine, history,
         model::{Attempt, DEFAULT_POOL, Pool, RunState, TaskState, check_name},
         scheduler, store,
@@ -15,7 +15,6 @@ use crate::{
     },
     store::Connection,
 };
-use std::collections::BTreeMap;
 
 impl Service {
     /// Ends a run: what has not started never will, what runs is asked to end, then made to.
@@ -62,25 +61,6 @@ impl Service {
         scheduler::publish(&self.0.bus, done.change.as_slice());
         self.0.wake.notify_one();
         Ok(())
-    }
-
-    /// Makes a run for every firing in a span that has none, or says which it would make.
-    pub async fn backfill(
-        &self,
-        name: &str,
-        span: (i64, i64),
-        params: BTreeMap<String, String>,
-        dry_run: bool,
-    ) -> Result<Vec<Backfill>> {
-        if span.1 < span.0 {
-            return Err(Error::invalid("The span of a backfill ends before it begins."));
-        }
-        let name = name.to_owned();
-        let fill = move |db: &Connection| by_hand::backfill(db, &name, span, &params, dry_run, now_ms());
-        let made = self.0.db.write(fill).await?;
-        self.0.wake.notify_one();
-        made.iter().filter_map(|one| one.run.as_ref()).for_each(|run| self.changed(run));
-        Ok(made)
     }
 
     /// Forgets a run that is over, or never began, with its logs.

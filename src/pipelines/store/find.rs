@@ -2,7 +2,7 @@
 
 use super::collect;
 use crate::kernel::{clock::now_ms, error::Result};
-use rusqlite::{Connection, types::Value};
+use rusqlite::{Connection, Row, types::Value};
 
 /// What can be asked for. Spellings of states are the ones Airflow's clients know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +29,12 @@ pub enum Field {
     TaskDuration,
     TaskUpdatedAt,
     Attempt,
+    /// The name of one thing a task gave; of `output_find` alone.
+    OutputKey,
 }
 
 impl Field {
-    /// The expression over `r` (run), `n` (its notes), `t` (task) and `:now`.
+    /// The expression over `r` (run), `n` (its notes), `t` (task), `x` (one of its outputs) and `:now`.
     fn sql(self) -> &'static str {
         match self {
             Self::Pipeline => "r.pipeline",
@@ -60,6 +62,7 @@ impl Field {
             Self::TaskDuration => "(coalesce(t.ended_at, :now) - t.started_at) / 1000.0",
             Self::TaskUpdatedAt => "coalesce(t.ended_at, t.started_at, r.created_at)",
             Self::Attempt => "t.attempt",
+            Self::OutputKey => "x.key",
         }
     }
 }
@@ -86,28 +89,40 @@ pub struct Wanted {
 /// Ids of the runs on the page, and how many there are on all pages.
 pub fn run_find(db: &Connection, wanted: &Wanted) -> Result<(Vec<String>, usize)> {
     const FROM: &str = "pipeline_runs r LEFT JOIN pipeline_run_notes n ON n.run_id = r.id";
-    let found = find(db, "r.id", FROM, "r.id", wanted)?;
-    let count = count(db, FROM, wanted)?;
-    Ok((found.into_iter().map(|(run, _)| run).collect(), count))
+    let found = find(db, "r.id", FROM, "r.id", wanted, |row| Ok(row.get(0)?))?;
+    Ok((found, count(db, FROM, wanted)?))
 }
 
-/// Run and id of the tasks on the page, and how many there are on all pages. Of a mapped task these are
-/// its instances; what was deleted is not found.
+/// Tasks with their runs. Of a mapped task these are its instances; what was deleted is not found.
+const TASKS: &str = "pipeline_tasks t JOIN pipeline_runs r ON r.id = t.run_id AND coalesce(t.mapped, 0) = 0
+        AND (t.map_index IS NOT NULL OR t.state <> 'removed')
+    LEFT JOIN pipeline_run_notes n ON n.run_id = r.id";
+
+/// Run and id of the tasks on the page, and how many there are on all pages.
 pub fn task_find(db: &Connection, wanted: &Wanted) -> Result<(Vec<(String, String)>, usize)> {
-    const FROM: &str =
-        "pipeline_tasks t JOIN pipeline_runs r ON r.id = t.run_id AND coalesce(t.mapped, 0) = 0
-                            AND (t.map_index IS NOT NULL OR t.state <> 'removed')
-                        LEFT JOIN pipeline_run_notes n ON n.run_id = r.id";
-    Ok((find(db, "t.id", FROM, "r.id, t.idx", wanted)?, count(db, FROM, wanted)?))
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    Ok((find(db, "r.id, t.id", TASKS, "r.id, t.idx", wanted, read)?, count(db, TASKS, wanted)?))
 }
 
-fn find(
+/// One thing a task gave: run, id of the task, and its name.
+type Output = (String, String, String);
+
+/// The things tasks gave that are on the page, and how many there are on all pages.
+pub fn output_find(db: &Connection, wanted: &Wanted) -> Result<(Vec<Output>, usize)> {
+    let from = format!("{TASKS} JOIN json_each(t.output) x ON json_type(t.output) = 'object'");
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let found = find(db, "r.id, t.id, x.key", &from, "r.id, t.idx, x.key", wanted, read)?;
+    Ok((found, count(db, &from, wanted)?))
+}
+
+fn find<T>(
     db: &Connection,
-    second: &str,
+    columns: &str,
     from: &str,
     tie: &str,
     wanted: &Wanted,
-) -> Result<Vec<(String, String)>> {
+    read: impl Fn(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
     let (conditions, values) = conditions(&wanted.tests);
     let order = wanted
         .order
@@ -115,10 +130,10 @@ fn find(
         .map(|(field, descending)| format!("{} {}, ", field.sql(), if *descending { "DESC" } else { "ASC" }));
     let (order, limit, offset) = (order.collect::<String>(), wanted.limit, wanted.offset);
     let mut query = db.prepare(&format!(
-        "SELECT r.id, {second} FROM {from} WHERE {conditions} ORDER BY {order}{tie} LIMIT {limit} OFFSET {offset}"
+        "SELECT {columns} FROM {from} WHERE {conditions} ORDER BY {order}{tie} LIMIT {limit} OFFSET {offset}"
     ))?;
     bind(&mut query, &values)?;
-    collect(query.raw_query(), |row| Ok((row.get(0)?, row.get(1)?)))
+    collect(query.raw_query(), read)
 }
 
 fn count(db: &Connection, from: &str, wanted: &Wanted) -> Result<usize> {

@@ -1,6 +1,7 @@
 //! The SQL of this domain, next to the function that runs it: definitions, runs, tasks.
 
 mod attempts;
+mod backfills;
 mod definitions;
 mod find;
 mod notes;
@@ -11,6 +12,7 @@ mod tasks;
 mod waits;
 
 pub use attempts::*;
+pub use backfills::*;
 pub use definitions::*;
 pub use find::*;
 pub use notes::*;

@@ -66,17 +66,21 @@ pub fn run_open(db: &Connection) -> Result<Vec<String>> {
     collect(query.query([])?, |row| Ok(row.get(0)?))
 }
 
-/// Queued runs that there is room for: of each pipeline, the earliest, up to its limit.
+/// Queued runs that there is room for: of each pipeline, and apart from these of each backfill, the
+/// earliest, up to its limit; of a backfill that is paused none.
 pub fn run_admissible(db: &Connection) -> Result<Vec<String>> {
     let mut query = db.prepare_cached(
-        "WITH open AS (SELECT id, pipeline, state, logical_at FROM pipeline_runs WHERE state IN ('queued', 'running')),
-             busy AS (SELECT pipeline, count(*) AS runs FROM open WHERE state = 'running' GROUP BY pipeline),
-             waiting AS (SELECT id, pipeline,
-                 row_number() OVER (PARTITION BY pipeline ORDER BY logical_at, id) AS place
-                 FROM open WHERE state = 'queued')
-         SELECT w.id FROM waiting w LEFT JOIN busy b ON b.pipeline = w.pipeline
+        "WITH open AS (SELECT id, pipeline, state, logical_at, coalesce(backfill, 0) AS fill FROM pipeline_runs
+                 WHERE state IN ('queued', 'running')),
+             busy AS (SELECT pipeline, fill, count(*) AS runs FROM open WHERE state = 'running' GROUP BY pipeline, fill),
+             waiting AS (SELECT o.id, o.pipeline, o.fill, f.max_active_runs AS own,
+                 row_number() OVER (PARTITION BY o.pipeline, o.fill
+                     ORDER BY iif(f.backwards, -o.logical_at, o.logical_at), o.id) AS place
+                 FROM open o LEFT JOIN pipeline_backfills f ON f.id = o.fill AND f.cancelled_at IS NULL
+                 WHERE o.state = 'queued' AND coalesce(f.paused, 0) = 0)
+         SELECT w.id FROM waiting w LEFT JOIN busy b ON b.pipeline = w.pipeline AND b.fill = w.fill
              LEFT JOIN pipelines p ON p.name = w.pipeline
-         WHERE w.place <= coalesce(p.max_active_runs, 16) - coalesce(b.runs, 0) ORDER BY w.id",
+         WHERE w.place <= coalesce(w.own, p.max_active_runs, 16) - coalesce(b.runs, 0) ORDER BY w.id",
     )?;
     collect(query.query([])?, |row| Ok(row.get(0)?))
 }
@@ -99,10 +103,12 @@ pub fn run_before(db: &Connection, run: &Run) -> Result<Option<String>> {
     Ok(query.query_row(params![run.pipeline, run.logical_at, run.id], |row| row.get(0)).optional()?)
 }
 
-/// How many runs of a pipeline are under way.
+/// How many runs of a pipeline are under way, besides those of backfills.
 pub fn run_running_count(db: &Connection, pipeline: &str) -> Result<i64> {
     Ok(db
-        .prepare_cached("SELECT count(*) FROM pipeline_runs WHERE pipeline = ?1 AND state = 'running'")?
+        .prepare_cached(
+            "SELECT count(*) FROM pipeline_runs WHERE pipeline = ?1 AND state = 'running' AND backfill IS NULL",
+        )?
         .query_row([pipeline], |row| row.get(0))?)
 }
 
@@ -133,13 +139,21 @@ pub fn run_marks(
     Ok(marks)
 }
 
-/// Logical times in a span for which a pipeline has a run.
-pub fn run_times(db: &Connection, pipeline: &str, from: i64, until: i64) -> Result<Vec<i64>> {
+/// The runs of a pipeline's schedule and backfills in a span: logical time, id and state, the earliest
+/// first.
+pub fn run_firings(
+    db: &Connection,
+    pipeline: &str,
+    from: i64,
+    until: i64,
+) -> Result<Vec<(i64, String, RunState)>> {
     let mut query = db.prepare_cached(
-        "SELECT DISTINCT logical_at FROM pipeline_runs WHERE pipeline = ?1 AND logical_at BETWEEN ?2 AND ?3
-         AND trigger <> 'manual' ORDER BY logical_at",
+        "SELECT logical_at, id, state FROM pipeline_runs WHERE pipeline = ?1 AND logical_at BETWEEN ?2 AND ?3
+         AND trigger IN ('schedule', 'backfill') ORDER BY logical_at, id",
     )?;
-    collect(query.query(params![pipeline, from, until])?, |row| Ok(row.get(0)?))
+    collect(query.query(params![pipeline, from, until])?, |row| {
+        Ok((row.get("logical_at")?, row.get("id")?, word(row, "state")?))
+    })
 }
 
 /// Ids of a pipeline's runs whose logical time lies in a span, the earliest first.

@@ -1,6 +1,7 @@
 //! The scheduler's transactions over a real database and a clock of the test's own: schedules of a
 //! year in a moment, missed firings, pauses, slots, repeated news.
 
+mod backfills;
 mod clock;
 mod rules;
 mod waits;
@@ -75,6 +76,12 @@ impl Lab {
 
     async fn running(&self) -> Vec<AttemptKey> {
         self.with(store::attempt_running).await
+    }
+
+    /// Ends every running attempt well.
+    async fn end_all(&self, at: i64) {
+        let ended = self.running().await.into_iter().map(|key| (key, good(at))).collect();
+        self.advance(at, 16, ended).await;
     }
 
     /// The logical times of a pipeline's runs, oldest first.

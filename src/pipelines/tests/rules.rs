@@ -2,6 +2,7 @@
 
 use super::{DAY, HOUR, Lab, bad, good};
 use crate::pipelines::{
+    backfill,
     by_hand::{self, Clearing},
     engine,
     history::{Policy, prune},
@@ -20,12 +21,6 @@ impl Lab {
 
     async fn running_ids(&self) -> Vec<String> {
         self.running().await.into_iter().map(|key| key.task_id).collect()
-    }
-
-    /// Ends every running attempt well.
-    async fn end_all(&self, at: i64) {
-        let ended = self.running().await.into_iter().map(|key| (key, good(at))).collect();
-        self.advance(at, 16, ended).await;
     }
 }
 
@@ -157,7 +152,7 @@ async fn a_backfill_makes_the_missing_runs_once_and_none_when_dry() {
     lab.advance(2 * DAY, 0, vec![]).await;
     let fill = |dry_run| {
         move |db: &Connection| {
-            let made = by_hand::backfill(db, "daily", (DAY, 4 * DAY), &BTreeMap::new(), dry_run, 5 * DAY)?;
+            let made = backfill::fill(db, "daily", (DAY, 4 * DAY), &BTreeMap::new(), dry_run, 5 * DAY)?;
             Ok(made
                 .iter()
                 .map(|one| (one.logical_at / DAY, one.exists, one.run.is_some()))
