@@ -172,7 +172,7 @@ fn experiment(parts: &[&str]) -> Option<Rule> {
 fn run(parts: &[&str]) -> Option<Rule> {
     let needed = match parts {
         ["create" | "create-promptlab-run"] => return Some(Rule::On(Target::Experiment, Edit)),
-        ["search"] => return Some(Rule::SearchIn),
+        ["search" | "count"] => return Some(Rule::SearchIn),
         ["get"] => Read,
         ["delete" | "restore"] => Manage,
         [

@@ -7,6 +7,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct Config {
     /// A folder of definitions, looked at every second.
     pub dir: Option<PathBuf>,
+    /// Where the virtual environments are that tasks name; none: beside the tasks.
+    pub venvs: Option<PathBuf>,
     /// A bucket of definitions, or a prefix of one.
     pub bucket: Option<String>,
     /// Tasks that run at once.
@@ -26,6 +28,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             dir: None,
+            venvs: None,
             bucket: None,
             parallelism: 16,
             log_limit: 64 << 20,

@@ -19,23 +19,29 @@
 //! by the server.
 
 mod airflow;
+mod aside;
 mod attempt;
 mod backfill;
 mod by_hand;
 mod calendar;
+mod callbacks;
 mod condition;
 mod config;
 pub mod cron;
 pub mod definition;
 mod engine;
 mod environment;
+mod events;
 mod executor;
+mod hidden;
 mod history;
+mod inside;
 mod machine;
 pub mod model;
 mod moment;
 mod nursery;
 mod output;
+mod python;
 mod rooms;
 mod routes;
 mod scheduler;
@@ -57,7 +63,7 @@ pub use config::Config;
 pub use environment::{ServerEnvironment, TaskEnvironment};
 pub use history::Policy;
 pub use rooms::Rooms;
-pub use routes::router;
+pub use routes::{hooks_router, router};
 pub use service::Service;
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, NURSERY_COMMAND, nurse, supervise};
 pub use waiting::RunView;

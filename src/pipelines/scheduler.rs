@@ -15,7 +15,7 @@ use crate::{
         event::{Bus, Event},
         tasks::Tasks,
     },
-    store::Db,
+    store::{Db, outbox::Bell},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::{Notify, mpsc};
@@ -28,6 +28,8 @@ pub struct Scheduler {
     pub executor: Arc<Executor>,
     /// Told when a run was made, unpaused, cancelled.
     pub wake: Arc<Notify>,
+    /// Rung when somebody is to be told of a run.
+    pub bell: Arc<Bell>,
     /// Tasks that may run at once.
     pub slots: usize,
     pub tasks: Tasks,
@@ -121,7 +123,11 @@ impl Scheduler {
 
     async fn announce(&self, step: &Step) {
         publish(&self.bus, &step.changed);
-        if step.changed.iter().any(|change| change.over) {
+        let over = step.changed.iter().any(|change| change.over);
+        if over || step.told {
+            self.bell.ring();
+        }
+        if over {
             self.release_over().await;
         }
     }

@@ -112,7 +112,7 @@ pub fn model_tags(db: &Connection, id: Id) -> Result<Pairs> {
 pub fn models_search(db: &Connection, query: Query, ask: &Ask) -> Result<Page<RegisteredModel>> {
     let mut from = Sql::from(" FROM registered_models m WHERE ");
     from.append(query.condition);
-    let search = Search { columns: "m.id", from, order: query.order };
+    let search = Search { columns: "m.id", from: vec![from], order: query.order };
     let found = paged::page(db, search, ask, |row| row.get(0))?;
     let items = found.items.into_iter().map(|id| model_get(db, id)).collect::<Result<_>>()?;
     Ok(Page { items, next: found.next })
@@ -168,7 +168,7 @@ pub fn versions_latest(db: &Connection, id: Id) -> Result<Vec<ModelVersion>> {
 pub fn versions_search(db: &Connection, query: Query, ask: &Ask) -> Result<Page<ModelVersion>> {
     let mut from = Sql::from(" FROM model_versions v JOIN registered_models m ON m.id = v.model_id");
     from.push(&format!(" WHERE v.stage <> '{DELETED}' AND ")).append(query.condition);
-    let search = Search { columns: VERSION_COLUMNS, from, order: query.order };
+    let search = Search { columns: VERSION_COLUMNS, from: vec![from], order: query.order };
     let found = paged::page(db, search, ask, numbered)?;
     Ok(Page { items: versions_filled(db, found.items)?, next: found.next })
 }

@@ -343,3 +343,34 @@ async fn viewers_read_and_do_not_write() {
     let (status, _) = tracker.send(Method::PUT, "/api/2.0/mlflow-artifacts/artifacts/x", "x").await;
     assert_eq!(status, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn what_a_search_finds_is_counted_and_several_experiments_are_one_list() {
+    let tracker = Tracker::open().await;
+    let other = tracker.post("experiments/create", json!({ "name": "other" })).await;
+    let experiments = json!(["0", other["experiment_id"], "0"]);
+    for start in 0..9 {
+        let run = json!({ "experiment_id": experiments[start % 2], "start_time": start, "run_name": "r" });
+        let run = tracker.post("runs/create", run).await["run"]["info"]["run_id"].clone();
+        let metric = json!({ "run_id": run, "key": "m", "value": start % 3, "timestamp": 1 });
+        tracker.post("runs/log-metric", metric).await;
+    }
+    let filter = "metrics.m < 2 and tags.`mlflow.runName` = 'r'";
+    let asked = json!({ "experiment_ids": experiments, "filter": filter });
+    assert_eq!(tracker.post("runs/count", asked.clone()).await, json!({ "count": 6 }));
+    assert_eq!(tracker.post("runs/count", json!({ "experiment_ids": ["0"] })).await, json!({ "count": 5 }));
+    for order in [json!([]), json!(["start_time DESC"]), json!(["attributes.created DESC"])] {
+        let (mut starts, mut token) = (Vec::new(), json!(""));
+        while !token.is_null() {
+            let mut asked = asked.clone();
+            asked["max_results"] = 4.into();
+            asked["order_by"] = order.clone();
+            asked["page_token"] = token;
+            let mut page = tracker.post("runs/search", asked).await;
+            token = page["next_page_token"].take();
+            let runs = page["runs"].as_array().unwrap();
+            starts.extend(runs.iter().map(|run| run["info"]["start_time"].as_i64().unwrap()));
+        }
+        assert_eq!(starts, [7, 6, 4, 3, 1, 0], "{order}");
+    }
+}

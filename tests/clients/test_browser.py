@@ -348,6 +348,7 @@ def test_a_long_list_is_scrolled_to_its_end_with_few_rows_on_the_page(page, swee
     table = page.get_by_role("region", name="Runs")
     rows = table.locator("tbody tr[data-href]")
     expect(rows.first).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text=f"500 of {SWEEP:,} runs")).to_be_visible()
 
     def to_the_end():
         table.evaluate("box => box.scrollTo(0, box.scrollHeight)")

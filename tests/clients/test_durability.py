@@ -7,7 +7,9 @@ import threading
 import time
 from itertools import count
 
+import mlflow
 import pytest
+import requests
 from conftest import eventually
 
 # Both tasks say that they began, then wait for a file: the test decides when they end.
@@ -43,7 +45,7 @@ class Ledger:
     """What the server acknowledged, written down only after its answer came."""
 
     def __init__(self):
-        self.runs, self.metrics, self.params, self.objects, self.versions = {}, [], [], {}, []
+        self.runs, self.metrics, self.params, self.objects, self.versions, self.traces = {}, [], [], {}, [], {}
         self.stop = threading.Event()
 
     def keep(self, write):
@@ -58,7 +60,7 @@ class Ledger:
                 return
 
     def full(self, at_least) -> bool:
-        kept = [self.runs, self.metrics, self.params, self.objects, self.versions]
+        kept = [self.runs, self.metrics, self.params, self.objects, self.versions, self.traces]
         return all(len(entries) >= at_least for entries in kept)
 
 
@@ -98,7 +100,35 @@ def model_writer(client, ledger):
     return write
 
 
+def trace_writer(server, experiment_id, ledger):
+    """Traces of two spans by OpenTelemetry's protocol, each then judged."""
+    headers = {"x-mlflow-experiment-id": experiment_id}
+
+    def span(trace, number, **more):
+        times = {"startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001000000000"}
+        return {"traceId": trace, "spanId": f"{number:016x}", "name": f"span-{number}"} | times | more
+
+    def write(n):
+        trace = f"{n + 1:032x}"
+        spans = [span(trace, 1), span(trace, 2, parentSpanId=f"{1:016x}")]
+        body = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+        answer = requests.post(
+            f"{server.http_url}/v1/traces", json=body, headers=headers, auth=server.auth, timeout=20
+        )
+        assert answer.ok, answer.text
+        ledger.traces[f"tr-{trace}"] = None
+        mlflow.log_feedback(trace_id=f"tr-{trace}", name="good", value=n)
+        ledger.traces[f"tr-{trace}"] = n
+
+    return write
+
+
 def check(ledger, client, s3):
+    for trace_id, judged in ledger.traces.items():
+        trace = client.get_trace(trace_id)
+        assert sorted(span.name for span in trace.data.spans) == ["span-1", "span-2"]
+        if judged is not None:
+            assert [it.value for it in trace.info.assessments] == [judged]
     for run_id, name in ledger.runs.items():
         assert client.get_run(run_id).info.run_name == name
     history = {}
@@ -160,7 +190,7 @@ def test_kill_9_loses_nothing_acknowledged_and_spares_the_running_task(patient, 
 
     writes = [mlflow_writer(client, experiment_id, ledger, who) for who in range(2)]
     writes += [object_writer(server.s3(), ledger, who) for who in range(2)]
-    writes += [model_writer(client, ledger)]
+    writes += [model_writer(client, ledger), trace_writer(server, experiment_id, ledger)]
     threads = [threading.Thread(target=ledger.keep, args=(write,)) for write in writes]
     for thread in threads:
         thread.start()

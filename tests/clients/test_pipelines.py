@@ -49,6 +49,7 @@ def test_the_example_runs_with_outputs_mapping_and_conditions(server):
         "work[0]": "success",
         "work[1]": "success",
         "deep-check": "success",
+        "digest": "success",
         "report": "success",
         "alarm": "skipped",
     }
@@ -152,3 +153,58 @@ def test_a_bad_definition_is_told_with_line_and_column(server, tmp_path, text, p
 def test_the_schema_is_json(server):
     schema = json.loads(server.cli("pipeline", "schema").stdout)
     assert schema["properties"]["tasks"]["items"]["properties"]["trigger_rule"]["enum"][0] == "all_success"
+
+
+def test_a_large_output_goes_to_a_bucket_and_is_read_back(server, s3):
+    api = server.api()
+    yaml = """
+name: large
+tasks:
+  - id: make
+    run: |
+      python3 -c 'import json; print(json.dumps({"text": "x" * 400000 + "end", "list": ["a", "b"], "rows": 7, "tail": "aside"}))' > "$CRANNOG_OUTPUT"
+  - {id: each, needs: [make], for_each: outputs.make.list, run: 'echo {{ item }}'}
+  - {id: only, needs: [make], when: outputs.make.rows > 5, run: 'true'}
+  - id: read
+    needs: [make]
+    python: {code: "import sys; print(sys.argv[1:])", args: ["{{ outputs.make.tail }}", "{{ outputs.make.rows }}"]}
+  - {id: huge, run: 'head -c 70000000 /dev/zero > "$CRANNOG_OUTPUT"'}
+"""
+    run = finished(api, begin(api, "large", yaml))
+    found = states(run)
+    assert found["huge"] == "failed" and found["each[1]"] == "success" and found["only"] == "success", run
+    tasks = {task["id"]: task for task in run["tasks"]}
+    assert "larger than 64 MiB" in tasks["huge"]["reason"]
+    assert api.get(f"/pipeline-runs/{run['id']}/tasks/read/log").json()["text"] == "['aside', '7']\n"
+    note = tasks["make"]["output"]
+    assert note["list"] == ["a", "b"] and note["rows"] == 7 and "text" not in note
+    whole = json.loads(s3.get_object(Bucket=note["$stored"]["bucket"], Key=note["$stored"]["key"])["Body"].read())
+    assert len(whole["text"]) == 400003
+
+
+def test_a_setup_that_failed_needs_no_teardown(server):
+    api = server.api()
+    yaml = """
+name: teardown
+params: {setup: "true"}
+tasks:
+  - {id: up, setup: true, run: "{{ params.setup }}"}
+  - {id: work, needs: [up], run: "false"}
+  - {id: down, needs: [up, work], trigger_rule: all_done_setup_success, run: "true"}
+"""
+    assert states(finished(api, begin(api, "teardown", yaml)))["down"] == "success"
+    assert states(finished(api, begin(api, "teardown", yaml, setup="false")))["down"] == "upstream_failed"
+
+
+def test_a_whole_run_is_marked(server):
+    api = server.api()
+    yaml = "name: whole\ntasks:\n  - {id: long, run: sleep 600}\n  - {id: after, needs: [long], run: 'exit 1'}\n"
+    run = begin(api, "whole", yaml)
+    eventually(lambda: states(run_of(api, run))["long"] == "running", what="the start")
+    server.cli("pipeline", "mark", run, "--as", "success")
+    ended = finished(api, run)
+    assert ended["state"] == "success" and states(ended) == {"long": "success", "after": "success"}
+    refused = api.post(f"/pipeline-runs/{run}/mark", json={"state": "skipped"})
+    assert refused.status_code == 400 and "success or failed" in refused.json()["detail"]
+    server.cli("pipeline", "mark", run, "--as", "failed")
+    assert run_of(api, run)["state"] == "failed"

@@ -165,6 +165,8 @@ settings! {
     pipelines: Pipelines {
         /// A directory of pipeline files (`*.yaml`) that the server follows; empty for none.
         dir: Option<PathBuf> = "";
+        /// Where the virtual environments are that tasks name; empty for `venvs` in the data directory.
+        venvs: Option<PathBuf> = "";
         /// A bucket of pipeline files, or a prefix of one (`definitions/nightly/`), that the server
         /// follows; empty for none. Who may write there decides what runs on this machine.
         bucket: OptionalText = "";

@@ -244,8 +244,8 @@ async fn write(
         };
         change(&mut entries)?;
         let text = serde_json::to_string(&entries).map_err(Error::internal)?;
-        if text.len() as u64 > output::MAX_BYTES {
-            let most = output::MAX_BYTES >> 10;
+        if text.len() > output::SMALL {
+            let most = output::SMALL >> 10;
             return Err(Error::invalid(format!("A task gives no more than {most} KiB to others.")));
         }
         task.output = Some(Value::Object(entries));

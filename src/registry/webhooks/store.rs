@@ -53,7 +53,7 @@ pub fn webhook_get(c: &Connection, id: &str) -> Result<Webhook> {
 pub fn webhook_list(c: &Connection, ask: &Ask) -> Result<Page<Webhook>> {
     let mut order = Order::default();
     order.descending("created_ms").ascending("id");
-    let search = Search { columns: COLUMNS, from: " FROM registry_webhooks WHERE TRUE".into(), order };
+    let search = Search { columns: COLUMNS, from: vec![" FROM registry_webhooks WHERE TRUE".into()], order };
     let mut found = paged::page(c, search, ask, webhook)?;
     for webhook in &mut found.items {
         webhook.events = events(c, &webhook.id)?;

@@ -91,6 +91,8 @@ fn run_routes() -> Router<Service> {
         ("/mlflow/runs/delete", post(runs::delete)),
         ("/mlflow/runs/restore", post(runs::restore)),
         ("/mlflow/runs/search", post(runs::search)),
+        // Not of the protocol: a table says how many rows it will have.
+        ("/mlflow/runs/count", post(runs::count)),
         ("/mlflow/runs/log-metric", post(log::metric)),
         ("/mlflow/runs/log-parameter", post(log::param)),
         ("/mlflow/runs/set-tag", post(log::set_tag)),

@@ -86,3 +86,10 @@ pub async fn search(
         .await?;
     Ok(Json(Runs { runs: page.items, next_page_token: page.next }))
 }
+
+/// How many runs a search finds on all of its pages.
+pub async fn count(State(tracker): State<Service>, _: Viewer, fields: Fields) -> Answer {
+    let view = View::from_number(fields.choice("run_view_type", View::CHOICES)?);
+    let (experiments, filter) = (fields.texts("experiment_ids")?, fields.text_or_empty("filter")?);
+    Ok(Json(json!({ "count": tracker.run_count(&experiments, filter, view).await? })))
+}

@@ -33,20 +33,41 @@ enum Entity {
     Dataset,
 }
 
-/// Appends ` AND ...` for each comparison of `filter` over `runs r`.
-pub fn compile_filter(text: &str, sql: &mut Sql) -> Result<()> {
+/// Rows that a filter joins at most: SQLite joins 64 tables, and the order has joins of its own.
+const JOINED_MAX: usize = 30;
+
+/// What a filter asks of `runs r`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// The metrics, params and tags of the run that are compared, to be put behind `FROM runs r`.
+    pub joins: Sql,
+    /// ` AND ...` for each comparison.
+    pub condition: Sql,
+}
+
+/// Compiles a filter. The rows that it compares are joined, at most one for each run, which costs less
+/// than to ask for their existence; those that are least likely to fit come first.
+pub fn compile_filter(text: &str) -> Result<Filter> {
+    let (mut filter, mut joins) = (Filter::default(), Vec::new());
     for comparison in filter::parse(text)? {
+        let sql = &mut filter.condition;
         sql.push(" AND ");
         let (entity, key) = identify(&comparison.name)?;
-        match entity {
-            Entity::Attribute => attribute(sql, &comparison, key)?,
-            Entity::Metric => metric(sql, &comparison, key)?,
-            Entity::Param => pair(sql, &comparison, key, "params", "parameter")?,
-            Entity::Tag => pair(sql, &comparison, key, "tags", "tag")?,
-            Entity::Dataset => dataset(sql, &comparison, key)?,
-        }
+        let name = (joins.len() < JOINED_MAX).then(|| format!("f{}", joins.len()));
+        let join = match entity {
+            Entity::Attribute => attribute(sql, &comparison, key).map(|()| None)?,
+            Entity::Metric => metric(sql, &comparison, key, name)?,
+            Entity::Param => pair(sql, &comparison, key, name, ("params", "parameter"))?,
+            Entity::Tag => pair(sql, &comparison, key, name, ("tags", "tag"))?,
+            Entity::Dataset => dataset(sql, &comparison, key).map(|()| None)?,
+        };
+        joins.extend(join.map(|join| (comparison.op != Op::Eq, join)));
     }
-    Ok(())
+    joins.sort_by_key(|(is_wide, _)| *is_wide);
+    for (_, join) in joins {
+        filter.joins.append(join);
+    }
+    Ok(filter)
 }
 
 /// `LEFT JOIN`s that order needs, and the order itself. Newest first, then by id, breaks ties.
@@ -98,6 +119,18 @@ pub fn compile_order(clauses: &[String]) -> Result<(Sql, Order)> {
     }
     order.ascending("r.id");
     Ok((joins, order))
+}
+
+/// Whether an order is that of the index over the runs of an experiment.
+pub fn is_newest_first(clauses: &[String]) -> bool {
+    match clauses {
+        [] => true,
+        [one] => order::parse(one).is_ok_and(|(name, ascending)| {
+            !ascending
+                && matches!(identify(&name), Ok((Entity::Attribute, "start_time" | "created" | "Created")))
+        }),
+        _ => false,
+    }
 }
 
 fn identify(name: &str) -> Result<(Entity, &str)> {
@@ -172,8 +205,9 @@ fn attribute(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// NaN compares as nothing but unequal, to every number.
-fn metric(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
+/// NaN compares as nothing but unequal, to every number. Answers what is to be joined, under the name
+/// given for it.
+fn metric(sql: &mut Sql, comparison: &Comparison, key: &str, name: Option<String>) -> Result<Option<Sql>> {
     refuse_null(comparison, "metric", key)?;
     let Value::Number { number, .. } = comparison.value else {
         return Err(Error::invalid(format!(
@@ -182,34 +216,65 @@ fn metric(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {
         )));
     };
     comparison.op.among(Op::NUMERIC)?;
-    sql.push(
-        "EXISTS (SELECT 1 FROM metrics_latest m WHERE m.run = r.rid AND \
-         m.key = (SELECT id FROM metric_keys WHERE key = ",
-    );
-    sql.text(key).push(") AND ");
-    sql.push(if comparison.op == Op::Ne { "(m.nan OR m.value <> " } else { "(NOT m.nan AND m.value " });
-    if comparison.op != Op::Ne {
-        sql.push(comparison.op.word()).push(" ");
-    }
-    sql.bind(Bind::Real(number)).push("))");
-    Ok(())
+    let mut key_id = Sql::from("(SELECT id FROM metric_keys WHERE key = ");
+    key_id.text(key).push(")");
+    beside(sql, "metrics_latest", key_id, name, |sql, it| {
+        let value = match comparison.op {
+            Op::Ne => format!("({it}.nan OR {it}.value <> "),
+            op => format!("(NOT {it}.nan AND {it}.value {} ", op.word()),
+        };
+        sql.push(&value).bind(Bind::Real(number)).push(")");
+        Ok(())
+    })
 }
 
-fn pair(sql: &mut Sql, comparison: &Comparison, key: &str, table: &str, what: &str) -> Result<()> {
-    let (op, absent) = match comparison.op {
-        Op::IsNull => (None, true),
-        Op::IsNotNull => (None, false),
-        op => (Some(op), false),
-    };
-    sql.push(if absent { "NOT EXISTS" } else { "EXISTS" });
-    sql.push(&format!(" (SELECT 1 FROM {table} p WHERE p.run = r.rid AND p.key = ")).text(key);
-    if let Some(op) = op {
-        let value = Value::Text(filter::text_of(comparison, what)?);
-        op.among(Op::TEXT_OR_NULL)?;
-        sql.push(" AND ").compare("p.value", op, &value)?;
+/// Compares a row that belongs to the run: joined under a name, of which the join is answered, or, when
+/// there are too many of them, asked for where it stands.
+fn beside(
+    sql: &mut Sql,
+    table: &str,
+    key: Sql,
+    name: Option<String>,
+    compare: impl FnOnce(&mut Sql, &str) -> Result<()>,
+) -> Result<Option<Sql>> {
+    let it = name.as_deref().unwrap_or("x");
+    let mut row = Sql::default();
+    row.push(&format!("{it}.run = r.rid AND {it}.key = ")).append(key);
+    if name.is_some() {
+        compare(sql, it)?;
+        let mut join = Sql::default();
+        join.push(&format!(" CROSS JOIN {table} {it} ON ")).append(row);
+        return Ok(Some(join));
     }
+    sql.push(&format!("EXISTS (SELECT 1 FROM {table} {it} WHERE ")).append(row).push(" AND ");
+    compare(sql, it)?;
     sql.push(")");
-    Ok(())
+    Ok(None)
+}
+
+fn pair(
+    sql: &mut Sql,
+    comparison: &Comparison,
+    key: &str,
+    name: Option<String>,
+    (table, what): (&str, &str),
+) -> Result<Option<Sql>> {
+    if comparison.op == Op::IsNull {
+        sql.push(&format!("NOT EXISTS (SELECT 1 FROM {table} p WHERE p.run = r.rid AND p.key = "));
+        sql.text(key).push(")");
+        return Ok(None);
+    }
+    let mut bound = Sql::default();
+    bound.text(key);
+    beside(sql, table, bound, name, |sql, it| {
+        let column = format!("{it}.value");
+        if comparison.op == Op::IsNotNull {
+            return sql.compare(&column, Op::IsNotNull, &Value::None).map(drop);
+        }
+        let value = Value::Text(filter::text_of(comparison, what)?);
+        comparison.op.among(Op::TEXT_OR_NULL)?;
+        sql.compare(&column, comparison.op, &value).map(drop)
+    })
 }
 
 fn dataset(sql: &mut Sql, comparison: &Comparison, key: &str) -> Result<()> {

@@ -105,6 +105,13 @@ impl Service {
         self.db().write(move |c| rows::run_set_stage(c, &id, stage, now_ms())).await
     }
 
+    /// How many runs a search finds on all of its pages.
+    pub async fn run_count(&self, experiments: &[String], filter: &str, view: View) -> Result<i64> {
+        let experiments = experiment_ids(experiments)?;
+        let query = Query { experiments, filter: filter.to_owned(), order_by: Vec::new(), view };
+        self.db().read(move |c| rows::run_count(c, &query)).await
+    }
+
     pub async fn run_search(
         &self,
         experiments: &[String],

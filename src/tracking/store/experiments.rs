@@ -126,7 +126,7 @@ pub fn experiment_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Pa
     experiments::compile_filter(&query.filter, &mut from)?;
     query.reach.narrow("CAST(e.id AS TEXT)", &mut from);
     let order = experiments::compile_order(&query.order_by)?;
-    let mut found = paged::page(db, Search { columns: COLUMNS, from, order }, ask, experiment)?;
+    let mut found = paged::page(db, Search { columns: COLUMNS, from: vec![from], order }, ask, experiment)?;
     for experiment in &mut found.items {
         experiment.tags = experiment_tags(db, experiment.experiment_id.parse().unwrap_or_default())?;
     }

@@ -13,7 +13,7 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -133,13 +133,22 @@ fn latest_put(db: &Connection, rid: i64, latest: &BTreeMap<i64, Point>) -> Resul
 /// the list.
 pub fn latest(db: &Connection, rids: &str, mut see: impl FnMut(usize, Metric)) -> Result<()> {
     let mut statement = db.prepare_cached(
-        "SELECT j.key, k.key, m.value, m.nan, m.timestamp, m.step FROM json_each(?1) j
-         CROSS JOIN metrics_latest m ON m.run = j.value CROSS JOIN metric_keys k ON k.id = m.key",
+        "SELECT j.key, m.key, m.value, m.nan, m.timestamp, m.step FROM json_each(?1) j
+         CROSS JOIN metrics_latest m ON m.run = j.value",
     )?;
+    let mut name = db.prepare_cached("SELECT key FROM metric_keys WHERE id = ?1")?;
+    let mut names = HashMap::<i64, String>::new();
     let mut rows = statement.query([rids])?;
     while let Some(row) = rows.next()? {
+        let key = match names.entry(row.get(1)?) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => {
+                let found = name.query_row([new.key()], |row| row.get(0))?;
+                new.insert(found).clone()
+            }
+        };
         let metric = Metric {
-            key: row.get(1)?,
+            key,
             value: Double(loaded(row, 2, 3)?),
             timestamp: row.get(4)?,
             step: row.get(5)?,

@@ -32,15 +32,23 @@ impl ToSql for Bind {
     }
 }
 
+/// Length of a statement that is kept for its next use, at most.
+const KEPT_MAX: usize = 16 << 10;
+
 /// All rows of a compiled query.
 pub(super) fn rows<T>(
     db: &Connection,
     sql: &Sql,
     map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
+    let binds = params_from_iter(&sql.binds);
+    // A search of many experiments is long, and kept it would take a megabyte.
+    if sql.text.len() > KEPT_MAX {
+        let mut statement = db.prepare(&sql.text)?;
+        return Ok(statement.query_map(binds, map)?.collect::<rusqlite::Result<_>>()?);
+    }
     let mut statement = db.prepare_cached(&sql.text)?;
-    let found = statement.query_map(params_from_iter(&sql.binds), map)?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    Ok(statement.query_map(binds, map)?.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn pair(row: &Row<'_>) -> rusqlite::Result<Pair> {

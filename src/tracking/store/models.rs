@@ -207,7 +207,7 @@ pub fn model_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<Lo
     from.list(query.experiments.iter().copied().map(Bind::Int));
     models::compile_filter(&query.filter, &query.datasets, &mut from)?;
     let order = models::compile_order(&query.order_by)?;
-    let found = paged::page(db, Search { columns: COLUMNS, from, order }, ask, info)?;
+    let found = paged::page(db, Search { columns: COLUMNS, from: vec![from], order }, ask, info)?;
     let items = found.items.into_iter().map(|info| filled(db, info)).collect::<Result<_>>()?;
     Ok(Page { items, next: found.next })
 }

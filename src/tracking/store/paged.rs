@@ -20,8 +20,8 @@ use rusqlite::{
 /// What is read: columns, where from and of which rows, and in which order.
 pub struct Search<'a> {
     pub columns: &'a str,
-    /// `FROM .. WHERE ..`, with the values bound in it.
-    pub from: Sql,
+    /// `FROM .. WHERE ..`, with the values bound in it. Several have no row in common.
+    pub from: Vec<Sql>,
     pub order: Order,
 }
 
@@ -50,9 +50,10 @@ pub fn page<T>(
 fn compiled(search: Search<'_>, ask: &Ask) -> Result<Sql> {
     let Search { columns, from, order } = search;
     let mut sql = Sql::default();
-    sql.push("SELECT ").push(columns).append(order.columns()).append(from);
-    if let Some(place) = ask.after(order.count())? {
-        sql.append(order.behind(place));
+    let behind = ask.after(order.count())?.map(|place| order.behind(place)).unwrap_or_default();
+    for (index, from) in from.into_iter().enumerate() {
+        sql.push(if index > 0 { " UNION ALL SELECT " } else { "SELECT " }).push(columns);
+        sql.append(order.columns()).append(from).append(behind.clone());
     }
     // One row more shows whether another page follows.
     let limit = i64::try_from(ask.limit).unwrap_or(i64::MAX - 1) + 1;
@@ -86,6 +87,7 @@ mod tests {
     fn database() -> Connection {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("../../../migrations/control/0002_tracking.sql")).unwrap();
+        db.execute_batch(include_str!("../../../migrations/control/0019_runs_newest.sql")).unwrap();
         db.execute("INSERT INTO metric_keys (id, key) VALUES (1, 'm')", []).unwrap();
         for rid in 1..=40_i64 {
             add(&db, rid);
@@ -113,11 +115,18 @@ mod tests {
     }
 
     fn search(order_by: &[&str]) -> Search<'static> {
+        search_of(order_by, &[0])
+    }
+
+    fn search_of(order_by: &[&str], experiments: &[i64]) -> Search<'static> {
         let order_by: Vec<_> = order_by.iter().map(|clause| (*clause).to_owned()).collect();
         let (joins, order) = runs::compile_order(&order_by).unwrap();
-        let mut from = Sql::from(" FROM runs r");
-        from.append(joins).push(" WHERE r.experiment_id = ").bind(Bind::Int(0));
-        Search { columns: "r.rid", from, order }
+        let one = |id: &i64| {
+            let mut from = Sql::from(" FROM runs r");
+            from.append(joins.clone()).push(" WHERE r.experiment_id = ").bind(Bind::Int(*id));
+            from
+        };
+        Search { columns: "r.rid", from: experiments.iter().map(one).collect(), order }
     }
 
     fn ask(limit: usize, token: &str) -> Ask {
@@ -192,10 +201,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn several_experiments_are_read_side_by_side() {
+        let db = database();
+        db.execute(
+            "INSERT INTO experiments (id, name, artifact_location, created_at, updated_at)
+             VALUES (1, 'b', '', 0, 0), (2, 'c', '', 0, 0)",
+            [],
+        )
+        .unwrap();
+        let whole = read(&db, &[], 1000, "").items;
+        db.execute("UPDATE runs SET experiment_id = rid % 3", []).unwrap();
+        let (mut seen, mut token) = (Vec::new(), String::new());
+        loop {
+            let found = page(&db, search_of(&[], &[0, 1, 2]), &ask(7, &token), |row| row.get(0)).unwrap();
+            seen.extend::<Vec<i64>>(found.items);
+            let Some(next) = found.next else { break };
+            token = next;
+        }
+        assert_eq!(seen, whole);
+        let plan = plan(&db, search_of(&[], &[0, 1, 2]));
+        assert_eq!(plan.matches("(experiment_id=? AND started_at<?)").count(), 3, "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
+
     /// The plan of a page behind another.
-    fn plan(db: &Connection, order_by: &[&str]) -> String {
-        let token = read(db, order_by, 4, "").next.unwrap();
-        let sql = compiled(search(order_by), &ask(4, &token)).unwrap();
+    fn plan(db: &Connection, search: Search<'_>) -> String {
+        let place = vec![Bind::Int(3), Bind::Text("r020".into())];
+        let sql = compiled(search, &ask(4, &ask(4, "").next(place))).unwrap();
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", sql.text)).unwrap();
         let rows = statement.query_map(rusqlite::params_from_iter(&sql.binds), |row| row.get(3)).unwrap();
         rows.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
@@ -205,7 +238,7 @@ mod tests {
     fn a_page_in_the_order_of_an_index_begins_at_its_first_row() {
         let db = database();
         for order_by in [&[] as &[&str], &["start_time DESC"]] {
-            let plan = plan(&db, order_by);
+            let plan = plan(&db, search(order_by));
             assert_eq!(plan, "SEARCH r USING COVERING INDEX runs_newest (experiment_id=? AND started_at<?)");
         }
     }

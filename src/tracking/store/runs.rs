@@ -217,6 +217,9 @@ pub fn tag_delete(db: &Connection, rid: i64, key: &str) -> Result<bool> {
     Ok(gone > 0)
 }
 
+/// Experiments that are read side by side at most: each is a SELECT of its own to compile.
+const MERGED_MAX: usize = 128;
+
 /// What a search over runs asks for.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -228,14 +231,33 @@ pub struct Query {
 
 pub fn run_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<RunInfo>> {
     let (joins, order) = runs::compile_order(&query.order_by)?;
-    let mut from = Sql::default();
-    from.push(" FROM runs r").append(joins).push(" WHERE r.experiment_id ");
-    match query.experiments.as_slice() {
-        // One experiment is read in the order of its index, and reading stops with the page.
+    let mut experiments = query.experiments.clone();
+    experiments.sort_unstable();
+    experiments.dedup();
+    // An experiment is read in the order of its index, several side by side, until the page is full.
+    let merged = (2..=MERGED_MAX).contains(&experiments.len()) && runs::is_newest_first(&query.order_by);
+    let parts: Vec<_> = experiments.chunks(if merged { 1 } else { usize::MAX }).collect();
+    let from = parts.iter().map(|part| sources(query, part, joins.clone())).collect::<Result<_>>()?;
+    paged::page(db, Search { columns: COLUMNS, from, order }, ask, info)
+}
+
+/// How many runs a search finds on all of its pages.
+pub fn run_count(db: &Connection, query: &Query) -> Result<i64> {
+    let mut sql = Sql::from("SELECT count(*)");
+    sql.append(sources(query, &query.experiments, Sql::default())?);
+    Ok(super::rows(db, &sql, |row| row.get::<_, i64>(0))?.into_iter().sum())
+}
+
+/// ` FROM .. WHERE ..` for the runs of some experiments that a search finds.
+fn sources(query: &Query, experiments: &[i64], joins: Sql) -> Result<Sql> {
+    let filter = runs::compile_filter(&query.filter)?;
+    let mut from = Sql::from(" FROM runs r");
+    from.append(filter.joins).append(joins).push(" WHERE r.experiment_id ");
+    match experiments {
+        // A list would be sorted again, though it has one experiment only.
         [one] => from.push("= ").bind(Bind::Int(*one)),
         many => from.push("IN ").list(many.iter().copied().map(Bind::Int)),
     };
-    from.push(&format!(" AND r.stage IN {}", query.view.stages()));
-    runs::compile_filter(&query.filter, &mut from)?;
-    paged::page(db, Search { columns: COLUMNS, from, order }, ask, info)
+    from.push(&format!(" AND r.stage IN {}", query.view.stages())).append(filter.condition);
+    Ok(from)
 }

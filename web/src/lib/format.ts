@@ -51,10 +51,22 @@ export function millis(time: string | number | null | undefined): number | null 
   return Number.isFinite(n) ? n : null;
 }
 
+/** A span of time in the one unit in which a person would say it. */
+function span(s: number): string {
+  const days = s / 86_400;
+  if (s < 60) return `${s} s`;
+  if (s < 3570) return `${Math.round(s / 60)} min`;
+  if (s < 84_600) return `${Math.round(s / 3600)} h`;
+  if (days < 13.5) return `${Math.round(days)} d`;
+  if (days < 59.5) return `${Math.round(days / 7)} wk`;
+  if (days < 350) return `${Math.round(days / 30.44)} mo`;
+  return `${Math.round(days / 365.25)} y`;
+}
+
 export function ago(time: number, now = Date.now()): string {
   const s = Math.round(Math.abs(now - time) / 1000);
-  const words = s < 10 ? "" : s < 60 ? `${s} s` : s < 3600 ? `${Math.round(s / 60)} min` : s < 86_400 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86_400)} d`;
-  if (!words) return "now";
+  if (s < 10) return "now";
+  const words = span(s);
   return time > now ? `in ${words}` : `${words} ago`;
 }
 

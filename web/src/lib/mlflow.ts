@@ -67,6 +67,10 @@ export async function runs(query: RunQuery) {
   });
   return { runs: answer.runs ?? [], next: answer.next_page_token };
 }
+export async function runCount(query: RunQuery) {
+  const answer = await post<{ count?: number }>("runs/count", { experiment_ids: query.ids, filter: query.filter || undefined, run_view_type: query.view ?? "ACTIVE_ONLY" });
+  return answer.count ?? 0;
+}
 export const run = async (id: string) => (await get<{ run: Run }>("runs/get", { run_id: id })).run;
 export const runDelete = (id: string) => post("runs/delete", { run_id: id });
 export const runRestore = (id: string) => post("runs/restore", { run_id: id });

@@ -5,7 +5,7 @@ import { fieldOf, fieldsIn, knownFields, nameOf, valueOf, type Field } from "../
 import * as ml from "../lib/mlflow";
 import { usePaged } from "../lib/paged";
 import { usePlace } from "../lib/router";
-import { useSettled } from "../lib/use";
+import { useLoad, useSettled } from "../lib/use";
 
 export const START = "attributes.start_time DESC";
 const PAGE = 500;
@@ -27,13 +27,16 @@ export function useRuns(experiment: string) {
   const question = { ids: [experiment], filter: settled, order, max: PAGE, view: deleted ? "DELETED_ONLY" as const : "ACTIVE_ONLY" as const };
   const load = (pageToken?: string) => ml.runs({ ...question, pageToken }).then((page) => ({ rows: page.runs, next: page.next || undefined }));
   const list = usePaged(load, (run) => run.info.run_id, [experiment, settled, order, deleted], 4_000);
+  // Asked for only while there is more than is here: the server looks at every run for it.
+  const count = useLoad(async () => (list.open ? ml.runCount(question) : undefined), [experiment, settled, deleted, list.open], list.open ? 20_000 : undefined, [experiment, settled, deleted]);
   const runs = list.rows ?? NO_RUNS;
+  const total = list.open && count.data !== undefined ? Math.max(count.data, runs.length) : undefined;
   const known = useMemo(() => knownFields(runs), [runs]);
   const names = useMemo(() => namesOf(runs, known), [known]);
   const group = fieldOf(query.get("group"));
   const chosen = query.get("cols");
   const columns = useMemo(() => (chosen === null ? usual(known) : fieldsIn(chosen)), [chosen, known]);
-  return { filter, order, deleted, list, runs, known, names, group, columns, chosen: chosen !== null };
+  return { filter, order, deleted, list, runs, total, known, names, group, columns, chosen: chosen !== null };
 }
 
 const usual = (known: ReturnType<typeof knownFields>): Field[] => [

@@ -43,7 +43,7 @@ export function RunsTab({ at, name }: { at: Runs; name: string }) {
         <div class="table-line">
           {chosen.length > 0
             ? <Bulk runs={chosen} at={at} name={name} edit={edit} clear={() => setPicked(new Set())} />
-            : <span class="muted" role="status">{list.rows ? `${plural(runs.length, "run")}${list.open ? ", more below" : ""}` : "…"}</span>}
+            : <span class="muted" role="status">{list.rows ? found(at) : "…"}</span>}
         </div>
         {!list.rows && !list.error && <div class="card-body"><Skeleton /></div>}
         {list.rows?.length === 0 && <NoRuns at={at} name={name} />}
@@ -53,6 +53,9 @@ export function RunsTab({ at, name }: { at: Runs; name: string }) {
     </>
   );
 }
+
+const found = ({ runs, list, total }: Runs) =>
+  !list.open ? plural(runs.length, "run") : total === undefined ? `${plural(runs.length, "run")}, more below` : `${number(runs.length)} of ${plural(total, "run")}, more below`;
 
 function NoRuns({ at, name }: { at: Runs; name: string }) {
   if (at.filter) return <Empty kind="none" title="No run matches the filter" clear={() => setQuery({ filter: null })} />;

@@ -174,7 +174,7 @@ pub fn dataset_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<
     }
     search::filter_datasets(&query.filter, &mut sql)?;
     let order = search::order_datasets(&query.order_by)?;
-    let found = paged::page(db, Search { columns: COLUMNS, from: sql, order }, ask, dataset)?;
+    let found = paged::page(db, Search { columns: COLUMNS, from: vec![sql], order }, ask, dataset)?;
     let items = found.items.into_iter().map(|found| filled(db, found)).collect::<Result<_>>()?;
     Ok(Page { items, next: found.next })
 }

@@ -101,5 +101,5 @@ pub fn issue_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<Is
     }
     search::filter_issues(&query.filter, &mut from)?;
     let order = search::order_issues(count);
-    paged::page(db, Search { columns: &columns, from, order }, ask, issue)
+    paged::page(db, Search { columns: &columns, from: vec![from], order }, ask, issue)
 }

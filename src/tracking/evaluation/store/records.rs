@@ -107,7 +107,7 @@ pub fn record_page(db: &Connection, dataset: &str, ask: &Ask) -> Result<Page<Rec
     from.push(" WHERE d.dataset_id = ").text(dataset);
     let mut order = Order::default();
     order.ascending("r.id");
-    paged::page(db, Search { columns: COLUMNS, from, order }, ask, record)
+    paged::page(db, Search { columns: COLUMNS, from: vec![from], order }, ask, record)
 }
 
 /// Whether the dataset had such a record.

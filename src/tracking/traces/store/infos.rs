@@ -229,7 +229,7 @@ pub fn trace_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<Tr
     from.push(" FROM traces t").append(joins).push(" WHERE ");
     from.append(search::scope("t", &query.experiments));
     search::compile_filter(&query.filter, &query.experiments, &mut from)?;
-    let mut found = paged::page(db, Search { columns: COLUMNS, from, order }, ask, info)?;
+    let mut found = paged::page(db, Search { columns: COLUMNS, from: vec![from], order }, ask, info)?;
     found.items.iter_mut().try_for_each(|trace| fill(db, trace))?;
     Ok(found)
 }
