@@ -234,7 +234,7 @@ async fn write(
     let write = move |db: &Connection| {
         let found = store::task_list(db, &run_id)?.into_iter().find(|one| one.id == task_id);
         let mut task = found.ok_or_else(|| Error::not_found("The task instance is gone."))?;
-        if task.state == TaskState::Running {
+        if matches!(task.state, TaskState::Running | TaskState::Deferred) {
             let why = "The task runs: what it gives is known, and can be changed, when it has ended.";
             return Err(Error::conflict(why));
         }
