@@ -10,6 +10,7 @@ usage: bench_pipelines.py CRANNOG [--airflow PATH] [--triggers N] [--wide N] [--
 import argparse
 import json
 import os
+import signal
 import statistics
 import tempfile
 import time
@@ -66,6 +67,17 @@ class Crannog:
     run_id = "$CRANNOG_RUN_ID"
 
 
+class Family(Server):
+    """A server of several processes, which do not all end with the first."""
+
+    def stop(self):
+        pids = self.pids()
+        super().stop()
+        for pid in pids[1:]:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
 class Airflow:
     """`airflow standalone` as it comes, but for the number of tasks at once and the example DAGs."""
 
@@ -84,8 +96,8 @@ class Airflow:
             "PATH": f"{options.airflow.parent}:{os.environ['PATH']}",
         }
         env = os.environ | {name: str(value) for name, value in own.items()}
-        self.server = Server("airflow", [options.airflow, "standalone"], folder / "log", env)
-        self.server.wait(port, "/api/v2/version")
+        self.server = Family("airflow", [options.airflow, "standalone"], folder / "log", env)
+        self.server.wait(port, "/api/v2/version", 600)
         self.wire = Wire(self.server)
         passwords = json.loads((folder / "simple_auth_manager_passwords.json.generated").read_text())
         body = {"username": "admin", "password": passwords["admin"]}

@@ -64,14 +64,15 @@ class Server:
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env
             )
 
-    def wait(self, port: int, path: str):
-        self.port, end = port, time.monotonic() + 120
+    def wait(self, port: int, path: str, seconds: int = 120):
+        self.port, end = port, time.monotonic() + seconds
         while time.monotonic() < end and self.child.poll() is None:
             with suppress(OSError, ConnectionError), closing(Wire(self)) as wire:
                 if wire.call("GET", path, check=False)[0] == 200:
                     return self
             time.sleep(0.02)
-        raise SystemExit(f"{self.name} did not become ready")
+        self.stop()
+        raise SystemExit(f"{self.name} did not become ready in {seconds} s")
 
     def pids(self) -> list[int]:
         """The process and everything it has started."""

@@ -66,6 +66,7 @@ impl House {
             registry: registry.clone(),
             serving: serving.clone(),
         });
+        registry.set_listener(Arc::new(starts::Hears(pipelines.clone())));
         objects.set_starter(Arc::new(starts::Starts(pipelines.clone())));
         let default = config.mlflow.default_permission.0;
         let permissions =
@@ -89,6 +90,7 @@ impl House {
     /// Brings what a crash left half-done into order, before anybody may ask.
     pub async fn recover(&self) -> Result<()> {
         self.objects.webhooks_seal().await?;
+        self.pipelines.learn_hearings().await?;
         self.objects.bucket_ensure(ARTIFACT_BUCKET).await
     }
 
@@ -156,6 +158,7 @@ impl House {
             .merge(permissions::own_router(self.permissions.clone()))
             .merge(serving::router(self.serving.clone()))
             .merge(pipelines::router(self.pipelines.clone()))
+            .merge(pipelines::hooks_router(self.pipelines.clone()))
             .merge(pipelines::airflow_router(self.pipelines.clone(), self.auth.clone()))
             .merge(ui::router())
     }
@@ -185,8 +188,10 @@ fn own_pipelines(
     );
     let own = pipelines::Config {
         dir: config.pipelines.dir.clone(),
+        venvs: config.pipelines.venvs.clone(),
         bucket: config.pipelines.bucket.clone(),
         parallelism: config.pipelines.max_tasks,
+        archive: config.pipelines.archive_logs,
         history: pipelines::Policy { runs: config.pipelines.keep_runs, age: config.pipelines.keep_age.0 },
         trust: trust(config),
         ..pipelines::Config::default()

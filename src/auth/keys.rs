@@ -116,6 +116,7 @@ impl Service {
         let role = session.as_ref().and_then(|session| session.at_most).map_or(role, |most| most.min(role));
         let key = Arc::new(S3Key {
             secret: self.0.sealer.unseal(access_key, &row.sealed)?,
+            label: row.label.into(),
             principal: Principal { role, ..row.principal },
             expires_ms: row.expires_at,
             session,

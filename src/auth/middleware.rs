@@ -13,6 +13,7 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+use std::sync::Arc;
 
 /// Paths that answer to anybody.
 const PUBLIC: [&str; 9] = [
@@ -30,12 +31,16 @@ const PUBLIC: [&str; 9] = [
 ];
 /// Where a password is exchanged for a session or a token, by POST: here, and as Airflow's clients do.
 const SIGN_IN: [&str; 3] = ["/api/crannog/v1/session", "/auth/token", "/auth/token/cli"];
+/// Where what happens outside starts a pipeline, by POST with the pipeline's own token.
+pub const HOOKS: &str = "/hooks/";
 pub const SESSION_COOKIE: &str = "crannog_session";
 
 /// Lets a request through with its `Principal`, or refuses it. For `axum::middleware::from_fn_with_state`.
 pub async fn guard(State(service): State<Service>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let signs_in = SIGN_IN.contains(&path) && request.method() == Method::POST;
+    // A hook brings a token of its own, which its handler checks.
+    let hook = path.starts_with(HOOKS) && request.method() == Method::POST;
+    let signs_in = hook || SIGN_IN.contains(&path) && request.method() == Method::POST;
     if PUBLIC.contains(&path) || signs_in {
         return next.run(request).await;
     }
@@ -44,8 +49,12 @@ pub async fn guard(State(service): State<Service>, mut request: Request, next: N
             Refusal(closed_to(&who)).into_response()
         }
         Ok(Some(who)) => {
+            let label = label(&service, request.headers());
             request.extensions_mut().insert(who);
-            next.run(request).await
+            match label {
+                Some(label) => super::caused_by(label, next.run(request)).await,
+                None => next.run(request).await,
+            }
         }
         Ok(None) => anonymous(&request),
         Err(error) if error.kind == Kind::Unauthenticated => {
@@ -54,6 +63,13 @@ pub async fn guard(State(service): State<Service>, mut request: Request, next: N
         Err(error) if error.kind == Kind::Forbidden => Refusal(error).into_response(),
         Err(error) => Problem(error).into_response(),
     }
+}
+
+/// What a bearer token was issued for.
+fn label(service: &Service, headers: &HeaderMap) -> Option<Arc<str>> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| service.token_label(token.trim())).flatten()
 }
 
 /// A guest may learn who they are, change their password and mind their own keys; a member may also

@@ -54,6 +54,7 @@ impl Role {
 #[derive(Clone, Debug)]
 pub struct Issued {
     pub who: Principal,
+    pub label: std::sync::Arc<str>,
     /// For good, if none.
     pub expires_at: Option<i64>,
 }
@@ -151,6 +152,7 @@ pub struct KeyInfo {
 #[derive(Clone, Debug)]
 pub struct S3Key {
     pub secret: String,
+    pub label: std::sync::Arc<str>,
     pub principal: Principal,
     pub expires_ms: Option<i64>,
     /// There for temporary keys only.

@@ -154,6 +154,12 @@ impl Service {
         self.secret_check(token, "token").await
     }
 
+    /// The label of a token that was found valid a moment ago.
+    pub fn token_label(&self, token: &str) -> Option<Arc<str>> {
+        let key = format!("token {}", hex::encode(seal::digest(token)));
+        self.0.tokens.get(&key).ok().map(|issued| issued.label)
+    }
+
     /// The user whose browser holds this session, if it is valid.
     pub async fn session_check(&self, session: &str) -> Result<Option<Principal>> {
         self.secret_check(session, "session").await

@@ -124,13 +124,13 @@ pub fn token_put(db: &Connection, token: &NewToken<'_>) -> Result<()> {
 pub fn token_user(db: &Connection, digest: &[u8], kind: &str) -> Result<Option<Issued>> {
     let found = db
         .prepare_cached(
-            "SELECT u.name, u.role, t.expires_at FROM tokens t JOIN users u ON u.name = t.user
+            "SELECT u.name, u.role, t.expires_at, t.label FROM tokens t JOIN users u ON u.name = t.user
              WHERE t.digest = ?1 AND t.kind = ?2",
         )?
-        .query_row(params![digest, kind], |row| Ok((principal(row)?, row.get(2)?)))
+        .query_row(params![digest, kind], |row| Ok((principal(row)?, row.get(2)?, row.get::<_, String>(3)?)))
         .optional()?;
-    let issued = |((user, role), expires_at): ((String, String), _)| {
-        Ok(Issued { who: Principal { user, role: Role::parse(&role)? }, expires_at })
+    let issued = |((user, role), expires_at, label): ((String, String), _, String)| {
+        Ok(Issued { who: Principal { user, role: Role::parse(&role)? }, label: label.into(), expires_at })
     };
     found.map(issued).transpose()
 }
@@ -205,6 +205,7 @@ pub fn session_count(db: &Connection, user: &str, now: i64) -> Result<i64> {
 /// A key as it is stored.
 pub struct KeyRow {
     pub sealed: Vec<u8>,
+    pub label: String,
     pub principal: Principal,
     pub expires_at: Option<i64>,
     pub session: Option<String>,
@@ -213,14 +214,14 @@ pub struct KeyRow {
 pub fn key_get(db: &Connection, access: &str) -> Result<Option<KeyRow>> {
     let found = db
         .prepare_cached(
-            "SELECT u.name, u.role, k.sealed, k.expires_at, k.session
+            "SELECT u.name, u.role, k.sealed, k.expires_at, k.session, k.label
              FROM s3_keys k JOIN users u ON u.name = k.user WHERE k.access_key = ?1",
         )?
-        .query_row([access], |row| Ok((principal(row)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .query_row([access], |row| Ok((principal(row)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))
         .optional()?;
-    let row = |((user, role), sealed, expires_at, session): ((String, String), _, _, _)| {
+    let row = |((user, role), sealed, expires_at, session, label): ((String, String), _, _, _, _)| {
         let principal = Principal { user, role: Role::parse(&role)? };
-        Ok(KeyRow { sealed, principal, expires_at, session })
+        Ok(KeyRow { sealed, label, principal, expires_at, session })
     };
     found.map(row).transpose()
 }

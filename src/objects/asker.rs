@@ -17,6 +17,7 @@ pub struct Asker {
     request_id: String,
     address: String,
     principal: OnceLock<String>,
+    cause: OnceLock<Arc<str>>,
     kind: Kind,
     deleted: Mutex<Vec<Gone>>,
 }
@@ -61,9 +62,19 @@ impl Asker {
         ASKER.try_with(Arc::clone).ok()
     }
 
-    /// Notes whose key the current request is signed with.
-    pub fn is(user: &str) {
-        let _ = ASKER.try_with(|asker| asker.principal.set(user.to_owned()));
+    /// Notes whose key the current request is signed with, and what that key was issued for.
+    pub fn is(user: &str, label: &Arc<str>) {
+        let note = |asker: &Arc<Self>| {
+            let _ = asker.principal.set(user.to_owned());
+            let _ = asker.cause.set(Arc::clone(label));
+        };
+        let _ = ASKER.try_with(note);
+    }
+
+    /// What the work that is being done now is done for.
+    pub fn cause() -> Option<Arc<str>> {
+        let own = ASKER.try_with(|asker| asker.cause.get().cloned()).ok().flatten();
+        own.or_else(crate::auth::cause)
     }
 
     /// Notes what became of the keys the current request wants deleted.

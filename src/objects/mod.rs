@@ -54,7 +54,7 @@ pub use error::Fault;
 pub use links::{Link, Signer, check_life};
 pub use model::{BucketInfo, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
 pub use multipart::{Completion, ListedPart};
-pub use notify::Starter;
+pub use notify::{Hearing, Starter};
 pub use read::ByteStream;
 pub use routes::{Address, router};
 pub use s3::{REGION, S3Door, is_s3_request, s3_service};

@@ -1,4 +1,5 @@
-//! `when:` of a task: comparisons over names, joined by `and`, `or`, `not` and parentheses.
+//! `when:` of a task: comparisons over names, joined by `and`, `or`, `not` and parentheses;
+//! numbers may be added, subtracted, multiplied and divided, with spaces around the signs.
 //!
 //! `outputs.check.rows > 100 and params.mode == "full"`. Values that both read as numbers compare as
 //! numbers, others as text; what does not exist is null, which equals nothing but null and is false.
@@ -7,6 +8,8 @@ use serde_json::Value;
 
 /// Deeper nesting than this is refused, so that no condition exhausts the stack.
 const MAX_DEPTH: usize = 50;
+/// Each sign makes an operand one deeper.
+const MAX_SIGNS: usize = 50;
 
 /// A condition that was read.
 #[derive(Debug)]
@@ -23,6 +26,16 @@ pub enum Condition {
 pub enum Operand {
     Name(String),
     Literal(Value),
+    /// Numbers added, subtracted, multiplied, divided.
+    Sum(Box<Operand>, Sign, Box<Operand>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    Plus,
+    Minus,
+    Times,
+    By,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +52,7 @@ pub enum Comparison {
 impl Condition {
     /// Reads a condition; the error says what was not understood.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut reader = Reader { words: words(text)?, at: 0 };
+        let mut reader = Reader { words: words(text)?, at: 0, signs: 0 };
         let condition = reader.any(0)?;
         match reader.words.get(reader.at) {
             None => Ok(condition),
@@ -61,8 +74,8 @@ impl Condition {
     /// Every name it looks up.
     pub fn names(&self) -> Vec<&str> {
         match self {
-            Self::Value(one) => one.name().into_iter().collect(),
-            Self::Compare(a, _, b) => a.name().into_iter().chain(b.name()).collect(),
+            Self::Value(one) => one.names(),
+            Self::Compare(a, _, b) => a.names().into_iter().chain(b.names()).collect(),
             Self::Not(inner) => inner.names(),
             Self::And(a, b) | Self::Or(a, b) => a.names().into_iter().chain(b.names()).collect(),
         }
@@ -70,10 +83,11 @@ impl Condition {
 }
 
 impl Operand {
-    fn name(&self) -> Option<&str> {
+    fn names(&self) -> Vec<&str> {
         match self {
-            Self::Name(name) => Some(name),
-            Self::Literal(_) => None,
+            Self::Name(name) => vec![name],
+            Self::Literal(_) => Vec::new(),
+            Self::Sum(left, _, right) => left.names().into_iter().chain(right.names()).collect(),
         }
     }
 
@@ -81,8 +95,21 @@ impl Operand {
         match self {
             Self::Name(name) => look_up(name).unwrap_or(Value::Null),
             Self::Literal(value) => value.clone(),
+            Self::Sum(left, sign, right) => sum(&left.value(look_up), *sign, &right.value(look_up)),
         }
     }
+}
+
+/// What is no number makes the whole null, which equals nothing and is false.
+fn sum(left: &Value, sign: Sign, right: &Value) -> Value {
+    let Some((left, right)) = number(left).zip(number(right)) else { return Value::Null };
+    let value = match sign {
+        Sign::Plus => left + right,
+        Sign::Minus => left - right,
+        Sign::Times => left * right,
+        Sign::By => left / right,
+    };
+    serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 
 fn is_true(value: &Value) -> bool {
@@ -161,7 +188,8 @@ fn words(text: &str) -> Result<Vec<Word>, String> {
                 rest = rest[end + 2..].trim_start();
                 continue;
             }
-            '(' | ')' => 1,
+            '(' | ')' | '*' | '/' => 1,
+            '+' | '-' if rest[1..].starts_with(char::is_whitespace) => 1,
             '=' | '!' | '<' | '>' => 1 + usize::from(rest[1..].starts_with('=')),
             _ => rest
                 .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '+')))
@@ -179,6 +207,8 @@ fn words(text: &str) -> Result<Vec<Word>, String> {
 struct Reader {
     words: Vec<Word>,
     at: usize,
+    /// Signs of arithmetic so far.
+    signs: usize,
 }
 
 impl Reader {
@@ -215,9 +245,9 @@ impl Reader {
             let inner = self.any(depth + 1)?;
             return if self.take(")") { Ok(inner) } else { Err("a ) is missing".into()) };
         }
-        let left = self.operand()?;
+        let left = self.sum()?;
         let Some(how) = self.comparison() else { return Ok(Condition::Value(left)) };
-        Ok(Condition::Compare(left, how, self.operand()?))
+        Ok(Condition::Compare(left, how, self.sum()?))
     }
 
     fn comparison(&mut self) -> Option<Comparison> {
@@ -231,6 +261,31 @@ impl Reader {
             ("in", Comparison::In),
         ];
         all.into_iter().find(|(text, _)| self.take(text)).map(|(_, how)| how)
+    }
+
+    fn sum(&mut self) -> Result<Operand, String> {
+        self.chain(&[("+", Sign::Plus), ("-", Sign::Minus)], Self::product)
+    }
+
+    fn product(&mut self) -> Result<Operand, String> {
+        self.chain(&[("*", Sign::Times), ("/", Sign::By)], Self::operand)
+    }
+
+    /// Operands joined by signs of one rank, from left to right.
+    fn chain(
+        &mut self,
+        signs: &[(&str, Sign)],
+        part: fn(&mut Self) -> Result<Operand, String>,
+    ) -> Result<Operand, String> {
+        let mut left = part(self)?;
+        while let Some((_, sign)) = signs.iter().find(|(text, _)| self.take(text)) {
+            self.signs += 1;
+            if self.signs > MAX_SIGNS {
+                return Err("the condition has too many signs".into());
+            }
+            left = Operand::Sum(Box::new(left), *sign, Box::new(part(self)?));
+        }
+        Ok(left)
     }
 
     fn operand(&mut self) -> Result<Operand, String> {
@@ -286,21 +341,45 @@ mod tests {
             "outputs.a.nope == null",
             "params.mode != outputs.a.nope",
             "true or false and false",
+            "params.n >= outputs.a.rows + 1",
+            "params.n - 1 - 2 == outputs.a.rows - 2",
+            "1 + 2 * 3 == 7 and 9 / 3 * 2 == 6",
+            "-1 < +1 and params.n == 10 + -0",
         ] {
             assert!(holds(text), "{text}");
         }
-        for text in
-            ["params.off", "outputs.a.nope", "outputs.a.nope > 0", "params.n < 9", "params.mode == 'Full'"]
-        {
+        for text in [
+            "params.mode + 1 > 0",
+            "1 / 0 > 0",
+            "params.off",
+            "outputs.a.nope",
+            "outputs.a.nope > 0",
+            "params.n < 9",
+            "params.mode == 'Full'",
+        ] {
             assert!(!holds(text), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_condition_is_refused() {
-        for text in
-            ["", "a ==", "== 1", "(a", "a)", "a b", "a = 1", "'open", "a && b", "not", &"(".repeat(9_999)]
-        {
+        for text in [
+            "1 +",
+            "+ 1",
+            "1 + + 1",
+            "a * ",
+            "",
+            "a ==",
+            "== 1",
+            "(a",
+            "a)",
+            "a b",
+            "a = 1",
+            "'open",
+            "a && b",
+            "not",
+            &"(".repeat(9_999),
+        ] {
             assert!(Condition::parse(text).is_err(), "{text}");
         }
         assert_eq!(Condition::parse("a == b or not c").map(|c| c.names().join(" ")).as_deref(), Ok("a b c"));

@@ -8,6 +8,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct Config {
     /// A folder of definitions, looked at every second.
     pub dir: Option<PathBuf>,
+    /// Where the virtual environments are that tasks name; none: beside the tasks.
+    pub venvs: Option<PathBuf>,
     /// A bucket of definitions, or a prefix of one.
     pub bucket: Option<String>,
     /// Tasks that run at once.
@@ -16,6 +18,8 @@ pub struct Config {
     pub log_limit: u64,
     /// Between asking a task to end (SIGTERM) and making it (SIGKILL).
     pub grace: Duration,
+    /// Whether logs are kept in a bucket too.
+    pub archive: bool,
     /// How long runs are remembered.
     pub history: Policy,
     /// Whom tasks and waits trust that ask others over https without a process of their own.
@@ -29,10 +33,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             dir: None,
+            venvs: None,
             bucket: None,
             parallelism: 16,
             log_limit: 64 << 20,
             grace: Duration::from_secs(10),
+            archive: true,
             history: Policy { runs: 100, age: Duration::from_secs(90 * 24 * 3600) },
             trust: Trust::default(),
             supervisor: PathBuf::from("/proc/self/exe"),

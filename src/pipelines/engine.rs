@@ -2,9 +2,9 @@
 //! runs whole or not at all, inside one write; processes are started only after its commit.
 
 use super::{
-    attempt,
+    attempt, callbacks,
     definition::Definition,
-    machine,
+    events, machine,
     model::{AttemptKey, Outcome, Pipeline, Run, RunState, TaskInstance, TaskKind, TaskState, Trigger},
     store,
     template::Values,
@@ -17,6 +17,7 @@ use crate::{
     },
     store::Connection,
 };
+use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 
 /// Waits that one turn begins; the next turn follows at once where more are due.
@@ -30,6 +31,8 @@ pub struct Step {
     pub wake_at: Option<i64>,
     /// Tasks began to wait for something outside.
     pub deferred: bool,
+    /// Somebody is to be told of a run that is not over.
+    pub told: bool,
 }
 
 #[derive(Clone)]
@@ -47,6 +50,10 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
     }
     for pipeline in store::pipeline_due(db, now)? {
         step.changed.extend(fire(db, &pipeline, now)?);
+    }
+    for run_id in store::run_late(db, now)? {
+        step.changed.extend(note_late(db, &run_id, now)?);
+        step.told = true;
     }
     for run_id in store::run_admissible(db)? {
         step.changed.extend(admit(db, &run_id, now)?);
@@ -66,8 +73,9 @@ pub fn outlook(db: &Connection, now: i64, slots: usize) -> Result<(bool, Option<
     let due_at = store::pipeline_next_at(db)?;
     // A retry that is due but finds no free slot waits for a task to end, not for a time.
     let retry_at = store::task_next_retry(db, now)?;
-    let due = due_at.is_some_and(|at| at <= now);
-    Ok((startable || admissible || due, [due_at, retry_at].into_iter().flatten().min()))
+    let late_at = store::run_next_deadline(db)?;
+    let due = due_at.is_some_and(|at| at <= now) || late_at.is_some_and(|at| at <= now);
+    Ok((startable || admissible || due, [due_at, retry_at, late_at].into_iter().flatten().min()))
 }
 
 /// Re-examines every run that is not over: after a start, nothing may be stuck on a step that a
@@ -138,16 +146,27 @@ pub(super) fn write_back(
     let verdict = machine::verdict(tasks, run.cancel_requested).filter(|_| !run.state.is_over());
     if let Some(state) = verdict {
         store::run_set_state(db, &run.id, state, now)?;
+        over(db, run, tasks, state, now)?;
     }
     let change =
         RunChange { pipeline: run.pipeline.clone(), run_id: run.id.clone(), over: verdict.is_some() };
     Ok((verdict.is_some() || !moved.is_empty()).then_some(change))
 }
 
+/// What follows from the end of a run, in the transaction that ends it.
+fn over(db: &Connection, run: &Run, tasks: &[TaskInstance], state: RunState, now: i64) -> Result<()> {
+    callbacks::over(db, run, tasks, state, now)?;
+    let event = events::of_run(run, state, now);
+    // A run that is cleared may end several times, each of them an event.
+    events::tell(db, &[&run.pipeline], &format!("run {} {}", run.id, id::ordered()), &event, now)?;
+    Ok(())
+}
+
 /// What the texts of a run's tasks may name, without the outputs.
 pub fn values(run: &Run) -> Values {
     Values {
         params: run.params.clone(),
+        event: run.event.clone(),
         logical_date: clock::rfc3339(run.logical_at),
         run_id: run.id.clone(),
         pipeline: run.pipeline.clone(),
@@ -191,6 +210,29 @@ pub fn create_run(
     given: BTreeMap<String, String>,
     now: i64,
 ) -> Result<Option<Run>> {
+    create_run_of(db, pipeline, definition, trigger, logical_at, given, Origin::default(), now)
+}
+
+/// What made a run, where it was an event.
+#[derive(Default)]
+pub struct Origin {
+    pub event: Option<Value>,
+    /// Names the event for good.
+    pub key: Option<String>,
+    pub chain: Vec<String>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a fact of the new run, and none goes with another")]
+pub fn create_run_of(
+    db: &Connection,
+    pipeline: &Pipeline,
+    definition: &Definition,
+    trigger: Trigger,
+    logical_at: i64,
+    given: BTreeMap<String, String>,
+    origin: Origin,
+    now: i64,
+) -> Result<Option<Run>> {
     let run = Run {
         id: id::ordered(),
         pipeline: pipeline.name.clone(),
@@ -200,6 +242,12 @@ pub fn create_run(
         definition: pipeline.definition.clone(),
         folder: pipeline.folder.clone(),
         params: merge_params(definition, given)?,
+        event: origin.event,
+        chain: origin.chain,
+        deadline_at: definition
+            .deadline
+            .map(|span| now.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))),
+        deadline_missed: false,
         created_at: now,
         started_at: None,
         ended_at: None,
@@ -207,6 +255,9 @@ pub fn create_run(
     };
     if !store::run_create(db, &run)? {
         return Ok(None);
+    }
+    if let Some(key) = origin.key {
+        store::event_put(db, &run.pipeline, &key, &run.id)?;
     }
     let mut tasks: Vec<TaskInstance> = definition.tasks.iter().map(TaskInstance::new).collect();
     machine::settle(&mut tasks, &values(&run));
@@ -244,6 +295,14 @@ fn merge_params(
             )))
         }
     }
+}
+
+/// A run that should be over by now is late, once.
+fn note_late(db: &Connection, run_id: &str, now: i64) -> Result<Option<RunChange>> {
+    let Some(run) = store::run_get(db, run_id)? else { return Ok(None) };
+    store::run_set_late(db, run_id)?;
+    callbacks::late(db, &run, &store::task_list(db, run_id)?, now)?;
+    Ok(Some(RunChange { pipeline: run.pipeline, run_id: run.id, over: false }))
 }
 
 /// Lets a queued run begin; from here on it holds credentials. A run none of whose tasks is to run

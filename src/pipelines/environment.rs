@@ -110,8 +110,15 @@ impl TaskEnvironment for ServerEnvironment {
     }
 }
 
-fn label(run_id: &str) -> String {
-    format!("pipeline run {run_id}")
+const LABEL: &str = "pipeline run ";
+
+pub fn label(run_id: &str) -> String {
+    format!("{LABEL}{run_id}")
+}
+
+/// The run whose credentials bear a label.
+pub fn run_of_label(label: &str) -> Option<&str> {
+    label.strip_prefix(LABEL)
 }
 
 /// What tasks inherit from the server's own environment: all but its configuration, its

@@ -6,13 +6,11 @@ use super::{
     attempt::{self, Ending, Exit, Folder, Spec, Standing, VERSION},
     condition,
     config::Config,
-    definition::{
-        Action, Definition, Task,
-        kinds::wait::{Ended, What},
-        problems_text,
-    },
+    definition::{Action, Definition, Task, problems_text},
     engine,
     environment::{self, TaskEnvironment, Variables},
+    hidden,
+    inside::{self, Inside},
     machine,
     model::{AttemptKey, Outcome, OutcomeKind, Run, base_id},
     nursery::Nursery,
@@ -63,42 +61,18 @@ pub struct Executor {
 }
 
 /// What all tasks of a run share.
-struct Context {
-    run: Run,
-    definition: Definition,
+pub(super) struct Context {
+    pub(super) run: Run,
+    pub(super) definition: Definition,
     /// Issued when a process first needs them.
     credentials: OnceCell<Variables>,
 }
 
 impl Context {
-    fn task(&self, id: &str) -> Result<&Task> {
+    pub(super) fn task(&self, id: &str) -> Result<&Task> {
         let (base, _) = base_id(id);
         let task = self.definition.tasks.iter().find(|task| task.id == base);
         task.ok_or_else(|| Error::invalid("the run's definition has no such task"))
-    }
-}
-
-/// A wait, with what it waits for spelled out.
-pub struct Asked {
-    pub what: What,
-    pub interval_ms: i64,
-    pub timeout_ms: Option<i64>,
-    pub soft_fail: bool,
-    pub zone: chrono_tz::Tz,
-    pub logical_at: i64,
-}
-
-impl Asked {
-    /// What is waited for, in words.
-    pub fn what_text(&self) -> String {
-        match &self.what {
-            What::Object { bucket, key, prefix: false } => format!("the object s3://{bucket}/{key}"),
-            What::Object { bucket, key, prefix: true } => format!("an object below s3://{bucket}/{key}"),
-            What::Http { url, .. } => format!("an answer of {url}"),
-            What::Time(text) => format!("the time {text}"),
-            What::Run { pipeline, state: Ended::Anyhow, .. } => format!("the end of pipeline {pipeline}"),
-            What::Run { pipeline, state, .. } => format!("a {} run of pipeline {pipeline}", state.as_str()),
-        }
     }
 }
 
@@ -130,6 +104,12 @@ impl Executor {
 
     pub fn rooms(&self) -> Result<&Rooms> {
         self.rooms.get().ok_or_else(|| Error::invalid("this server has pipelines alone, and no other room"))
+    }
+
+    /// The folder of the virtual environments that tasks name.
+    pub fn venvs(&self) -> PathBuf {
+        let beside = || self.tasks_dir.parent().unwrap_or(&self.tasks_dir).join("venvs");
+        self.config.venvs.clone().unwrap_or_else(beside)
     }
 
     pub fn web(&self) -> &Web {
@@ -183,15 +163,32 @@ impl Executor {
         let mut starts = 0;
         loop {
             match standing(&folder).await? {
-                Standing::Finished(exit) => return with_output(outcome(&exit), folder).await,
-                Standing::Lost | Standing::NeverBegun if self.is_before_boot(key) => return Ok(cut_off()),
+                Standing::Finished(exit) => {
+                    let outcome = with_output(outcome(&exit), folder).await?;
+                    return self.put_aside(key, outcome).await;
+                }
+                Standing::Lost | Standing::NeverBegun
+                    if self.is_before_boot(key) && !self.is_inside(key).await =>
+                {
+                    return Ok(cut_off());
+                }
                 Standing::Running => tokio::time::sleep(ADOPTED_POLL).await,
-                Standing::Lost => return lost(folder).await,
+                Standing::Lost if !self.is_inside(key).await => return lost(folder).await,
+                // It was done by a server that is no longer: nothing of it runs.
+                Standing::Lost => {
+                    let context = self.context_cell(&key.run_id);
+                    let context = context.get_or_try_init(|| self.load(&key.run_id)).await?;
+                    if !inside::is_repeatable(&context.task(&key.task_id)?.action) {
+                        return Ok(cut_short());
+                    }
+                    self.do_inside(key, &folder).await?;
+                }
                 Standing::NeverBegun if starts == MAX_STARTS => {
                     return Ok(failed(
                         "the task's supervisor did not start; the task's log may say why".into(),
                     ));
                 }
+                Standing::NeverBegun if self.is_inside(key).await => self.do_inside(key, &folder).await?,
                 Standing::NeverBegun => {
                     starts += 1;
                     let spec = match self.spec(key, &folder).await {
@@ -203,6 +200,26 @@ impl Executor {
                 }
             }
         }
+    }
+
+    /// Whether the server does it itself. A definition that cannot be read is told by what follows.
+    async fn is_inside(&self, key: &AttemptKey) -> bool {
+        let cell = self.context_cell(&key.run_id);
+        let context = cell.get_or_try_init(|| self.load(&key.run_id)).await;
+        context
+            .is_ok_and(|context| context.task(&key.task_id).is_ok_and(|task| inside::is_inside(&task.action)))
+    }
+
+    async fn do_inside(&self, key: &AttemptKey, folder: &Folder) -> Result<()> {
+        let cell = self.context_cell(&key.run_id);
+        let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
+        let (run, task) = (&context.run, context.task(&key.task_id)?);
+        let values = match self.values_with_secrets(run, task, key).await {
+            Ok(values) => values,
+            Err(error) if error.kind == Kind::Invalid => return inside::not_begun(folder, error.message),
+            Err(error) => return Err(error),
+        };
+        Inside { executor: self, key, folder, run, task, values }.see_through().await
     }
 
     /// Starts a supervisor and waits until it is gone. Dropping this future leaves it running.
@@ -223,18 +240,22 @@ impl Executor {
         let cell = self.context_cell(&key.run_id);
         let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
         let (run, task) = (&context.run, context.task(&key.task_id)?);
-        let Action::Run(command) = &task.action else {
-            return Err(Error::invalid("the task has no command"));
-        };
         let credentials = context.credentials.get_or_try_init(|| self.environment.issue(&run.id)).await?;
-        let mut texts = std::iter::once(command).chain(task.env.values());
-        let values = self.values(run, key, texts.any(|text| text.contains("outputs"))).await?;
+        let values = self.values_with_secrets(run, task, key).await?;
         let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
+        let command = match &task.action {
+            Action::Run(command) => render(command)?,
+            Action::Python(python) => self.python(python, run, folder, &render)?,
+            _ => return Err(Error::invalid("the task has no command")),
+        };
         let shared = self.environment.shared().await?;
         let given = self.inherited.iter().chain(&shared).chain(credentials);
         let mut env: BTreeMap<String, String> = given.cloned().collect();
         env.extend(own_variables(run, key));
         env.insert("CRANNOG_OUTPUT".into(), folder.output().to_string_lossy().into_owned());
+        if let Some(event) = &run.event {
+            env.insert("CRANNOG_EVENT".into(), event.to_string());
+        }
         if let Some(item) = &values.item {
             env.insert("CRANNOG_ITEM".into(), condition::plain(item));
         }
@@ -243,7 +264,7 @@ impl Executor {
         }
         Ok(Spec {
             version: VERSION,
-            command: render(command)?,
+            command,
             folder: run.folder.as_ref().map_or_else(|| folder.path().to_owned(), PathBuf::from),
             env: env.into_iter().collect(),
             timeout_ms: task.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
@@ -253,40 +274,45 @@ impl Executor {
         })
     }
 
-    /// What a task waits for, by what is known now.
-    pub async fn wait(&self, key: &AttemptKey) -> Result<Asked> {
-        let cell = self.context_cell(&key.run_id);
-        let context = cell.get_or_try_init(|| self.load(&key.run_id)).await?;
-        let task = context.task(&key.task_id)?;
-        let Action::Wait(wait) = &task.action else {
-            return Err(Error::invalid("the task does not wait for anything"));
+    /// The same with the secrets its texts name, which only some of its texts may.
+    async fn values_with_secrets(
+        &self,
+        run: &Run,
+        task: &Task,
+        key: &AttemptKey,
+    ) -> Result<template::Values> {
+        let env = task.env.values().map(String::as_str);
+        let mut texts: Vec<&str> = task.action.texts().into_iter().chain(env.clone()).collect();
+        if let Action::Promote(promote) = &task.action {
+            texts.push(&promote.when);
+        }
+        let outputs = texts.iter().any(|text| text.contains("outputs"));
+        let mut values = self.values(run, key, outputs).await?;
+        let texts: Vec<&str> = match &task.action {
+            Action::Http(request) => request.texts().into_iter().chain(env).collect(),
+            _ => env.collect(),
         };
-        let values = self.values(&context.run, key, true).await?;
-        let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
-        let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        let what = match wait.what.clone() {
-            What::Object { bucket, key, prefix } => {
-                What::Object { bucket: render(&bucket)?, key: render(&key)?, prefix }
-            }
-            What::Http { url, status, body } => What::Http { url: render(&url)?, status, body },
-            What::Time(text) => What::Time(render(&text)?),
-            What::Run { pipeline, state, offset } => {
-                What::Run { pipeline: render(&pipeline)?, state, offset }
-            }
-        };
-        Ok(Asked {
-            what,
-            interval_ms: ms(wait.interval),
-            timeout_ms: task.timeout.map(ms),
-            soft_fail: wait.soft_fail,
-            zone: context.definition.zone,
-            logical_at: context.run.logical_at,
-        })
+        let mut names: Vec<&str> = texts
+            .into_iter()
+            .flat_map(template::names)
+            .filter_map(|name| name.strip_prefix("secrets."))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        if !names.is_empty() {
+            values.secrets = hidden::open(&self.db, &self.rooms()?.auth, names.into_iter()).await?;
+        }
+        Ok(values)
     }
 
     /// What the task's texts may name; the outputs only of tasks that have ended by now, and only if
     /// they are asked for: a run may have thousands of tasks.
-    async fn values(&self, run: &Run, key: &AttemptKey, outputs: bool) -> Result<template::Values> {
+    pub(super) async fn values(
+        &self,
+        run: &Run,
+        key: &AttemptKey,
+        outputs: bool,
+    ) -> Result<template::Values> {
         let wanted = key.clone();
         let read = move |db: &Connection| {
             let own = store::task_get(db, &wanted.run_id, &wanted.task_id)?;
@@ -294,6 +320,7 @@ impl Executor {
             Ok((own, machine::outputs(&all)))
         };
         let (own, outputs) = self.db.read(read).await?;
+        let outputs = self.fetch_aside(key, outputs).await?;
         Ok(template::Values {
             task_id: key.task_id.clone(),
             map_index: Some(own.as_ref().and_then(|task| task.map_index).map_or(-1, i64::from)),
@@ -303,7 +330,7 @@ impl Executor {
         })
     }
 
-    async fn load(&self, run_id: &str) -> Result<Context> {
+    pub(super) async fn load(&self, run_id: &str) -> Result<Context> {
         let wanted = run_id.to_owned();
         let run = self.db.read(move |db| store::run_get(db, &wanted)).await?;
         let run = run.ok_or_else(|| Error::internal("an attempt without a run"))?;
@@ -316,7 +343,7 @@ impl Executor {
         Ok(Context { run, definition, credentials: OnceCell::new() })
     }
 
-    fn context_cell(&self, run_id: &str) -> Arc<OnceCell<Context>> {
+    pub(super) fn context_cell(&self, run_id: &str) -> Arc<OnceCell<Context>> {
         let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(contexts.entry(run_id.to_owned()).or_default())
     }
@@ -365,6 +392,13 @@ async fn lost(folder: Folder) -> Result<Outcome> {
         false => "lost: its supervisor ended without a record, and the task may still be running",
     };
     Ok(Outcome { kind: OutcomeKind::Lost { proven_dead }, ..failed(reason.into()) })
+}
+
+/// A request of which nobody knows whether it arrived.
+fn cut_short() -> Outcome {
+    let reason =
+        "lost: the server ended while the request was under way, and it is not known whether it arrived";
+    Outcome { kind: OutcomeKind::Lost { proven_dead: true }, ..failed(reason.into()) }
 }
 
 /// Whether the command began cannot be told: the machine may have forgotten the newest files.

@@ -1,9 +1,10 @@
 //! History is kept for a while: runs that are over go, with the folders of their tasks, once they are
 //! older than the policy's age and no longer among the newest of their pipeline.
 
-use super::store;
+use super::{aside, store};
 use crate::{
     kernel::{clock::now_ms, error::Result},
+    objects,
     store::Db,
 };
 use std::{
@@ -26,9 +27,15 @@ pub struct Policy {
 }
 
 /// Prunes at the start and every hour until the server stops.
-pub async fn keep_pruned(db: Db, tasks_dir: PathBuf, policy: Policy, stop: CancellationToken) {
+pub async fn keep_pruned(
+    db: Db,
+    tasks_dir: PathBuf,
+    policy: Policy,
+    objects: Option<objects::Service>,
+    stop: CancellationToken,
+) {
     loop {
-        match prune(&db, &tasks_dir, &policy, now_ms()).await {
+        match prune(&db, &tasks_dir, &policy, objects.as_ref(), now_ms()).await {
             Ok(0) => {}
             Ok(runs) => tracing::info!(runs, "runs beyond the kept history were removed"),
             Err(error) => tracing::warn!(?error, "the history of runs could not be pruned"),
@@ -41,7 +48,13 @@ pub async fn keep_pruned(db: Db, tasks_dir: PathBuf, policy: Policy, stop: Cance
 }
 
 /// Removes what the policy lets go; answers how many runs.
-pub async fn prune(db: &Db, tasks_dir: &Path, policy: &Policy, now: i64) -> Result<usize> {
+pub async fn prune(
+    db: &Db,
+    tasks_dir: &Path,
+    policy: &Policy,
+    objects: Option<&objects::Service>,
+    now: i64,
+) -> Result<usize> {
     let before = now.saturating_sub(i64::try_from(policy.age.as_millis()).unwrap_or(i64::MAX));
     let (keep, mut pruned) = (policy.runs, 0);
     loop {
@@ -54,6 +67,9 @@ pub async fn prune(db: &Db, tasks_dir: &Path, policy: &Policy, now: i64) -> Resu
         let folders: Vec<PathBuf> = old.iter().map(|run| tasks_dir.join(run)).collect();
         let remove = move || folders.iter().try_for_each(|folder| remove_folder(folder));
         tokio::task::spawn_blocking(remove).await.map_err(crate::kernel::error::Error::internal)??;
+        if let Some(objects) = objects {
+            aside::forget(objects, &old).await?;
+        }
         db.write(move |db| old.iter().try_for_each(|run| store::run_delete(db, run))).await?;
     }
 }

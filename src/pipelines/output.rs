@@ -10,8 +10,10 @@ use std::{
     path::Path,
 };
 
-/// The most a task may give; it is kept in the database and read with its run.
-pub(super) const MAX_BYTES: u64 = 256 << 10;
+/// What is kept in the database and read with its run; more goes to a bucket.
+pub const SMALL: usize = 256 << 10;
+/// The most a task may give.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// Reads the file. The inner error is the task's fault, in plain words; none means it gave nothing.
 pub fn read(path: &Path) -> Result<Result<Option<Value>, String>> {
@@ -23,8 +25,8 @@ pub fn read(path: &Path) -> Result<Result<Option<Value>, String>> {
     };
     if bytes.len() as u64 > MAX_BYTES {
         return Ok(Err(format!(
-            "its output is larger than {} KiB: put large results into a bucket and give their address",
-            MAX_BYTES >> 10
+            "its output is larger than {} MiB: put results of that size into a bucket and give their address",
+            MAX_BYTES >> 20
         )));
     }
     Ok(parse(&bytes))

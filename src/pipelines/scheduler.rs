@@ -4,6 +4,7 @@
 use super::{
     engine::{self, RunChange, Step},
     executor::Executor,
+    jump,
     model::{AttemptKey, Outcome},
     store,
     waits::Waits,
@@ -15,7 +16,7 @@ use crate::{
         event::{Bus, Event},
         tasks::Tasks,
     },
-    store::Db,
+    store::{Connection, Db, outbox::Bell},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::{Notify, mpsc};
@@ -28,6 +29,8 @@ pub struct Scheduler {
     pub executor: Arc<Executor>,
     /// Told when a run was made, unpaused, cancelled.
     pub wake: Arc<Notify>,
+    /// Rung when somebody is to be told of a run.
+    pub bell: Arc<Bell>,
     /// Tasks that may run at once.
     pub slots: usize,
     pub tasks: Tasks,
@@ -46,6 +49,7 @@ impl Scheduler {
         self.recover().await;
         let mut wait = Duration::ZERO;
         let mut due = true;
+        let mut latest = now_ms();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -56,12 +60,22 @@ impl Scheduler {
             while let Ok(one) = endings.try_recv() {
                 outcomes.push(one);
             }
+            self.mind_the_clock(&mut latest).await;
             let turn = self.turn(&mut outcomes, &mut watched, &ended, due, &waits).await;
             due = turn.is_err();
             wait = turn.unwrap_or_else(|error| {
                 tracing::error!(?error, "the scheduler's turn failed; it will be tried again");
                 SWEEP
             });
+        }
+    }
+
+    async fn mind_the_clock(&self, latest: &mut i64) {
+        let now = now_ms();
+        let Some(by) = jump::went_back(latest, now) else { return };
+        tracing::warn!(by_s = by / 1000, "the clock was set back; schedules and retries follow it");
+        if let Err(error) = self.db.write(move |db| jump::take_back(db, now, by)).await {
+            tracing::error!(?error, "schedules could not follow the clock");
         }
     }
 
@@ -121,7 +135,11 @@ impl Scheduler {
 
     async fn announce(&self, step: &Step) {
         publish(&self.bus, &step.changed);
-        if step.changed.iter().any(|change| change.over) {
+        let over = step.changed.iter().any(|change| change.over);
+        if over || step.told {
+            self.bell.ring();
+        }
+        if over {
             self.release_over().await;
         }
     }
@@ -139,7 +157,11 @@ impl Scheduler {
     /// After a start: what a crash may have left half done.
     async fn recover(&self) {
         let now = now_ms();
-        match self.db.write(move |db| engine::reconcile(db, now)).await {
+        let look = move |db: &Connection| {
+            jump::reschedule(db, now)?;
+            engine::reconcile(db, now)
+        };
+        match self.db.write(look).await {
             Ok(changed) => publish(&self.bus, &changed),
             Err(error) => tracing::error!(?error, "runs could not be examined after the start"),
         }

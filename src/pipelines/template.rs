@@ -20,6 +20,10 @@ pub struct Values {
     /// Of a task mapped over a list: which of its items, and where it stands.
     pub item: Option<Value>,
     pub map_index: Option<i64>,
+    /// Variables opened for what may hold them.
+    pub secrets: BTreeMap<String, String>,
+    /// What happened, where that made the run.
+    pub event: Option<Value>,
     /// What tasks that ended gave, by their ids; a list for a mapped one.
     pub outputs: BTreeMap<String, Value>,
 }
@@ -31,6 +35,8 @@ impl Values {
             Some(("params", param)) => self.params.get(param).and_then(|value| text(value)),
             Some(("item", path)) => walk(self.item.as_ref()?, path),
             Some(("outputs", path)) => self.output(path),
+            Some(("secrets", name)) => self.secrets.get(name).and_then(|value| text(value)),
+            Some(("event", path)) => walk(self.event.as_ref()?, path),
             Some(_) => None,
             None => match name {
                 "logical_date" => text(&self.logical_date),
@@ -39,6 +45,7 @@ impl Values {
                 "pipeline" => text(&self.pipeline),
                 "map_index" => self.map_index.map(Value::from),
                 "item" => self.item.clone(),
+                "event" => self.event.clone(),
                 _ => None,
             },
         }
@@ -80,6 +87,12 @@ pub fn render(text: &str, values: &Values) -> Result<String, String> {
     Ok(out)
 }
 
+/// The name a text consists of, where it is nothing but one template.
+pub fn sole_name(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    is_dotted_name(inner).then_some(inner)
+}
+
 /// The names a text would look up.
 pub fn names(text: &str) -> Vec<&str> {
     let name = |piece| match piece {
@@ -113,7 +126,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 
 fn is_dotted_name(name: &str) -> bool {
     // Ids of tasks may begin with a digit and hold hyphens; places in a list are numbers.
-    if let Some(path) = name.strip_prefix("outputs.").or(name.strip_prefix("item.")) {
+    let free = ["outputs.", "item.", "event.", "secrets."];
+    if let Some(path) = free.iter().find_map(|start| name.strip_prefix(start)) {
         return path.split('.').all(|part| {
             !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
         });
@@ -136,6 +150,9 @@ pub fn check_name<'a>(name: &str, params: impl Iterator<Item = &'a str>) -> Resu
 }
 
 fn unknown(name: &str, values: &Values) -> String {
+    if name.starts_with("event.") {
+        return format!("{{{{ {name} }}}} has no value: no such event made the run, or it does not say that");
+    }
     if name.starts_with("outputs.") || name.starts_with("item.") {
         return format!("{{{{ {name} }}}} has no value: the task gave no such output, or did not run");
     }

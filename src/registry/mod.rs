@@ -10,6 +10,7 @@
 mod gc;
 mod graphql;
 pub mod import;
+mod listener;
 mod model;
 mod names;
 mod routes;
@@ -22,7 +23,8 @@ mod tests;
 mod tracker;
 pub mod webhooks;
 
-pub use model::{Resolved, Stage};
+pub use listener::{Listener, News};
+pub use model::{ModelVersion, Resolved, Stage};
 pub use names::{ModelUri, Pick};
 pub use routes::router;
 pub use service::Service;

@@ -2,6 +2,7 @@
 //! Every event is published after its change is durable.
 
 use super::{
+    listener::{Ear, Listener, News},
     model::{ModelVersion, NewVersion, Pairs, RegisteredModel, Resolved, Stage},
     names::{self, ModelUri, Pick},
     search::{self, Query, Subject},
@@ -25,7 +26,7 @@ use crate::{
     },
 };
 use regex::Regex;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const MOST_MODELS: i64 = 1000;
 const MOST_VERSIONS: i64 = 200_000;
@@ -39,13 +40,21 @@ struct Inner {
     tracker: Box<dyn Tracker>,
     bus: Bus,
     bell: Arc<Bell>,
+    listener: OnceLock<Arc<dyn Listener>>,
     /// What the operator wants the source of a version to match.
     sources: Option<Regex>,
 }
 
 impl Service {
     pub fn new(db: Db, tracker: impl Tracker + 'static, bus: Bus, sources: Option<Regex>) -> Self {
-        Self(Arc::new(Inner { db, tracker: Box::new(tracker), bus, bell: Arc::default(), sources }))
+        Self(Arc::new(Inner {
+            db,
+            tracker: Box::new(tracker),
+            bus,
+            bell: Arc::default(),
+            listener: OnceLock::new(),
+            sources,
+        }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -63,6 +72,15 @@ impl Service {
     /// Rings when a change may have left something to be told to a webhook.
     pub fn bell(&self) -> Arc<Bell> {
         Arc::clone(&self.0.bell)
+    }
+
+    /// Tells a higher floor of changes, from within their transactions; once, before any is made.
+    pub fn set_listener(&self, listener: Arc<dyn Listener>) {
+        let _ = self.0.listener.set(listener);
+    }
+
+    fn ear(&self) -> Ear {
+        Ear { listener: self.0.listener.get().cloned(), cause: crate::auth::cause() }
     }
 
     // ---- registered models
@@ -182,13 +200,16 @@ impl Service {
     pub async fn alias_set(&self, name: &str, alias: &str, version: u32) -> Result<()> {
         names::check_alias(alias)?;
         names::check_alias_is_free(alias)?;
-        let (named, to) = (name.to_owned(), alias.to_owned());
+        let (named, to, ear) = (name.to_owned(), alias.to_owned(), self.ear());
+        let listening = ear.clone();
         self.change(name, move |db, id| {
             known_version(db, id, version)?;
             store::alias_set(db, id, &to, version)?;
-            tell::alias(db, id, &named, &to, Some(version))
+            tell::alias(db, id, &named, &to, Some(version))?;
+            listening.hear(db, &News::AliasMoved { model: named, alias: to, version })
         })
         .await?;
+        ear.committed();
         self.alias_moved(name, alias, Some(version));
         Ok(())
     }
@@ -249,14 +270,21 @@ impl Service {
         }
         new.tags = last_of_each(new.tags);
         let logged = new.logged_model_id.clone();
-        let named = name.to_owned();
+        let (named, ear) = (name.to_owned(), self.ear());
+        let listening = ear.clone();
         let version = self
             .change(name, move |db, id| {
                 let number = store::version_create(db, id, &new, now_ms())?;
                 tell::version_created(db, &named, number, &new)?;
+                if !prompt {
+                    let (source, run_id) = (new.source, new.run_id);
+                    let news = News::VersionCreated { model: named, version: number, source, run_id };
+                    listening.hear(db, &news)?;
+                }
                 known_version(db, id, number)
             })
             .await?;
+        ear.committed();
         // The version is there: a note that cannot be made on the logged model does not undo it.
         if let Some(logged) = logged
             && let Err(error) = self.tracker().registered(&logged, name, version.version).await

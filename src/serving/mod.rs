@@ -17,6 +17,7 @@ pub mod engine;
 
 mod body;
 mod endpoint;
+mod evaluate;
 mod follow;
 mod gate;
 mod json;
@@ -32,6 +33,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use evaluate::{Evaluation, Question};
 pub use model::{EndpointInfo, State};
 pub use service::Service;
 

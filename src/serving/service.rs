@@ -94,6 +94,14 @@ impl Service {
         endpoint
     }
 
+    pub(super) fn registry(&self) -> &registry::Service {
+        &self.0.registry
+    }
+
+    pub(super) fn objects(&self) -> &objects::Service {
+        &self.0.objects
+    }
+
     pub(super) fn stopping(&self) -> CancellationToken {
         self.0.tasks.get().map(Tasks::stopping).unwrap_or_default()
     }

@@ -26,7 +26,8 @@ pub const CONTROL: &[Migration] = migrations!(
     "control": "0001_auth", "0002_tracking", "0003_registry", "0004_serving", "0005_pipelines", "0006_guests",
     "0007_traces", "0008_permissions", "0009_webhooks", "0010_evaluation", "0011_gateway", "0012_metric_blocks",
     "0013_airflow", "0014_pipelines_rules", "0015_pipelines_kinds", "0016_metric_tangles", "0017_pipelines_boot",
-    "0018_pipelines_backfills", "0019_runs_newest"
+    "0018_pipelines_backfills", "0019_runs_newest", "0020_pipelines_events", "0021_pipelines_deadlines",
+    "0022_pipelines_archive"
 );
 
 /// What objects.db is made of.

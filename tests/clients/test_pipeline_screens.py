@@ -8,6 +8,9 @@ from playwright.sync_api import expect
 from test_browser import browser, page, stranger  # noqa: F401 (fixtures)
 from test_pipelines import begin, finished, put, run_of
 
+# The pages ask for news every second or two, and a busy machine is slow.
+expect.set_options(timeout=15_000)
+
 STUDY = """
 name: study
 description: What the screens show

@@ -1,6 +1,7 @@
 """Pipelines through the real binary: outputs, mapping, conditions, retries, clearing, backfill, pools."""
 
 import json
+import time
 
 import pytest
 from conftest import eventually
@@ -49,6 +50,7 @@ def test_the_example_runs_with_outputs_mapping_and_conditions(server):
         "work[0]": "success",
         "work[1]": "success",
         "deep-check": "success",
+        "digest": "success",
         "report": "success",
         "alarm": "skipped",
     }
@@ -152,3 +154,102 @@ def test_a_bad_definition_is_told_with_line_and_column(server, tmp_path, text, p
 def test_the_schema_is_json(server):
     schema = json.loads(server.cli("pipeline", "schema").stdout)
     assert schema["properties"]["tasks"]["items"]["properties"]["trigger_rule"]["enum"][0] == "all_success"
+
+
+def test_a_large_output_goes_to_a_bucket_and_is_read_back(server, s3):
+    api = server.api()
+    yaml = """
+name: large
+tasks:
+  - id: make
+    run: |
+      python3 -c 'import json; print(json.dumps({"text": "x" * 400000 + "end", "list": ["a", "b"], "rows": 7, "tail": "aside"}))' > "$CRANNOG_OUTPUT"
+  - {id: each, needs: [make], for_each: outputs.make.list, run: 'echo {{ item }}'}
+  - {id: only, needs: [make], when: outputs.make.rows > 5, run: 'true'}
+  - id: read
+    needs: [make]
+    python: {code: "import sys; print(sys.argv[1:])", args: ["{{ outputs.make.tail }}", "{{ outputs.make.rows }}"]}
+  - {id: huge, run: 'head -c 70000000 /dev/zero > "$CRANNOG_OUTPUT"'}
+"""
+    run = finished(api, begin(api, "large", yaml))
+    found = states(run)
+    assert found["huge"] == "failed" and found["each[1]"] == "success" and found["only"] == "success", run
+    tasks = {task["id"]: task for task in run["tasks"]}
+    assert "larger than 64 MiB" in tasks["huge"]["reason"]
+    assert api.get(f"/pipeline-runs/{run['id']}/tasks/read/log").json()["text"] == "['aside', '7']\n"
+    note = tasks["make"]["output"]
+    assert note["list"] == ["a", "b"] and note["rows"] == 7 and "text" not in note
+    whole = json.loads(s3.get_object(Bucket=note["$stored"]["bucket"], Key=note["$stored"]["key"])["Body"].read())
+    assert len(whole["text"]) == 400003
+
+
+def test_a_setup_that_failed_needs_no_teardown(server):
+    api = server.api()
+    yaml = """
+name: teardown
+params: {setup: "true"}
+tasks:
+  - {id: up, setup: true, run: "{{ params.setup }}"}
+  - {id: work, needs: [up], run: "false"}
+  - {id: down, needs: [up, work], trigger_rule: all_done_setup_success, run: "true"}
+"""
+    assert states(finished(api, begin(api, "teardown", yaml)))["down"] == "success"
+    assert states(finished(api, begin(api, "teardown", yaml, setup="false")))["down"] == "upstream_failed"
+
+
+def test_a_whole_run_is_marked(server):
+    api = server.api()
+    yaml = "name: whole\ntasks:\n  - {id: long, run: sleep 600}\n  - {id: after, needs: [long], run: 'exit 1'}\n"
+    run = begin(api, "whole", yaml)
+    eventually(lambda: states(run_of(api, run))["long"] == "running", what="the start")
+    server.cli("pipeline", "mark", run, "--as", "success")
+    ended = finished(api, run)
+    assert ended["state"] == "success" and states(ended) == {"long": "success", "after": "success"}
+    refused = api.post(f"/pipeline-runs/{run}/mark", json={"state": "skipped"})
+    assert refused.status_code == 400 and "success or failed" in refused.json()["detail"]
+    server.cli("pipeline", "mark", run, "--as", "failed")
+    assert run_of(api, run)["state"] == "failed"
+def test_definitions_from_a_bucket_come_go_and_fail_alone(private_server):
+    server = private_server(args=["--pipelines-bucket", "definitions/team/"])
+    api, s3 = server.api(), server.s3()
+    good = "name: {}\ntasks: [{{id: a, run: 'echo {}'}}]\n"
+
+    def names():
+        return {one["name"]: one["error"] for one in api.get("/pipelines").json()["pipelines"]}
+
+    s3.create_bucket(Bucket="definitions")
+    s3.put_object(Bucket="definitions", Key="team/one.yaml", Body=good.format("one", "first").encode())
+    s3.put_object(Bucket="definitions", Key="elsewhere/two.yaml", Body=good.format("two", "x").encode())
+    s3.put_object(Bucket="definitions", Key="team/notes.txt", Body=b"no pipeline")
+    eventually(lambda: names() == {"one": None}, what="the pipeline from the bucket")
+    answer = api.put("/pipelines/one", data=good.format("one", "other").encode())
+    assert answer.status_code == 409 and "s3://definitions/team/one.yaml" in answer.json()["detail"], answer.text
+
+    began = time.monotonic()
+    s3.put_object(Bucket="definitions", Key="team/three.yaml", Body=good.format("three", "x").encode())
+    eventually(lambda: "three" in names(), what="the new definition")
+    assert time.monotonic() - began < 10, "an object that is written is noticed by its event"
+
+    s3.put_object(Bucket="definitions", Key="team/one.yaml", Body=b"name: one\ntasks:\n  - {id: a, rnu: x}\n")
+    eventually(lambda: names()["one"], what="the error")
+    assert "line 3" in names()["one"] and names()["three"] is None
+    run = finished(api, api.post("/pipelines/one/runs", json={}).json()["id"])
+    assert run["state"] == "success", "the last good version stays"
+    s3.delete_object(Bucket="definitions", Key="team/three.yaml")
+    eventually(lambda: set(names()) == {"one"}, what="the end of the pipeline whose object is gone")
+
+
+def test_a_log_is_found_in_its_bucket_when_the_run_is_over(server):
+    api, s3 = server.api(), server.s3()
+    yaml = "name: kept\ntasks:\n  - {id: a, run: 'echo first words'}\n  - {id: b, needs: [a], run: 'echo last words'}\n  - {id: mute, run: 'true'}\n"
+    run = finished(api, begin(api, "kept", yaml))
+    key = f"kept/{run['ended_at'][:10]}/{run['id']}.log"
+
+    def archived():
+        try:
+            return s3.get_object(Bucket="pipeline-logs", Key=key)["Body"].read().decode()
+        except s3.exceptions.ClientError:
+            return None
+
+    text = eventually(archived, timeout=90, what="the archived log")
+    assert text == "==> a · attempt 1 <==\nfirst words\n\n==> b · attempt 1 <==\nlast words\n\n"

@@ -91,11 +91,11 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Say how tasks of a run ended, whatever they did
+    /// Say how tasks of a run ended, or the run as a whole, whatever they did
     Mark {
         /// The run's id
         run: String,
-        #[arg(required = true)]
+        /// The tasks [default: the run as a whole]
         tasks: Vec<String>,
         #[arg(long = "as", value_parser = ["success", "failed", "skipped"])]
         state: String,
@@ -121,6 +121,13 @@ pub enum Command {
         #[command(subcommand)]
         command: operate::Pool,
     },
+    /// Variables, which tasks read as `{{ secrets.NAME }}`
+    Variable {
+        #[command(subcommand)]
+        command: operate::Variable,
+    },
+    /// Make the token by which a webhook starts a pipeline; the one before is worth nothing then
+    Token { name: String },
     /// Print the JSON Schema of definitions, for an editor
     Schema,
     /// Print a definition that shows what there is
@@ -162,6 +169,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
                 let body = json!({ "from": from, "until": until, "params": params, "dry_run": dry_run });
                 operate::backfill(&client, name, &body).await
             }
+            Command::Token { name } => operate::token(&client, name).await,
+            Command::Variable { command } => operate::variable(&client, command).await,
             Command::Pool { command } => operate::pool(&client, command).await,
             Command::Validate { .. } | Command::Schema | Command::Example => Ok(()), // answered above
         }

@@ -20,6 +20,16 @@ pub enum Pool {
     Delete { name: String },
 }
 
+#[derive(clap::Subcommand)]
+pub enum Variable {
+    /// List the names of the variables
+    List,
+    /// Set a variable to what standard input says
+    Set { name: String },
+    /// Forget a variable
+    Delete { name: String },
+}
+
 /// A date is its midnight in UTC.
 pub(super) fn instant(text: &str) -> Result<String, String> {
     let full = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
@@ -82,4 +92,42 @@ pub(super) async fn pool(client: &Client, command: &Pool) -> Result<(), Failure>
         ["name", "slots", "used", "queued", "description"].map(|field| text(&pool[field])).to_vec()
     }));
     print(&table(&rows))
+}
+
+/// Shown once: the server keeps a digest.
+pub(super) async fn token(client: &Client, name: &str) -> Result<(), Failure> {
+    let answer = client.post(&pipeline_path(name, "/token"), &json!({})).await?;
+    print(&format!("{}\n", text(&answer["token"])))?;
+    eprintln!("Next: curl -X POST -H 'X-Crannog-Token: ...' -d '{{}}' SERVER{}", text(&answer["path"]));
+    Ok(())
+}
+
+/// Variables are kept behind Airflow's door, where its clients set them too.
+const VARIABLES: &str = "/api/v2/variables";
+
+pub(super) async fn variable(client: &Client, command: &Variable) -> Result<(), Failure> {
+    match command {
+        Variable::List => {
+            let answer = client.get(&format!("{VARIABLES}?limit=1000")).await?;
+            for variable in items(&answer, "variables") {
+                print(&format!("{}\n", text(&variable["key"])))?;
+            }
+            Ok(())
+        }
+        Variable::Set { name } => {
+            let mut value = String::new();
+            std::io::Read::read_to_string(&mut std::io::stdin(), &mut value)?;
+            // A line ends in a newline that nobody means to be part of a secret.
+            let value = value.strip_suffix('\n').unwrap_or(&value);
+            let entity = json!({ "key": name, "value": value });
+            let create =
+                json!({ "action": "create", "entities": [entity], "action_on_existence": "overwrite" });
+            let answer = client.patch(VARIABLES, &json!({ "actions": [create] })).await?;
+            match answer["create"]["errors"].get(0) {
+                None => Ok(()),
+                Some(error) => Err(Failure::failed(text(&error["error"]))),
+            }
+        }
+        Variable::Delete { name } => client.delete(&format!("{VARIABLES}/{}", encoded(name))).await,
+    }
 }

@@ -186,6 +186,8 @@ settings! {
     pipelines: Pipelines {
         /// A directory of pipeline files (`*.yaml`) that the server follows; empty for none.
         dir: Option<PathBuf> = "";
+        /// Where the virtual environments are that tasks name; empty for `venvs` in the data directory.
+        venvs: Option<PathBuf> = "";
         /// A bucket of pipeline files, or a prefix of one (`definitions/nightly/`), that the server
         /// follows; empty for none. Who may write there decides what runs on this machine.
         bucket: OptionalText = "";
@@ -195,6 +197,9 @@ settings! {
         keep_runs: usize = "100";
         /// How long every run is kept, with the logs of its tasks.
         keep_age: Duration = "90d";
+        /// Whether the logs of runs that are over are copied into the bucket `pipeline-logs`, where they
+        /// stay when the run is forgotten.
+        archive_logs: bool = "true";
     }
 
     /// The process.

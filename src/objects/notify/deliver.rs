@@ -19,14 +19,41 @@ use std::{collections::BTreeMap, sync::Arc};
 #[async_trait::async_trait]
 pub trait Starter: Send + Sync {
     async fn knows(&self, pipeline: &str) -> bool;
-    async fn start(&self, pipeline: &str, params: BTreeMap<String, String>) -> Result<()>;
+    /// `key` is the same when the same event is told again.
+    async fn start(&self, pipeline: &str, key: &str, params: BTreeMap<String, String>) -> Result<()>;
+    /// Whose definition asks for objects created in a bucket.
+    fn hearing(&self, _bucket: &str) -> Vec<Hearing> {
+        Vec::new()
+    }
+    /// Tells such a pipeline.
+    async fn happened(&self, pipeline: &str, _key: &str, _facts: Value) -> Result<()> {
+        Err(Error::not_found(format!("Pipeline {pipeline:?} asks for no events.")))
+    }
 }
+
+/// A pipeline that asks for the objects of a bucket, whose keys begin and end in these ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hearing {
+    pub pipeline: String,
+    pub prefix: String,
+    pub suffix: String,
+}
+
+impl Hearing {
+    pub fn takes(&self, key: &str) -> bool {
+        key.starts_with(&self.prefix) && key.ends_with(&self.suffix)
+    }
+}
+
+/// The word for what a pipeline's definition asks for, in the outbox.
+pub(super) const TRIGGER: &str = "trigger";
 
 impl Service {
     /// Starts the delivery of notices as a background task.
     pub fn start_delivery(&self, tasks: &Tasks, sender: Sender) {
         let carrier = Notices { service: self.clone(), sender };
-        Courier { db: self.db().clone(), bell: self.bell(), carrier }.start(tasks, "object notices");
+        Courier { db: self.db().clone(), bell: self.bell(), carrier, only: None }
+            .start(tasks, "object notices");
     }
 }
 
@@ -39,6 +66,7 @@ struct Notices {
 impl Carrier for Notices {
     async fn carry(&self, to: &To, notice: &Notice) -> Outcome {
         let outcome = match Destination::of(&to.kind, to.name.clone()) {
+            None if to.kind == TRIGGER => self.happened(&to.name, notice).await,
             Some(Destination::Webhook(name)) => self.post(&name, notice).await,
             Some(Destination::Pipeline(name)) => self.run(&name, notice).await,
             None => Err(Error::not_found(format!("{} is no destination", to.kind))),
@@ -46,6 +74,10 @@ impl Carrier for Notices {
         match outcome {
             Ok(()) => Outcome::Taken,
             Err(error) if error.kind == Kind::NotFound => Outcome::Never { why: error.message },
+            // What the definition asks for and cannot use now, it never can.
+            Err(error) if error.kind == Kind::Invalid && to.kind == TRIGGER => {
+                Outcome::Never { why: error.message }
+            }
             Err(error) => Outcome::Again { why: error.message, after: None },
         }
     }
@@ -66,8 +98,19 @@ impl Notices {
 
     async fn run(&self, name: &str, notice: &Notice) -> Result<()> {
         let starter = self.service.starter().ok_or_else(|| Error::busy("Pipelines are not running."))?;
-        starter.start(name, params(&notice.body)).await
+        starter.start(name, &key(notice), params(&notice.body)).await
     }
+
+    async fn happened(&self, name: &str, notice: &Notice) -> Result<()> {
+        let starter = self.service.starter().ok_or_else(|| Error::busy("Pipelines are not running."))?;
+        let facts = serde_json::from_str(&notice.body).map_err(Error::internal)?;
+        starter.happened(name, &key(notice), facts).await
+    }
+}
+
+/// No two notices of a database have the same.
+fn key(notice: &Notice) -> String {
+    format!("object {} {}", notice.id, notice.created_ms)
 }
 
 /// The Standard Webhooks headers. The secret's base64 is checked when a webhook is registered.

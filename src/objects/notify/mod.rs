@@ -7,6 +7,8 @@
 //! Invariants
 //! - The notice is a row written in the transaction that changed the object: both are durable or neither.
 //! - It is delivered as `store::outbox` says.
+//! - A pipeline's own triggers are heard without any configuration of the bucket; what it is told has a key, by
+//!   which it knows a notice that comes again.
 
 mod deliver;
 pub mod filter;
@@ -15,7 +17,7 @@ mod service;
 mod teller;
 mod webhook;
 
-pub use deliver::{Pipelines, Starter};
+pub use deliver::{Hearing, Pipelines, Starter};
 pub use filter::Destination;
 pub use teller::{Fact, tell, tell_removed};
 pub use webhook::{SECRET_PREFIX, Webhook};

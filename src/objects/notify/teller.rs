@@ -8,22 +8,29 @@ use super::{
         service::Service,
         store,
     },
+    deliver::{Hearing, TRIGGER},
     filter,
     record::{self, Happening},
 };
 use crate::{
-    kernel::{clock::now_ms, error::Result},
-    store::Connection,
+    kernel::{
+        clock::{now_ms, rfc3339},
+        error::Result,
+    },
+    store::{Connection, outbox},
 };
 use s3s::dto::NotificationConfiguration;
+use serde_json::json;
 use std::sync::Arc;
 
-/// Tells what happens in one bucket that has a notification configuration.
+/// Tells what happens in one bucket that has a notification configuration, or that a pipeline asks for.
 #[derive(Clone)]
 pub struct Teller {
     bucket: Arc<Bucket>,
-    config: Arc<NotificationConfiguration>,
+    config: Option<Arc<NotificationConfiguration>>,
+    hearing: Vec<Hearing>,
     asker: Option<Arc<Asker>>,
+    cause: Option<Arc<str>>,
 }
 
 /// What happened to one object.
@@ -70,16 +77,41 @@ impl Service {
     pub(in crate::objects) async fn teller(&self, bucket: &str) -> Result<Option<Teller>> {
         let bucket = self.bucket(bucket).await?;
         let config = bucket.settings.get::<NotificationConfiguration>()?;
-        Ok(config.map(|config| Teller { bucket, config, asker: Asker::current() }))
+        let hearing = self.starter().map(|starter| starter.hearing(&bucket.name)).unwrap_or_default();
+        if config.is_none() && hearing.is_empty() {
+            return Ok(None);
+        }
+        let (asker, cause) = (Asker::current(), Asker::cause());
+        Ok(Some(Teller { bucket, config, hearing, asker, cause }))
     }
 }
 
 impl Teller {
+    /// Writes a notice for every pipeline whose definition asks for it.
+    fn tell_pipelines(&self, c: &Connection, event: &str, fact: &Fact<'_>) -> Result<()> {
+        let Some(what) = event.strip_prefix("s3:").filter(|what| what.starts_with("ObjectCreated:")) else {
+            return Ok(());
+        };
+        let now = now_ms();
+        for one in self.hearing.iter().filter(|one| one.takes(fact.key)) {
+            let version = fact.version.filter(|_| self.bucket.versioning != Versioning::Off);
+            let facts = json!({
+                "kind": "object_created", "event": what, "bucket": self.bucket.name, "key": fact.key,
+                "version": version.map(|version| version.to_string()), "size": fact.size, "etag": fact.etag,
+                "time": rfc3339(now), "cause": self.cause.as_deref(),
+            });
+            outbox::put(c, TRIGGER, &one.pipeline, &facts.to_string(), now)?;
+        }
+        Ok(())
+    }
+
     /// Writes a notice for every destination that is to hear of the fact.
     pub fn tell(&self, c: &Connection, fact: &Fact<'_>) -> Result<()> {
         let asker = self.asker.as_deref();
         let event = asker.map_or(fact.event, |asker| asker.event(fact.event));
-        let heard = filter::heard(&self.config, event, fact.key);
+        self.tell_pipelines(c, event, fact)?;
+        let Some(config) = &self.config else { return Ok(()) };
+        let heard = filter::heard(config, event, fact.key);
         if heard.is_empty() {
             return Ok(());
         }

@@ -44,7 +44,7 @@ impl S3Auth for Keys {
             refuse(S3ErrorCode::InvalidAccessKeyId, "The access key id is not known here, or was revoked.")
         })?;
         let secret = SecretKey::from(key.secret.clone());
-        Asker::is(&key.principal.user);
+        Asker::is(&key.principal.user, &key.label);
         KEY.with(|known| known.replace(Some((access_key.to_owned(), key))));
         Ok(secret)
     }

@@ -28,7 +28,7 @@ impl Starter for Runs {
         pipeline == "train"
     }
 
-    async fn start(&self, pipeline: &str, params: BTreeMap<String, String>) -> Result<()> {
+    async fn start(&self, pipeline: &str, _key: &str, params: BTreeMap<String, String>) -> Result<()> {
         let left = self.refusals.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
         if left.is_ok() {
             return Err(crate::kernel::error::Error::busy("not now"));

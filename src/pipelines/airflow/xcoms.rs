@@ -234,7 +234,7 @@ async fn write(
     let write = move |db: &Connection| {
         let found = store::task_list(db, &run_id)?.into_iter().find(|one| one.id == task_id);
         let mut task = found.ok_or_else(|| Error::not_found("The task instance is gone."))?;
-        if task.state == TaskState::Running {
+        if matches!(task.state, TaskState::Running | TaskState::Deferred) {
             let why = "The task runs: what it gives is known, and can be changed, when it has ended.";
             return Err(Error::conflict(why));
         }
@@ -244,8 +244,8 @@ async fn write(
         };
         change(&mut entries)?;
         let text = serde_json::to_string(&entries).map_err(Error::internal)?;
-        if text.len() as u64 > output::MAX_BYTES {
-            let most = output::MAX_BYTES >> 10;
+        if text.len() > output::SMALL {
+            let most = output::SMALL >> 10;
             return Err(Error::invalid(format!("A task gives no more than {most} KiB to others.")));
         }
         task.output = Some(Value::Object(entries));

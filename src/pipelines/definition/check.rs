@@ -1,15 +1,17 @@
 //! The rules of a definition: names, unique ids, known needs, no cycle, schedules, dates, parameters.
 
 use super::{
-    Catchup, Definition, Kind, MAX_TASKS, Param, Problem, Schedule, graph, nearest, param,
+    Catchup, Definition, Kind, MAX_TASKS, Param, Problem, Schedule, callback, duration, graph, nearest,
+    param,
     task::{self, Names},
+    trigger,
     yaml::{self, FullParam, Given},
 };
 use crate::pipelines::cron::Cron;
 use chrono::{DateTime, NaiveDate, TimeZone};
 use chrono_tz::Tz;
 use serde_saphyr::Spanned;
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 const DEFAULT_ACTIVE_RUNS: u32 = 16;
 const DEFAULT_CATCHUP: u32 = 100;
@@ -49,6 +51,9 @@ pub(super) fn check(file: yaml::File) -> Result<Definition, Vec<Problem>> {
         at_least_one("max_active_runs", &file.max_active_runs, DEFAULT_ACTIVE_RUNS, &mut problems);
     let max_catchup = at_least_one("max_catchup", &file.max_catchup, DEFAULT_CATCHUP, &mut problems);
     let catchup = catchup(file.catchup.as_ref(), &mut problems);
+    let triggers = trigger::check(&file.name.value, &file.triggers, &params, &mut problems);
+    let deadline = deadline(file.deadline.as_ref(), &mut problems);
+    let callbacks = callback::check(&file.callbacks, file.deadline.is_some(), &mut problems);
     let tasks = tasks(&file.tasks, &params, &mut problems);
     if !problems.is_empty() {
         problems.sort_by_key(|problem| problem.line);
@@ -65,6 +70,9 @@ pub(super) fn check(file: yaml::File) -> Result<Definition, Vec<Problem>> {
         end_at,
         max_active_runs,
         params,
+        triggers,
+        deadline,
+        callbacks,
         tasks,
     })
 }
@@ -114,6 +122,12 @@ fn catchup(given: Option<&Spanned<String>>, problems: &mut Vec<Problem>) -> Catc
             Catchup::Latest
         }
     }
+}
+
+fn deadline(given: Option<&Spanned<yaml::Scalar>>, problems: &mut Vec<Problem>) -> Option<Duration> {
+    let given = given?;
+    let read = duration::parse(given.value.0.as_deref()?);
+    read.map_err(|why| problems.push(yaml::problem(format!("deadline {why}"), given.referenced))).ok()
 }
 
 /// A date in the pipeline's zone (its first or its last instant), or a full time.

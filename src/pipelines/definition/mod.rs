@@ -4,6 +4,7 @@
 //! column, what is wrong; `param` says what values a parameter takes, `firing` when runs are due,
 //! `kinds` what tasks do, `duration` reads `90s`, `5m`, `1h30m`, `schema` is the same for editors.
 
+pub mod callback;
 mod check;
 pub(super) mod duration;
 mod firing;
@@ -15,6 +16,7 @@ pub mod schema;
 mod task;
 #[cfg(test)]
 mod tests;
+pub mod trigger;
 mod yaml;
 
 pub use kinds::Action;
@@ -48,6 +50,11 @@ pub struct Definition {
     pub max_active_runs: u32,
     /// In the order of the file.
     pub params: Vec<Param>,
+    /// What starts a run besides the schedule and people.
+    pub triggers: Vec<trigger::Trigger>,
+    /// After its creation a run should be over.
+    pub deadline: Option<Duration>,
+    pub callbacks: Vec<callback::Callback>,
     pub tasks: Vec<Task>,
 }
 

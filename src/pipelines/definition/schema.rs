@@ -1,6 +1,6 @@
 //! The definition as JSON Schema, for editors, and an example to begin with.
 
-use super::{Kind, kinds};
+use super::{Kind, callback, kinds, trigger};
 use crate::pipelines::model::TriggerRule;
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ pub fn json() -> Value {
             "group": text("A name for several tasks, which others may need together"),
             "needs": { "type": "array", "items": { "type": "string" }, "description": "Tasks and groups that come before it" },
             "trigger_rule": { "enum": rules, "description": "What must have become of the tasks it needs" },
+            "setup": { "type": "boolean", "description": "It sets up what a task with all_done_setup_success tears down" },
             "when": { "type": ["string", "boolean"], "description": "A condition; where it does not hold, the task is skipped" },
             "for_each": { "type": ["array", "string"], "description": "Runs once for each item of a list: a list, outputs.TASK.NAME or params.NAME" },
             "env": { "type": "object", "additionalProperties": scalar.clone() },
@@ -66,6 +67,9 @@ pub fn json() -> Value {
             "end_date": text("No firing after"),
             "max_active_runs": count(1, "Runs under way at once"),
             "params": { "type": ["object", "null"], "additionalProperties": { "anyOf": [scalar, { "type": "array" }, param] } },
+            "triggers": trigger::schema(),
+            "deadline": span("After which a run that is not over is late"),
+            "callbacks": callback::schema(),
             "tasks": { "type": "array", "minItems": 1, "items": task },
         },
     })
@@ -90,7 +94,10 @@ mod tests {
     fn the_schema_has_the_keys_that_are_read() {
         let schema = json();
         let param = &schema["properties"]["params"]["additionalProperties"]["anyOf"][2];
-        let wait = schema["properties"]["tasks"]["items"]["properties"]["wait_for"].clone();
+        let callbacks = schema["properties"]["callbacks"]["items"].clone();
+        let task = schema["properties"]["tasks"]["items"]["properties"].clone();
+        let wait = task["wait_for"].clone();
+        let triggers = schema["properties"]["triggers"]["items"].clone();
         for (shape, text) in [
             (&schema, "zzzzzzzz: 1"),
             (&schema["properties"]["tasks"]["items"], "name: p\ntasks: [{zzzzzzzz: 1}]"),
@@ -101,6 +108,18 @@ mod tests {
                 &wait["properties"]["pipeline"],
                 "name: p\ntasks: [{id: a, wait_for: {pipeline: {zzzzzzzz: 1}}}]",
             ),
+            (&callbacks, "name: p\ncallbacks: [{zzzzzzzz: 1}]"),
+            (&task["python"], "name: p\ntasks: [{id: a, python: {zzzzzzzz: 1}}]"),
+            (&task["http"], "name: p\ntasks: [{id: a, http: {zzzzzzzz: 1}}]"),
+            (&task["evaluate"], "name: p\ntasks: [{id: a, evaluate: {zzzzzzzz: 1}}]"),
+            (&task["promote"], "name: p\ntasks: [{id: a, promote: {zzzzzzzz: 1}}]"),
+            (&triggers, "name: p\ntriggers: [{zzzzzzzz: 1}]"),
+            (
+                &triggers["properties"]["object_created"],
+                "name: p\ntriggers: [{object_created: {zzzzzzzz: 1}}]",
+            ),
+            (&triggers["properties"]["alias_moved"], "name: p\ntriggers: [{alias_moved: {zzzzzzzz: 1}}]"),
+            (&triggers["properties"]["run_finished"], "name: p\ntriggers: [{run_finished: {zzzzzzzz: 1}}]"),
             (param, "name: p\nparams: {a: {zzzzzzzz: 1}}"),
         ] {
             let mut keys: Vec<&String> =

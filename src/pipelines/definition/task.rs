@@ -86,6 +86,7 @@ fn rules(task: &yaml::FileTask, problems: &mut Vec<Problem>) -> Rules {
     }
     Rules {
         trigger_rule: trigger_rule(task, problems),
+        setup: task.setup.unwrap_or(false),
         when,
         for_each: for_each(task, problems),
         backoff: number(id, "retry_backoff", task.retry_backoff.as_ref(), 1.0..=10.0, 1.0, problems),
@@ -198,12 +199,19 @@ pub(super) fn check_names(
     params: &[Param],
     problems: &mut Vec<Problem>,
 ) {
-    let texts = kinds::texts(file)
+    let texts = kinds::texts(file).into_iter();
+    let secret = kinds::secret_texts(file)
         .into_iter()
         .chain(file.env.values().filter_map(|value| Some((value.value.0.as_deref()?, value.referenced))));
     let mut named: Vec<(String, Location)> = texts
         .flat_map(|(text, place)| template::names(text).into_iter().map(move |name| (name.to_owned(), place)))
         .collect();
+    // A secret's name may be any; whether it is there is seen when it is needed.
+    let open = secret.flat_map(|(text, place)| {
+        template::names(text).into_iter().map(move |name| (name.to_owned(), place))
+    });
+    named.extend(open.filter(|(name, _)| !name.starts_with("secrets.")));
+    named.extend(file.promote.iter().flat_map(|promote| promote.value.condition_names()));
     let rules = &tasks[at].rules;
     if let (Some(when), Some(given)) = (&rules.when, &file.when) {
         let condition = Condition::parse(when);
@@ -219,6 +227,7 @@ pub(super) fn check_names(
         let outcome = match name.strip_prefix("outputs.") {
             Some(rest) => output_ok(rest, tasks, before.get_or_insert_with(|| graph::ancestors(tasks, at))),
             None if is_item && rules.for_each.is_some() => Ok(()),
+            None if name == "event" || name.starts_with("event.") => Ok(()),
             None => template::check_name(&name, params.iter().map(|param| param.name.as_str())),
         };
         if let Err(why) = outcome {

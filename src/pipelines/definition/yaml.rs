@@ -1,6 +1,10 @@
 //! The file as written: every value keeps its place, so that a rule broken later can point at it.
 
-use super::{Problem, kinds::wait};
+use super::{
+    Problem, callback,
+    kinds::{http, models, python, wait},
+    trigger,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
@@ -28,6 +32,12 @@ pub(super) struct File {
     pub max_active_runs: Option<Spanned<u32>>,
     #[serde(default)]
     pub params: Params,
+    #[serde(default)]
+    pub triggers: Vec<Spanned<trigger::File>>,
+    #[serde(default)]
+    pub deadline: Option<Spanned<Scalar>>,
+    #[serde(default)]
+    pub callbacks: Vec<Spanned<callback::File>>,
     pub tasks: Spanned<Vec<FileTask>>,
 }
 
@@ -42,6 +52,8 @@ pub(super) struct FileTask {
     #[serde(default)]
     pub trigger_rule: Option<Spanned<String>>,
     #[serde(default)]
+    pub setup: Option<bool>,
+    #[serde(default)]
     pub when: Option<Spanned<Scalar>>,
     #[serde(default)]
     pub for_each: Option<Spanned<Value>>,
@@ -49,6 +61,14 @@ pub(super) struct FileTask {
     pub run: Option<Spanned<String>>,
     #[serde(default)]
     pub wait_for: Option<Spanned<wait::File>>,
+    #[serde(default)]
+    pub python: Option<Spanned<python::File>>,
+    #[serde(default)]
+    pub http: Option<Spanned<http::File>>,
+    #[serde(default)]
+    pub evaluate: Option<Spanned<models::EvaluateFile>>,
+    #[serde(default)]
+    pub promote: Option<Spanned<models::PromoteFile>>,
     #[serde(default)]
     pub env: BTreeMap<String, Spanned<Scalar>>,
     #[serde(default)]

@@ -50,7 +50,8 @@ fn step(at: usize, tasks: &mut Vec<TaskInstance>, values: &Values) -> Vec<usize>
         let orphan = task.state == TaskState::Waiting && mapping::is_orphan(task, tasks);
         return orphan.then(|| mapping::remove(at, tasks)).into_iter().collect();
     }
-    let (state, reason) = match trigger::decide(task.rules.trigger_rule, &needed(task, tasks)) {
+    let (needs, setups) = (needed(task, tasks, false), needed(task, tasks, true));
+    let (state, reason) = match trigger::decide_with(task.rules.trigger_rule, &needs, &setups) {
         Verdict::Wait => return Vec::new(),
         Verdict::Skip => (TaskState::Skipped, None),
         Verdict::UpstreamFailed => (TaskState::UpstreamFailed, None),
@@ -67,11 +68,11 @@ fn step(at: usize, tasks: &mut Vec<TaskInstance>, values: &Values) -> Vec<usize>
     vec![at]
 }
 
-/// The states of what a task needs; of a mapped one, those of its instances.
-fn needed(task: &TaskInstance, tasks: &[TaskInstance]) -> Vec<TaskState> {
+/// The states of what a task needs, or of the setups among it; of a mapped one, those of its instances.
+fn needed(task: &TaskInstance, tasks: &[TaskInstance], setups: bool) -> Vec<TaskState> {
     let mut states = Vec::with_capacity(task.needs.len());
     for at in &task.needs {
-        match tasks.get(*at) {
+        match tasks.get(*at).filter(|need| need.rules.setup || !setups) {
             Some(need) if need.mapped.is_some_and(|count| count > 0) => {
                 states.extend(mapping::instances(*at, tasks).map(|one| one.state));
             }

@@ -90,7 +90,7 @@ impl Dice {
     }
 }
 
-const RULES: [TriggerRule; 12] = TriggerRule::ALL;
+const RULES: [TriggerRule; 13] = TriggerRule::ALL;
 
 /// A random run: rules, conditions and mapped tasks of all kinds.
 fn random_tasks(dice: &mut Dice) -> Vec<TaskInstance> {

@@ -20,6 +20,22 @@ struct Counts {
     skipped: usize,
 }
 
+/// The same, where some of what is needed sets up something: `setups` are their states.
+pub(super) fn decide_with(rule: TriggerRule, needs: &[TaskState], setups: &[TaskState]) -> Verdict {
+    let verdict = decide(rule, needs);
+    let setups: Vec<_> = setups.iter().filter(|state| **state != TaskState::Removed).collect();
+    if rule != TriggerRule::AllDoneSetupSuccess || verdict != Verdict::Run || setups.is_empty() {
+        return verdict;
+    }
+    if setups.iter().all(|state| **state == TaskState::Skipped) {
+        Verdict::Skip
+    } else if setups.iter().any(|state| **state == TaskState::Success) {
+        Verdict::Run
+    } else {
+        Verdict::UpstreamFailed
+    }
+}
+
 pub(super) fn decide(rule: TriggerRule, needs: &[TaskState]) -> Verdict {
     let mut counts = Counts::default();
     for state in needs.iter().filter(|state| **state != TaskState::Removed) {
@@ -43,7 +59,7 @@ fn by_rule(rule: TriggerRule, of: &Counts) -> Verdict {
     let (failed, skipped, runs) = match rule {
         Rule::AllSuccess => (bad > 0, of.skipped > 0, of.success == of.all),
         Rule::AllFailed => (false, of.success + of.skipped > 0, bad == of.all),
-        Rule::AllDone => (false, false, done),
+        Rule::AllDone | Rule::AllDoneSetupSuccess => (false, false, done),
         // What was skipped does not count as done here.
         Rule::AllDoneMinOneSuccess => (done && of.success + of.skipped == 0, of.skipped > 0, done),
         Rule::AllSkipped => (false, of.success + bad > 0, of.skipped == of.all),
@@ -67,7 +83,7 @@ fn by_rule(rule: TriggerRule, of: &Counts) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, decide};
+    use super::{Verdict, decide, decide_with};
     use crate::pipelines::model::{TaskState, TriggerRule};
 
     /// A row for each set of needs, a column for each rule: what Airflow's own TriggerRuleDep decided.
@@ -87,7 +103,8 @@ mod tests {
         let mut lines = AIRFLOW.lines().filter(|line| !line.starts_with('#'));
         let head = lines.next().expect("the table has a head").split('\t').skip(1);
         let rules: Vec<TriggerRule> = head.map(|word| word.parse().expect("a rule")).collect();
-        assert_eq!(rules.len(), TriggerRule::ALL.len());
+        // The one that asks for setups is tested by itself.
+        assert_eq!(rules.len() + 1, TriggerRule::ALL.len());
         let mut rows = 0;
         for line in lines {
             let mut cells = line.split('\t');
@@ -99,6 +116,26 @@ mod tests {
             rows += 1;
         }
         assert_eq!(rows, 55, "every set of up to three of five states");
+    }
+
+    #[test]
+    fn a_teardown_runs_once_all_is_done_if_a_setup_succeeded() {
+        use TaskState::{Failed, Running, Skipped, Success, UpstreamFailed};
+        let rule = TriggerRule::AllDoneSetupSuccess;
+        let cases: [(&[TaskState], &[TaskState], Verdict); 8] = [
+            (&[Success, Failed], &[Success], Verdict::Run),
+            (&[Success, Running], &[Success], Verdict::Wait),
+            (&[Failed, UpstreamFailed], &[Failed], Verdict::UpstreamFailed),
+            (&[Skipped, Skipped], &[Skipped], Verdict::Skip),
+            (&[Failed, Success], &[Failed, Success], Verdict::Run),
+            (&[Failed, Skipped], &[Failed, Skipped], Verdict::UpstreamFailed),
+            (&[Failed, Skipped], &[], Verdict::Run),
+            (&[UpstreamFailed], &[TaskState::Removed], Verdict::Run),
+        ];
+        for (needs, setups, expected) in cases {
+            assert_eq!(decide_with(rule, needs, setups), expected, "{needs:?} with {setups:?}");
+        }
+        assert_eq!(decide_with(TriggerRule::AllDone, &[Failed], &[Failed]), Verdict::Run);
     }
 
     #[test]

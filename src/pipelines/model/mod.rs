@@ -110,6 +110,10 @@ words! {
     TaskKind {
         Run = "run",
         WaitFor = "wait_for",
+        Python = "python",
+        Http = "http",
+        Evaluate = "evaluate",
+        Promote = "promote",
     }
 }
 
@@ -120,6 +124,8 @@ words! {
         Schedule = "schedule",
         /// Made for a time in the past, on request.
         Backfill = "backfill",
+        /// Something that happened, which the definition asks for.
+        Event = "event",
     }
 }
 
@@ -140,6 +146,8 @@ words! {
         AllFailed = "all_failed",
         AllDone = "all_done",
         AllDoneMinOneSuccess = "all_done_min_one_success",
+        /// Of the tasks it needs that set something up, one succeeded: there is something to tear down.
+        AllDoneSetupSuccess = "all_done_setup_success",
         AllSkipped = "all_skipped",
         OneFailed = "one_failed",
         OneSuccess = "one_success",
@@ -211,6 +219,8 @@ pub struct Pipeline {
     pub next_at: Option<i64>,
     /// Runs of it that may be under way at once.
     pub max_active_runs: u32,
+    /// Why an event did not start it, the last time one did not.
+    pub trigger_note: Option<String>,
 }
 
 /// A stored run.
@@ -225,6 +235,13 @@ pub struct Run {
     pub definition: String,
     pub folder: Option<String>,
     pub params: BTreeMap<String, String>,
+    /// What happened, of a run that an event made.
+    pub event: Option<serde_json::Value>,
+    /// The pipelines whose runs led to that event, the first one first.
+    pub chain: Vec<String>,
+    /// When it should be over, and whether it was late.
+    pub deadline_at: Option<i64>,
+    pub deadline_missed: bool,
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub ended_at: Option<i64>,

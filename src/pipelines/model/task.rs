@@ -14,6 +14,9 @@ use serde_json::Value;
 #[serde(default)]
 pub struct Rules {
     pub trigger_rule: TriggerRule,
+    /// It sets up what others use, and one with `all_done_setup_success` tears down.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub setup: bool,
     /// Not run unless this holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
@@ -30,6 +33,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             trigger_rule: TriggerRule::AllSuccess,
+            setup: false,
             when: None,
             for_each: None,
             backoff: 1.0,

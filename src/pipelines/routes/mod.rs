@@ -2,6 +2,7 @@
 //! `operate`, logs in `logs`, what is looked for in `find`, shapes in `wire`.
 
 mod find;
+mod hooks;
 pub(super) mod logs;
 mod operate;
 mod wire;
@@ -24,6 +25,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+pub use hooks::router as hooks_router;
+
 const V1: &str = "/api/crannog/v1";
 
 pub fn router(service: Service) -> Router {
@@ -33,6 +36,7 @@ pub fn router(service: Service) -> Router {
         .route("/pipelines/{name}", get(show).put(store).delete(delete))
         .route("/pipelines/{name}/pause", post(pause))
         .route("/pipelines/{name}/unpause", post(unpause))
+        .route("/pipelines/{name}/token", post(hooks::new_token))
         .route("/pipelines/{name}/runs", get(runs).post(trigger))
         .route("/pipeline-runs/{id}", get(run))
         .route("/pipeline-runs/{id}/cancel", post(operate::cancel))

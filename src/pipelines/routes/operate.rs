@@ -55,6 +55,8 @@ pub(super) async fn clear(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MarkBody {
+    /// None or empty: the run as a whole.
+    #[serde(default)]
     tasks: Vec<String>,
     state: String,
 }
@@ -65,10 +67,10 @@ pub(super) async fn mark(
     Path(id): Path<String>,
     Json(body): Json<MarkBody>,
 ) -> Answer {
-    let state: TaskState = body.state.parse().map_err(Error::invalid)?;
     if body.tasks.is_empty() {
-        return Err(Error::invalid("Name the tasks to be marked.").into());
+        return Ok(Json(wire::view(&service.mark_run(&id, &body.state).await?)));
     }
+    let state: TaskState = body.state.parse().map_err(Error::invalid)?;
     Ok(Json(wire::view(&service.mark(&id, body.tasks, state).await?)))
 }
 

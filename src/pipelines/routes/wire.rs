@@ -4,7 +4,7 @@ use crate::{
     kernel::clock::rfc3339,
     pipelines::{
         backfill::Firing,
-        definition::{Definition, Kind, Param, Schedule, Task},
+        definition::{Definition, Kind, Param, Schedule, Task, trigger},
         model::{Attempt, ForEach, Pool, Run, TaskInstance, TaskKind, TaskState, TriggerRule},
         service::Overview,
         waiting::RunView,
@@ -31,10 +31,18 @@ pub(super) fn pipeline(overview: &Overview) -> Value {
         "next_run_at": time(pipeline.next_at),
         "source": pipeline.source,
         "error": pipeline.error,
+        "triggers": definition.map(triggers).unwrap_or_default(),
+        "trigger_note": pipeline.trigger_note,
         "params": definition.map(params).unwrap_or_default(),
         "tasks": definition.map(graph).unwrap_or_default(),
         "recent_runs": overview.recent.iter().map(mark).collect::<Vec<_>>(),
     })
+}
+
+fn triggers(definition: &Definition) -> Vec<Value> {
+    let one =
+        |trigger: &trigger::Trigger| json!({ "kind": trigger.on.kind(), "subject": trigger.on.subject() });
+    definition.triggers.iter().map(one).collect()
 }
 
 fn params(definition: &Definition) -> Vec<Value> {
@@ -119,6 +127,9 @@ pub(super) fn run(run: &Run) -> Value {
         "ended_at": time(run.ended_at),
         "cancel_requested": run.cancel_requested,
         "params": run.params,
+        "event": run.event,
+        "deadline_at": time(run.deadline_at),
+        "deadline_missed": run.deadline_missed,
     })
 }
 

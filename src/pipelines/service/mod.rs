@@ -2,10 +2,12 @@
 //! hand is in `operate` and `backfill`.
 
 mod backfill;
+mod events;
 mod operate;
 mod sources;
 
 use super::{
+    archive,
     config::Config,
     definition::{Definition, Problem, problems_text},
     engine,
@@ -25,11 +27,11 @@ use crate::{
         event::Bus,
         tasks::Tasks,
     },
-    store::{Connection, Db, Stores},
+    store::{Connection, Db, Stores, outbox::Bell},
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, RwLock},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +51,9 @@ struct Inner {
     config: Config,
     executor: Arc<Executor>,
     wake: Arc<Notify>,
+    hearings: RwLock<events::Hearings>,
+    /// Rung when somebody is to be told of a run.
+    bell: Arc<Bell>,
     /// Fires when the server stops, so that live logs end; set when the work starts.
     stop: OnceLock<CancellationToken>,
 }
@@ -76,6 +81,8 @@ impl Service {
             config,
             executor,
             wake: Arc::new(Notify::new()),
+            hearings: RwLock::default(),
+            bell: Arc::default(),
             stop: OnceLock::new(),
         })))
     }
@@ -93,13 +100,20 @@ impl Service {
             bus: self.0.bus.clone(),
             executor: Arc::clone(&self.0.executor),
             wake: Arc::clone(&self.0.wake),
+            bell: Arc::clone(&self.0.bell),
             slots: self.slots(),
             tasks: tasks.clone(),
         };
         tasks.spawn("pipelines: scheduler", scheduler.run());
+        self.start_callbacks(tasks);
         let (db, dir) = (self.0.db.clone(), self.0.executor.tasks_dir().to_owned());
         let policy = self.0.config.history.clone();
-        tasks.spawn("pipelines: history", history::keep_pruned(db, dir, policy, tasks.stopping()));
+        let objects = self.0.executor.rooms().ok().map(|rooms| rooms.objects.clone());
+        tasks.spawn("pipelines: history", history::keep_pruned(db, dir, policy, objects, tasks.stopping()));
+        if self.0.config.archive && self.rooms().is_ok() {
+            let (db, executor) = (self.0.db.clone(), Arc::clone(&self.0.executor));
+            tasks.spawn("pipelines: archive", archive::keep_archived(db, executor, tasks.stopping()));
+        }
         if let Some(dir) = self.0.config.dir.clone() {
             tasks.spawn("pipelines: folder", source::folder::watch(self.clone(), dir, tasks.stopping()));
         }
@@ -145,6 +159,7 @@ impl Service {
             overview(db, existing(db, &definition.name)?)
         };
         let overview = self.0.db.write(stored).await?;
+        self.learn_hearings().await?;
         self.0.wake.notify_one();
         Ok(overview)
     }
@@ -162,7 +177,8 @@ impl Service {
                 ))),
             }
         };
-        self.0.db.write(delete).await
+        self.0.db.write(delete).await?;
+        self.learn_hearings().await
     }
 
     /// Pausing stops the schedule; runs can still be started by hand. What fell due while paused

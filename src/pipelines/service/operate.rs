@@ -23,6 +23,7 @@ impl Service {
         let (change, running) = self.0.db.write(move |db| engine::cancel(db, &wanted, now_ms())).await?;
         self.0.executor.request_cancel(&running).await?;
         scheduler::publish(&self.0.bus, change.as_slice());
+        self.0.bell.ring();
         self.0.wake.notify_one();
         self.run(id).await
     }
@@ -44,6 +45,20 @@ impl Service {
         self.run(id).await
     }
 
+    /// Says how a run as a whole ended, whatever its tasks did.
+    pub async fn mark_run(&self, id: &str, state: &str) -> Result<RunView> {
+        let state = match state {
+            "success" => RunState::Success,
+            "failed" => RunState::Failed,
+            other => {
+                return Err(Error::invalid(format!("A run is marked success or failed, not {other:?}.")));
+            }
+        };
+        let run = id.to_owned();
+        self.by_hand(move |db| Ok(((), vec![by_hand::set_run(db, &run, state, now_ms())?]))).await?;
+        self.run(id).await
+    }
+
     /// Does what people do to several runs at once: all of it or, with an error, nothing.
     pub(in crate::pipelines) async fn by_hand<T: Send + 'static>(
         &self,
@@ -59,6 +74,7 @@ impl Service {
     async fn follow_up(&self, done: Done) -> Result<()> {
         self.0.executor.request_cancel(&done.to_end).await?;
         scheduler::publish(&self.0.bus, done.change.as_slice());
+        self.0.bell.ring();
         self.0.wake.notify_one();
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::{
     pipelines::{
         config::Config,
         definition::{Definition, problems_text},
+        events,
         model::Pipeline,
         source::{BUCKET, FILE},
         store,
@@ -26,6 +27,7 @@ impl Service {
         text: String,
     ) -> Result<()> {
         self.0.db.write(move |db| store_text(db, &source, folder, text)).await?;
+        self.learn_hearings().await?;
         self.0.wake.notify_one();
         Ok(())
     }
@@ -43,6 +45,7 @@ impl Service {
         for name in self.0.db.read(gone).await? {
             tracing::info!(pipeline = name, "what defined a pipeline is gone, and the pipeline with it");
             self.0.db.write(move |db| store::pipeline_delete(db, &name)).await?;
+            self.learn_hearings().await?;
         }
         Ok(())
     }
@@ -93,8 +96,18 @@ pub(super) fn put_definition(
     };
     let max_active_runs = definition.max_active_runs;
     let (name, source) = (definition.name.clone(), source.to_owned());
-    let pipeline =
-        Pipeline { name, source, folder, definition: text, error: None, paused, next_at, max_active_runs };
+    let pipeline = Pipeline {
+        name,
+        source,
+        folder,
+        definition: text,
+        error: None,
+        paused,
+        next_at,
+        max_active_runs,
+        trigger_note: None,
+    };
+    store::listeners_put(db, &pipeline.name, &events::asked_for(definition))?;
     store::pipeline_put(db, &pipeline, now)
 }
 
@@ -136,6 +149,7 @@ fn store_bad_file(db: &Connection, source: &str, old: Option<Pipeline>, message:
         paused: false,
         next_at: None,
         max_active_runs: 1,
+        trigger_note: None,
     };
     store::pipeline_put(db, &placeholder, now_ms())
 }

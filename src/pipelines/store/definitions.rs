@@ -4,7 +4,8 @@ use super::collect;
 use crate::{kernel::error::Result, pipelines::model::Pipeline};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "name, source, folder, definition, error, paused, next_at, max_active_runs";
+const COLUMNS: &str = "name, source, folder, definition, error, paused, next_at, max_active_runs, \
+                       trigger_note";
 
 /// Writes a good definition; what is paused stays paused.
 pub fn pipeline_put(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<()> {
@@ -71,6 +72,9 @@ pub fn pipeline_set_error(db: &Connection, name: &str, error: Option<&str>) -> R
 
 /// Forgets a pipeline; its runs stay.
 pub fn pipeline_delete(db: &Connection, name: &str) -> Result<()> {
+    for table in ["pipeline_listeners", "pipeline_hook_tokens"] {
+        db.prepare_cached(&format!("DELETE FROM {table} WHERE pipeline = ?1"))?.execute([name])?;
+    }
     db.prepare_cached("DELETE FROM pipelines WHERE name = ?1")?.execute([name])?;
     Ok(())
 }
@@ -85,5 +89,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Pipeline> {
         paused: row.get("paused")?,
         next_at: row.get("next_at")?,
         max_active_runs: row.get("max_active_runs")?,
+        trigger_note: row.get("trigger_note")?,
     })
 }

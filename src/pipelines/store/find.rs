@@ -40,7 +40,9 @@ impl Field {
             Self::Pipeline => "r.pipeline",
             Self::RunName => "coalesce(n.name, r.id)",
             Self::RunState => "CASE r.state WHEN 'cancelled' THEN 'failed' ELSE r.state END",
-            Self::RunType => "CASE r.trigger WHEN 'schedule' THEN 'scheduled' ELSE r.trigger END",
+            Self::RunType => {
+                "CASE r.trigger WHEN 'schedule' THEN 'scheduled' WHEN 'event' THEN 'asset_triggered' ELSE r.trigger END"
+            }
             Self::User => "n.user",
             Self::LogicalAt => "r.logical_at",
             Self::CreatedAt => "r.created_at",

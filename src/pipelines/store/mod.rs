@@ -3,6 +3,7 @@
 mod attempts;
 mod backfills;
 mod definitions;
+mod events;
 mod find;
 mod notes;
 mod pools;
@@ -14,6 +15,7 @@ mod waits;
 pub use attempts::*;
 pub use backfills::*;
 pub use definitions::*;
+pub use events::*;
 pub use find::*;
 pub use notes::*;
 pub use pools::*;

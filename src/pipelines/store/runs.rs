@@ -6,10 +6,12 @@ use crate::{
     pipelines::model::{Run, RunState},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 const COLUMNS: &str = "id, pipeline, state, trigger, logical_at, definition, folder, params, created_at, \
-                       started_at, ended_at, cancel_requested";
+                       started_at, ended_at, cancel_requested, event, chain, \
+                       deadline_at, deadline_missed";
 
 /// Inserts a run. False if this firing of the schedule has made its run already.
 pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
@@ -17,8 +19,9 @@ pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
     let inserted = db
         .prepare_cached(
             "INSERT INTO pipeline_runs
-                 (id, pipeline, state, trigger, logical_at, definition, folder, params, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 (id, pipeline, state, trigger, logical_at, definition, folder, params, created_at,
+                  event, chain, deadline_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (pipeline, logical_at) WHERE trigger = 'schedule' DO NOTHING",
         )?
         .execute(params![
@@ -30,7 +33,10 @@ pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
             run.definition,
             run.folder,
             params_json,
-            run.created_at
+            run.created_at,
+            run.event.as_ref().map(Value::to_string),
+            run.chain.join(","),
+            run.deadline_at
         ])?;
     Ok(inserted == 1)
 }
@@ -184,6 +190,24 @@ pub fn run_prunable(db: &Connection, keep: usize, before: i64, limit: usize) -> 
     collect(query.query(params![keep as i64, before, limit as i64])?, |row| Ok(row.get(0)?))
 }
 
+/// Runs that are over and whose logs were not archived since: id, pipeline, when they ended.
+pub fn run_to_archive(db: &Connection, limit: usize) -> Result<Vec<(String, String, i64)>> {
+    let mut query = db.prepare_cached(
+        "SELECT id, pipeline, ended_at FROM pipeline_runs
+         WHERE archived_at IS NOT ended_at AND ended_at IS NOT NULL AND state NOT IN ('queued', 'running')
+             AND NOT EXISTS (SELECT 1 FROM pipeline_attempts a WHERE a.run_id = id AND a.state = 'running')
+         ORDER BY id LIMIT ?1",
+    )?;
+    collect(query.query([limit as i64])?, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}
+
+/// Notes which end of a run its archived logs are of.
+pub fn run_set_archived(db: &Connection, id: &str, ended_at: i64) -> Result<()> {
+    db.prepare_cached("UPDATE pipeline_runs SET archived_at = ?2 WHERE id = ?1")?
+        .execute(params![id, ended_at])?;
+    Ok(())
+}
+
 /// Removes a run with its tasks and attempts.
 pub fn run_delete(db: &Connection, id: &str) -> Result<()> {
     for table in ["pipeline_attempts", "pipeline_tasks"] {
@@ -233,6 +257,7 @@ pub fn run_exists(db: &Connection, id: &str) -> Result<bool> {
 fn read(row: &Row<'_>) -> Result<Run> {
     let params: String = row.get("params")?;
     let params: BTreeMap<String, String> = serde_json::from_str(&params).map_err(Error::internal)?;
+    let (event, chain): (Option<String>, String) = (row.get("event")?, row.get("chain")?);
     Ok(Run {
         id: row.get("id")?,
         pipeline: row.get("pipeline")?,
@@ -242,6 +267,10 @@ fn read(row: &Row<'_>) -> Result<Run> {
         definition: row.get("definition")?,
         folder: row.get("folder")?,
         params,
+        event: event.map(|text| serde_json::from_str(&text)).transpose().map_err(Error::internal)?,
+        chain: chain.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        deadline_at: row.get("deadline_at")?,
+        deadline_missed: row.get("deadline_missed")?,
         created_at: row.get("created_at")?,
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,
@@ -255,4 +284,25 @@ pub fn run_at(db: &Connection, pipeline: &str, logical_at: i64) -> Result<Vec<(S
         "SELECT id, state FROM pipeline_runs WHERE pipeline = ?1 AND logical_at = ?2 ORDER BY id",
     )?;
     collect(query.query(params![pipeline, logical_at])?, |row| Ok((row.get("id")?, word(row, "state")?)))
+}
+
+const LATE: &str = "deadline_at IS NOT NULL AND deadline_missed = 0 AND state IN ('queued', 'running')";
+
+/// Runs past their deadline that nobody was told of.
+pub fn run_late(db: &Connection, now: i64) -> Result<Vec<String>> {
+    let mut query =
+        db.prepare_cached(&format!("SELECT id FROM pipeline_runs WHERE {LATE} AND deadline_at <= ?1"))?;
+    collect(query.query([now])?, |row| Ok(row.get(0)?))
+}
+
+/// The next deadline of a run.
+pub fn run_next_deadline(db: &Connection) -> Result<Option<i64>> {
+    Ok(db
+        .prepare_cached(&format!("SELECT min(deadline_at) FROM pipeline_runs WHERE {LATE}"))?
+        .query_row([], |row| row.get(0))?)
+}
+
+pub fn run_set_late(db: &Connection, id: &str) -> Result<()> {
+    db.prepare_cached("UPDATE pipeline_runs SET deadline_missed = 1 WHERE id = ?1")?.execute([id])?;
+    Ok(())
 }

@@ -129,6 +129,13 @@ pub fn task_next_retry(db: &Connection, now: i64) -> Result<Option<i64>> {
         .query_row([now], |row| row.get(0))?)
 }
 
+/// Brings the retries that wait forward by so much.
+pub fn task_retry_sooner(db: &Connection, by: i64) -> Result<()> {
+    db.prepare_cached("UPDATE pipeline_tasks SET not_before = not_before - ?1 WHERE state = 'up_for_retry'")?
+        .execute([by])?;
+    Ok(())
+}
+
 pub fn task_state(db: &Connection, run_id: &str, task_id: &str) -> Result<Option<TaskState>> {
     let mut query = db.prepare_cached("SELECT state FROM pipeline_tasks WHERE run_id = ?1 AND id = ?2")?;
     Ok(collect(query.query([run_id, task_id])?, |row| word(row, "state"))?.pop())

@@ -24,7 +24,8 @@ pub struct WaitRow {
 pub fn wait_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(String, TaskInstance)>> {
     let columns = columns();
     let mut query = db.prepare_cached(&format!(
-        "SELECT t.run_id, {columns} FROM pipeline_tasks t JOIN pipeline_runs r ON r.id = t.run_id
+        "SELECT t.run_id, {columns} FROM pipeline_tasks t INDEXED BY pipeline_tasks_waits
+         JOIN pipeline_runs r ON r.id = t.run_id
          WHERE t.kind = 'wait_for' AND (t.not_before IS NULL OR t.not_before <= ?1) AND {STARTABLE}
          ORDER BY t.run_id, t.idx LIMIT ?2"
     ))?;

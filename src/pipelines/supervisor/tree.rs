@@ -5,7 +5,7 @@ use super::Ending;
 use crate::pipelines::attempt::stat_fields;
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitOptions, kill_process, waitpid},
+    process::{Pid, Signal, WaitOptions, kill_process, wait},
 };
 use std::{collections::HashMap, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -49,7 +49,7 @@ async fn gone_by(deadline: Instant, again: Option<Signal>) -> bool {
 /// Collects the dead; whether any child still lives.
 fn anybody_left() -> bool {
     loop {
-        match waitpid(None, WaitOptions::NOHANG) {
+        match wait(WaitOptions::NOHANG) {
             Ok(Some(_)) | Err(Errno::INTR) => {}
             Ok(None) => return true,
             Err(_) => return false,

@@ -2,6 +2,9 @@
 //! year in a moment, missed firings, pauses, slots, repeated news.
 
 mod backfills;
+mod callbacks;
+mod clock;
+mod events;
 mod rules;
 mod waits;
 
@@ -52,9 +55,14 @@ impl Lab {
             paused: false,
             next_at: definition.first_due(None, now),
             max_active_runs: definition.max_active_runs,
+            trigger_note: None,
         };
         let stored = pipeline.clone();
-        self.with(move |db| store::pipeline_put(db, &stored, now)).await;
+        let put = move |db: &Connection| {
+            store::listeners_put(db, &stored.name, &super::events::asked_for(&definition))?;
+            store::pipeline_put(db, &stored, now)
+        };
+        self.with(put).await;
         pipeline
     }
 

@@ -196,14 +196,14 @@ async fn old_runs_go_with_their_folders_and_the_newest_stay() {
         ids.push(id);
     }
     let policy = Policy { runs: 2, age: Duration::from_secs(24 * 3600) };
-    assert_eq!(prune(&lab.db, tasks.path(), &policy, 9 * DAY).await.expect("prunes"), 2);
+    assert_eq!(prune(&lab.db, tasks.path(), &policy, None, 9 * DAY).await.expect("prunes"), 2);
     let left = |id: &String| tasks.path().join(id).exists();
     assert_eq!(ids.iter().map(left).collect::<Vec<_>>(), [false, false, true, true]);
     let rows = lab.with(|db| store::run_list(db, "p", 10, None)).await;
     assert_eq!(rows.iter().map(|run| run.id.clone()).collect::<Vec<_>>(), [ids[3].clone(), ids[2].clone()]);
     // Neither the age nor the number alone lets a run go.
     let young = Policy { runs: 0, age: Duration::from_secs(30 * 24 * 3600) };
-    assert_eq!(prune(&lab.db, tasks.path(), &young, 9 * DAY).await.expect("prunes"), 0);
+    assert_eq!(prune(&lab.db, tasks.path(), &young, None, 9 * DAY).await.expect("prunes"), 0);
 }
 
 /// A year of schedules under random ends and random hands: no task has two attempts at once, no

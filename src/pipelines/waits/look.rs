@@ -9,8 +9,9 @@ use crate::{
     objects,
     pipelines::{
         definition::kinds::wait::{Ended, What},
-        executor::{Asked, Executor},
+        executor::Executor,
         moment, store,
+        waits::asked::Asked,
     },
     store::Db,
 };

@@ -2,6 +2,7 @@
 //! slot, nothing to be lost with the server. What came is told to the scheduler like any task's end;
 //! until it is stored there, the wait is looked at again, so that it is never forgotten.
 
+mod asked;
 mod look;
 
 use super::{

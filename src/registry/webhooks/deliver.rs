@@ -16,7 +16,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 /// Starts the delivery of notices as a background task.
 pub fn start(webhooks: &Webhooks, registry: &Service, tasks: &Tasks) {
     let carrier = Notices(webhooks.clone());
-    Courier { db: webhooks.db().clone(), bell: registry.bell(), carrier }.start(tasks, "registry notices");
+    let only = Some(KIND);
+    Courier { db: webhooks.db().clone(), bell: registry.bell(), carrier, only }
+        .start(tasks, "registry notices");
 }
 
 struct Notices(Webhooks);

@@ -20,7 +20,7 @@ pub enum Payload {
 }
 
 /// A table, by column. Its columns may be without names, as in a list of lists.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frame {
     pub names: Option<Vec<String>>,
     pub columns: Vec<Vec<Value>>,

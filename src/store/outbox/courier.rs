@@ -61,6 +61,8 @@ pub struct Courier<C> {
     pub db: Db,
     pub bell: Arc<Bell>,
     pub carrier: C,
+    /// Delivers notices of this kind alone, where several couriers share a database.
+    pub only: Option<&'static str>,
 }
 
 impl<C: Carrier> Courier<C> {
@@ -85,11 +87,12 @@ impl<C: Carrier> Courier<C> {
     /// Tells all that is due; answers how long nothing more will be, in milliseconds.
     async fn round(&self) -> Result<i64> {
         let now = now_ms();
-        let destinations = self.db.read(move |c| queue::destinations(c, now)).await?;
+        let only = self.only;
+        let destinations = self.db.read(move |c| queue::destinations(c, only, now)).await?;
         let outcomes: Vec<Result<()>> =
             stream::iter(destinations).map(|to| self.tell_all(to)).buffer_unordered(AT_ONCE).collect().await;
         outcomes.into_iter().collect::<Result<()>>()?;
-        let next = self.db.read(queue::next).await?;
+        let next = self.db.read(move |c| queue::next(c, only)).await?;
         Ok(next.map_or(LOOK_MS, |next| next - now_ms()))
     }
 

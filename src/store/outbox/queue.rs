@@ -19,15 +19,19 @@ pub fn forget(c: &Connection, kind: &str, name: &str) -> Result<()> {
 }
 
 /// Who has something due.
-pub(super) fn destinations(c: &Connection, now_ms: i64) -> Result<Vec<To>> {
-    let mut statement = c.prepare_cached("SELECT DISTINCT kind, name FROM notice WHERE due_ms <= ?1")?;
-    let rows = statement.query_map([now_ms], |row| Ok(To { kind: row.get(0)?, name: row.get(1)? }))?;
+pub(super) fn destinations(c: &Connection, only: Option<&str>, now_ms: i64) -> Result<Vec<To>> {
+    let mut statement = c.prepare_cached(
+        "SELECT DISTINCT kind, name FROM notice WHERE due_ms <= ?1 AND (?2 IS NULL OR kind = ?2)",
+    )?;
+    let rows =
+        statement.query_map(params![now_ms, only], |row| Ok(To { kind: row.get(0)?, name: row.get(1)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// When the next notice becomes due.
-pub(super) fn next(c: &Connection) -> Result<Option<i64>> {
-    Ok(c.prepare_cached("SELECT min(due_ms) FROM notice")?.query_row([], |row| row.get(0))?)
+pub(super) fn next(c: &Connection, only: Option<&str>) -> Result<Option<i64>> {
+    Ok(c.prepare_cached("SELECT min(due_ms) FROM notice WHERE ?1 IS NULL OR kind = ?1")?
+        .query_row([only], |row| row.get(0))?)
 }
 
 /// What a destination is to be told now, oldest first.

@@ -2,7 +2,8 @@
 
 use super::{number, time};
 use crate::pipelines::{
-    definition::{Catchup, Definition, Param, Task},
+    definition::{Catchup, Definition, Param},
+    model::TaskKind,
     service::Overview,
 };
 use serde_json::{Map, Value, json};
@@ -134,7 +135,7 @@ pub(in crate::pipelines::airflow) fn task(definition: &Definition, at: usize) ->
         "template_fields": ["run", "env"],
         "downstream_task_ids": downstream,
         "doc_md": null,
-        "operator_name": operator(task),
+        "operator_name": operator(task.action.kind()),
         "params": {},
         "class_ref": null,
         "is_mapped": task.rules.for_each.is_some(),
@@ -142,9 +143,12 @@ pub(in crate::pipelines::airflow) fn task(definition: &Definition, at: usize) ->
     })
 }
 
-/// What Airflow would call the kind of task.
-pub(in crate::pipelines::airflow) fn operator(_: &Task) -> &'static str {
-    "BashOperator"
+/// What Airflow would call the kind of task; for what Airflow has nothing like, the house's own word.
+pub(in crate::pipelines::airflow) fn operator(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Run => "BashOperator",
+        other => other.as_str(),
+    }
 }
 
 fn delta(duration: Duration) -> Value {

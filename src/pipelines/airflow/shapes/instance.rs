@@ -1,6 +1,6 @@
 //! Task instances and their tries.
 
-use super::{duration, run::DagRun, time, uuid};
+use super::{dag::operator, duration, run::DagRun, time, uuid};
 use crate::{
     kernel::clock::rfc3339,
     pipelines::{
@@ -90,8 +90,8 @@ fn common(of: &DagRun, task: &TaskInstance) -> Value {
         "pool_slots": task.pool_slots,
         "queue": null,
         "priority_weight": task.priority,
-        "operator": "BashOperator",
-        "operator_name": "BashOperator",
+        "operator": operator(task.kind),
+        "operator_name": operator(task.kind),
         "queued_when": rfc3339(of.run.created_at),
         "scheduled_when": rfc3339(of.run.created_at),
         "pid": null,

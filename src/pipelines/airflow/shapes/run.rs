@@ -40,6 +40,7 @@ fn run_type(trigger: Trigger) -> &'static str {
         Trigger::Manual => "manual",
         Trigger::Schedule => "scheduled",
         Trigger::Backfill => "backfill",
+        Trigger::Event => "asset_triggered",
     }
 }
 
@@ -47,6 +48,7 @@ fn triggered_by(one: &DagRun) -> Option<&'static str> {
     match one.run.trigger {
         Trigger::Schedule => Some("timetable"),
         Trigger::Backfill => Some("backfill"),
+        Trigger::Event => Some("asset"),
         // Who came through this door left a name; others came by the house's own API, or an event.
         Trigger::Manual => one.note.user.as_ref().map(|_| "rest_api"),
     }

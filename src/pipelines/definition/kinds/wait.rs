@@ -33,6 +33,17 @@ pub enum What {
     Run { pipeline: String, state: Ended, offset: Duration },
 }
 
+impl What {
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Object { bucket, key, .. } => vec![bucket, key],
+            Self::Http { url, .. } => vec![url],
+            Self::Time(text) => vec![text],
+            Self::Run { pipeline, .. } => vec![pipeline],
+        }
+    }
+}
+
 /// How a run that is waited for must have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
