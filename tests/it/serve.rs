@@ -48,7 +48,7 @@ fn a_certificate_that_is_none_is_told_at_the_start() {
         ["serve", "--data-dir", "data", "--http-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"];
     let output =
         run(folder.path(), &[&arguments[..], &["--tls-certificate", "c.pem", "--tls-key", "c.pem"]].concat());
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("c.pem holds no certificate"), "{}", stderr(&output));
 }
 
@@ -165,7 +165,6 @@ async fn a_signal_stops_it_cleanly_and_the_directory_is_free_again() {
 async fn the_first_start_shows_the_credentials_once_and_keeps_them_private() {
     let folder = folder();
     let server = TestServer::start(folder.path()).await;
-    assert!(server.log().contains(&server.admin.password));
     let mode = fs_err::metadata(folder.path().join("data/secrets/admin.toml"))
         .expect("the file")
         .permissions()
@@ -173,6 +172,9 @@ async fn the_first_start_shows_the_credentials_once_and_keeps_them_private() {
     assert_eq!(mode & 0o777, 0o600);
     let password = server.admin.password.clone();
     server.stop();
+    // Read after its end: the server answers a moment before it greets the person at the terminal.
+    let said = fs_err::read_to_string(folder.path().join("server.log")).expect("its log");
+    assert_eq!(said.matches(&password).count(), 1);
     let again = TestServer::start(folder.path()).await;
     assert_eq!(again.log().matches(&password).count(), 1);
 }
