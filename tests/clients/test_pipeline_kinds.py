@@ -343,7 +343,7 @@ def test_variables_are_listed_without_their_values(server):
 @pytest.mark.parametrize(
     ("task", "problem"),
     [
-        ("http: {url: 'https://x/'}", "http: url begins with https://"),
+        ("http: {url: 'ftp://x/'}", "http: url begins with ftp:"),
         ("http: {url: 'http://x/', method: FETCH}", "method \"FETCH\" is not one of"),
         ("http: {url: 'http://x/', body: a, json: {}}", "either body or json"),
         ("http: {url: 'http://x/', headers: {'a b': c}}", "\"a b\" cannot be a header"),
