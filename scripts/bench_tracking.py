@@ -113,10 +113,13 @@ class Wire:
     """One kept connection that asks for no delay and gives none: every segment is acknowledged at once."""
 
     def __init__(self, server: Server):
-        self.auth = server.auth
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=300)
+        self.auth, self.port = server.auth, server.port
+        self.connect()
+
+    def connect(self):
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=300)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.left = b""
+        self.left, self.used = b"", time.monotonic()
 
     def close(self):
         self.socket.close()
@@ -129,6 +132,10 @@ class Wire:
         return some
 
     def send(self, method: str, path: str, body: bytes, kind: str):
+        # uvicorn closes a connection that was silent for five seconds.
+        if time.monotonic() - self.used > 2:
+            self.close()
+            self.connect()
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{self.auth}Content-Type: {kind}\r\n"
         self.socket.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
@@ -148,6 +155,7 @@ class Wire:
                 size += len(chunks[-1])
             data, length = b"".join(chunks), int(headers.get("content-length", 0))
             body, self.left = data[:length], data[length:]
+        self.used = time.monotonic()
         return int(lines[0].split()[1]), body
 
     def chunks(self, data: bytes) -> bytes:
