@@ -88,6 +88,7 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("../../../migrations/control/0002_tracking.sql")).unwrap();
         db.execute_batch(include_str!("../../../migrations/control/0019_runs_newest.sql")).unwrap();
+        db.execute_batch(include_str!("../../../migrations/control/0023_runs_named.sql")).unwrap();
         db.execute("INSERT INTO metric_keys (id, key) VALUES (1, 'm')", []).unwrap();
         for rid in 1..=40_i64 {
             add(&db, rid);
@@ -241,5 +242,20 @@ mod tests {
             let plan = plan(&db, search(order_by));
             assert_eq!(plan, "SEARCH r USING COVERING INDEX runs_newest (experiment_id=? AND started_at<?)");
         }
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_name() {
+        let db = database();
+        let mut named = search(&[]);
+        for from in &mut named.from {
+            from.push(" AND r.name = ").bind(Bind::Text("n1".into()));
+        }
+        let plan = plan(&db, named);
+        assert!(
+            plan.contains("COVERING INDEX runs_named (experiment_id=? AND name=? AND started_at<?)"),
+            "{plan}"
+        );
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     }
 }
