@@ -23,6 +23,7 @@ const STATES: Record<string, [word: string, tone: Tone, icon: IconName]> = {
   STATE_UNSPECIFIED: ["Unknown", "off", "dot"],
   // Pipelines
   queued: ["Queued", "wait", "clock"],
+  deferred: ["Deferred", "wait", "clock"],
   waiting: ["Waiting", "wait", "clock"],
   running: ["Running", "busy", "arc"],
   success: ["Success", "ok", "check"],
