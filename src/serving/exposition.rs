@@ -42,7 +42,7 @@ struct Version {
 impl Service {
     pub fn exposition(&self) -> String {
         let endpoints = self.endpoints();
-        let versions: Vec<_> = endpoints.iter().flat_map(|endpoint| versions(endpoint)).collect();
+        let versions: Vec<_> = endpoints.iter().flat_map(versions).collect();
         let mut families = vec![requests(&versions), durations(&versions)];
         families.extend([phases(&versions), rows(&versions), in_flight(&versions)]);
         families.extend([batches(&versions), shadows(&versions), shadow_rows(&versions)]);

@@ -101,10 +101,10 @@ impl Gates {
                 rounded(self.error_rate * 100.0)
             ));
         }
-        if seen.requests >= self.min_requests {
-            if let Some(why) = self.slow(seen) {
-                return Some(why);
-            }
+        if seen.requests >= self.min_requests
+            && let Some(why) = self.slow(seen)
+        {
+            return Some(why);
         }
         let agreement = self.agreement.filter(|_| seen.compared >= self.min_requests.max(1))?;
         let found = seen.agreed as f64 / seen.compared as f64;
