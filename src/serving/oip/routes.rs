@@ -168,7 +168,7 @@ async fn try_infer(
         let body = body.decoded(&encoding)?;
         let mut request = request::read(&body, length, loaded.model.outputs())?;
         let results = loaded.model.infer(std::mem::take(&mut request.inputs))?;
-        Ok(response::write(&name, &loaded, &request, &results))
+        response::write(&name, &loaded, &request, &results)
     };
     serving.work(work).await.map_err(too_many)
 }
