@@ -16,6 +16,7 @@
 pub mod engine;
 
 mod body;
+mod call;
 mod endpoint;
 mod evaluate;
 mod follow;
@@ -26,6 +27,7 @@ mod load;
 mod mlmodel;
 mod model;
 mod oip;
+mod predict;
 mod routes;
 mod scoring;
 mod service;
@@ -34,8 +36,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use grpc::refuse_in_grpc;
 pub use evaluate::{Evaluation, Question};
+pub use grpc::refuse_in_grpc;
 pub use model::{EndpointInfo, State};
 pub use service::Service;
 

@@ -80,7 +80,11 @@ mod tests {
     fn a_large_tensor_is_one_field() {
         let contents = Contents { fp32s: vec![1.0; 1 << 20], ..Contents::default() };
         let input = Input { contents: Some(contents), ..Input::default() };
-        let request = Request { inputs: vec![input], raw_input_contents: vec![vec![0; 1 << 20].into()], ..Request::default() };
+        let request = Request {
+            inputs: vec![input],
+            raw_input_contents: vec![vec![0; 1 << 20].into()],
+            ..Request::default()
+        };
         check(&request.encode_to_vec()).expect("four fields");
     }
 
@@ -88,9 +92,8 @@ mod tests {
     fn cut_messages_are_malformed() {
         let whole = texts(10);
         for length in 1..whole.len() {
-            let outcome = check(&whole[..length]).and_then(|()| {
-                Request::decode(&whole[..length]).map_err(|_| malformed())
-            });
+            let outcome = check(&whole[..length])
+                .and_then(|()| Request::decode(&whole[..length]).map_err(|_| malformed()));
             assert_eq!(outcome.expect_err("a cut message").kind, Kind::Invalid, "{length} bytes");
         }
     }

@@ -1,11 +1,12 @@
 //! Which method of the service reads and answers what.
 
-use super::{bounds, infer, refuse::status};
+use super::{bounds, deadline, infer, refuse::status};
 use crate::{
     auth::Principal,
     kernel::error::{Error, Kind, Result},
     serving::{
         Service,
+        call::Call,
         endpoint::Endpoint,
         load::Loaded,
         oip::{
@@ -39,7 +40,12 @@ impl Caller {
     /// Answers one message of a method.
     pub async fn call(self, method: String, message: Bytes) -> Result<Bytes, Status> {
         if method == "ModelInfer" {
-            return Ok(infer::infer(&self.serving, message).await?.encode_to_vec().into());
+            let call = Call::new(self.who.user, self.headers);
+            let call = match deadline::of_headers(&call.headers) {
+                Some(wait) => call.within(wait),
+                None => call,
+            };
+            return Ok(write(&infer::infer(&self.serving, call, message).await?));
         }
         if message.len() > MOST_BYTES {
             let words = format!("{method} takes no message of more than {MOST_BYTES} bytes.");
@@ -50,7 +56,8 @@ impl Caller {
 
     /// Answers one message of a stream of inferences.
     pub async fn streamed(self, message: Bytes) -> Result<Bytes, Status> {
-        Ok(infer::streamed(&self.serving, message).await?.encode_to_vec().into())
+        let call = Call::new(self.who.user, self.headers);
+        Ok(write(&infer::streamed(&self.serving, call, message).await))
     }
 
     /// The methods that only look.
@@ -104,9 +111,9 @@ fn shared_memory(method: &str) -> Result<Bytes, Status> {
     match method {
         "SystemSharedMemoryStatus" | "CudaSharedMemoryStatus" => Ok(write(&SharedMemoryRegions::default())),
         "SystemSharedMemoryUnregister" | "CudaSharedMemoryUnregister" => Ok(write(&Nothing {})),
-        "SystemSharedMemoryRegister" | "CudaSharedMemoryRegister" => Err(Status::unimplemented(
-            "This server takes no shared memory: send the tensors in the request.",
-        )),
+        "SystemSharedMemoryRegister" | "CudaSharedMemoryRegister" => {
+            Err(Status::unimplemented("This server takes no shared memory: send the tensors in the request."))
+        }
         other => Err(Status::unimplemented(format!("There is no method {other:?}."))),
     }
 }

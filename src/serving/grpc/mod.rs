@@ -6,6 +6,7 @@
 //! Departures: no shared memory; a stream's requests are answered one after the other.
 
 mod bounds;
+mod deadline;
 mod infer;
 mod methods;
 mod read;

@@ -31,7 +31,8 @@ pub fn status(error: Error) -> Status {
         Kind::Conflict => Code::FailedPrecondition,
         Kind::TooLarge | Kind::Full => Code::ResourceExhausted,
         // The one code after which clients try again by themselves.
-        Kind::Busy => Code::Unavailable,
+        Kind::Busy | Kind::TooMany => Code::Unavailable,
+        Kind::Late => Code::DeadlineExceeded,
         Kind::Internal => Code::Internal,
     };
     Status::new(code, error.message)
@@ -60,8 +61,9 @@ pub async fn refuse_in_grpc(request: Request, next: Next) -> Response {
 
 fn words(body: &[u8]) -> String {
     let json: Option<Value> = serde_json::from_slice(body).ok();
-    let said =
-        ["message", "detail", "error"].iter().find_map(|key| json.as_ref()?.get(key)?.as_str().map(Into::into));
+    let said = ["message", "detail", "error"]
+        .iter()
+        .find_map(|key| json.as_ref()?.get(key)?.as_str().map(Into::into));
     said.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned())
 }
 
@@ -84,7 +86,9 @@ mod tests {
 
     #[test]
     fn words_are_found_in_every_protocols_refusal() {
-        for body in [r#"{"error_code": "X", "message": "no"}"#, r#"{"detail": "no"}"#, r#"{"error": "no"}"#, "no\n"] {
+        for body in
+            [r#"{"error_code": "X", "message": "no"}"#, r#"{"detail": "no"}"#, r#"{"error": "no"}"#, "no\n"]
+        {
             assert_eq!(words(body.as_bytes()), "no", "{body}");
         }
     }

@@ -97,7 +97,13 @@ mod tests {
     #[test]
     fn a_value_that_its_type_does_not_hold_is_refused() {
         let contents = Contents { ints: vec![1, 300], ..Contents::default() };
-        let input = Input { name: "x".into(), datatype: "INT8".into(), shape: vec![2], contents: Some(contents), ..Input::default() };
+        let input = Input {
+            name: "x".into(),
+            datatype: "INT8".into(),
+            shape: vec![2],
+            contents: Some(contents),
+            ..Input::default()
+        };
         let mut request = Request { inputs: vec![input], ..Request::default() };
         let refused = read::inputs(&mut request).expect_err("300 is no INT8");
         assert_eq!(refused.message, "Input `x`: 300 is no INT8.");

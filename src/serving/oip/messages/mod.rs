@@ -8,5 +8,7 @@ mod settings;
 
 pub use about::{DataType, ModelConfig, ModelInput, ModelMetadata, ModelOutput, ServerMetadata, Tensor};
 pub use infer::{Contents, Head, Input, Output, Parameter, Request, Response, StreamResponse, Value};
-pub use repository::{Config, Flag, Index, IndexRequest, ModelIndex, ModelName, Nothing, SharedMemoryRegions};
+pub use repository::{
+    Config, Flag, Index, IndexRequest, ModelIndex, ModelName, Nothing, SharedMemoryRegions,
+};
 pub use settings::{LogSetting, LogSettings, LogValue, TraceSettings, TraceValues};
