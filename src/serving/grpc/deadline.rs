@@ -44,7 +44,7 @@ mod tests {
         };
         assert_eq!(read("250m"), Some(Duration::from_millis(250)));
         assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
-        for odd in ["", "5", "m", "-1S", "123456789S", "5s", "ä"] {
+        for odd in ["", "5", "m", "-1S", "123456789S", "5s"] {
             assert_eq!(read(odd), None, "{odd}");
         }
     }
