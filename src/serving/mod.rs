@@ -6,7 +6,7 @@
 //! address that means nothing any more serves nothing; work on the CPU is bounded, and so is the queue
 //! before it (429 with Retry-After past it).
 //!
-//! Protocols: Open Inference Protocol v2 over REST with the binary tensor extension (`oip`), and the
+//! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`), and the
 //! scoring protocol of `mlflow models serve` (`scoring`). NaN and the infinities leave as `null` in
 //! JSON, which has no word for them, and exactly in binary; `null` and the texts `NaN`, `Infinity`
 //! and `-Infinity` are read where a float is wanted, and so are Python's bare `NaN` tokens.
@@ -27,6 +27,7 @@ mod exposition;
 mod follow;
 mod follower;
 mod gate;
+mod grpc;
 mod json;
 mod load;
 mod log;
@@ -49,6 +50,7 @@ mod tests;
 mod view;
 
 pub use evaluate::{Evaluation, Question};
+pub use grpc::refuse_in_grpc;
 pub use model::{EndpointInfo, State};
 pub use service::Service;
 
@@ -60,6 +62,7 @@ const MOST_BYTES: usize = 64 << 20;
 pub fn router(service: Service) -> Router {
     Router::new()
         .merge(oip::router(service.clone()))
+        .merge(grpc::router(service.clone()))
         .merge(scoring::router(service.clone()))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .merge(routes::router(service))
