@@ -56,8 +56,13 @@ impl House {
         let sender = Sender::new(Web::new(trust(config))?);
         let webhooks =
             registry::webhooks::Webhooks::new(stores.control.clone(), auth.clone(), sender.clone());
-        let serving =
-            serving::Service::new(stores.control.clone(), registry.clone(), objects.clone(), events.clone());
+        let serving = serving::Service::new(
+            stores.control.clone(),
+            registry.clone(),
+            objects.clone(),
+            events.clone(),
+            python(config),
+        );
         let pipelines = own_pipelines(config, stores, &health, events, &auth)?;
         pipelines.furnish(pipelines::Rooms {
             auth: auth.clone(),
@@ -225,4 +230,14 @@ fn watch_blobs(health: &Health, objects: &objects::Service) {
             objects.scrub_line().await.map_err(|_| "the scrubber's notes cannot be read".to_owned())
         })
     });
+}
+
+/// How models that are not ONNX are run.
+fn python(config: &Config) -> serving::PythonHost {
+    serving::PythonHost {
+        venvs: config.pipelines.venvs.clone().unwrap_or_else(|| config.data_dir.join("venvs")),
+        venv: config.serving.venv.clone(),
+        scratch: config.data_dir.join("python"),
+        limit: config.serving.python_timeout.0,
+    }
 }

@@ -3,6 +3,7 @@
 use super::{
     load::{self, Loaded},
     model::State,
+    python,
     shelf::Shelf,
 };
 use crate::{
@@ -23,6 +24,7 @@ pub struct Sources {
     pub registry: registry::Service,
     pub objects: objects::Service,
     pub shelf: Shelf,
+    pub python: python::Host,
 }
 
 pub struct Follower {
@@ -73,7 +75,10 @@ impl Follower {
 
     /// Follows another address from now on; what is loaded answers until that is.
     pub fn point_to(&self, uri: &str) {
-        uri.clone_into(&mut self.slot().uri);
+        let mut slot = self.slot();
+        uri.clone_into(&mut slot.uri);
+        // Said anew, so what was refused is tried anew: an environment may have what it lacked.
+        slot.refused = None;
     }
 
     /// The model that answers now. Whoever holds it keeps it through a swap.
@@ -145,7 +150,7 @@ impl Follower {
         }
         self.slot().state = State::Loading;
         let origin = found.origin.clone();
-        match load::load(&from.objects, &at, found).await {
+        match load::load(from, &at, found).await {
             Ok(loaded) => {
                 let loaded = Arc::new(loaded);
                 from.shelf.put(&loaded);

@@ -3,7 +3,9 @@
 
 use super::{
     engine::Model,
+    follower::Sources,
     mlmodel::{MlModel, Signature},
+    runner::Runner,
 };
 use crate::{
     kernel::{
@@ -25,14 +27,14 @@ const MOST_EXAMPLE_BYTES: usize = 256 << 10;
 pub struct Loaded {
     pub name: String,
     pub version: String,
-    pub model: Model,
+    pub model: Runner,
     pub signature: Option<Signature>,
     /// A request body the model's author gave as an example.
     pub example: Option<Value>,
     pub loaded_ms: i64,
     /// What the bytes were, to tell whether they are still the same.
     pub origin: Origin,
-    /// The size of its file. In memory it is of this order.
+    /// The size of its files. In memory it is of this order.
     pub bytes: usize,
 }
 
@@ -42,7 +44,7 @@ impl Loaded {
     }
 }
 
-/// The ONNX file a model was read from.
+/// The file a model was read from: its ONNX file, or what describes a model of Python.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub bucket: String,
@@ -57,20 +59,20 @@ pub struct Found {
     pub origin: Origin,
 }
 
-/// Finds the ONNX file of a model, and reads what is written about it.
+/// Finds the file a model is read from, and reads what is written about it.
 pub async fn find(objects: &objects::Service, at: &Resolved) -> Result<Found> {
     let about_key = format!("{}/MLmodel", at.source_prefix);
     let about = match objects.get_bytes(&at.bucket, &about_key, MOST_MLMODEL_BYTES).await {
         Ok(text) => MlModel::parse(&String::from_utf8_lossy(&text))?,
         Err(error) if error.kind == Kind::NotFound => {
-            MlModel { data: "model.onnx".into(), ..MlModel::default() }
+            MlModel { onnx: Some("model.onnx".into()), ..MlModel::default() }
         }
         Err(error) => return Err(error),
     };
-    let key = if at.source_prefix.ends_with(".onnx") {
-        at.source_prefix.clone()
-    } else {
-        format!("{}/{}", at.source_prefix, about.data)
+    let key = match &about.onnx {
+        _ if at.source_prefix.ends_with(".onnx") => at.source_prefix.clone(),
+        Some(file) => format!("{}/{file}", at.source_prefix),
+        None => about_key,
     };
     let info = objects.head(&at.bucket, &key).await.map_err(|error| match error.kind {
         Kind::NotFound => Error::not_found(format!(
@@ -84,15 +86,17 @@ pub async fn find(objects: &objects::Service, at: &Resolved) -> Result<Found> {
 }
 
 /// Reads and compiles the model.
-pub async fn load(objects: &objects::Service, at: &Resolved, found: Found) -> Result<Loaded> {
+pub async fn load(from: &Sources, at: &Resolved, found: Found) -> Result<Loaded> {
     let Found { about, prefix, origin } = found;
-    let bytes = objects.get_bytes(&origin.bucket, &origin.key, MOST_MODEL_BYTES).await?;
+    let objects = &from.objects;
+    let (model, bytes) = match about.onnx {
+        Some(_) => onnx(objects, &origin).await?,
+        None => from.python.load(objects, at, about.signature.clone()).await?,
+    };
     let example = match &about.example {
         Some(path) => example(objects, &origin.bucket, &format!("{prefix}/{path}")).await,
         None => None,
     };
-    let size = bytes.len();
-    let model = tokio::task::spawn_blocking(move || Model::load(&bytes)).await.map_err(Error::internal)??;
     Ok(Loaded {
         name: at.name.clone(),
         version: at.version.clone(),
@@ -101,8 +105,16 @@ pub async fn load(objects: &objects::Service, at: &Resolved, found: Found) -> Re
         example,
         loaded_ms: now_ms(),
         origin,
-        bytes: size,
+        bytes,
     })
+}
+
+/// The model of an ONNX file, and the file's size.
+async fn onnx(objects: &objects::Service, origin: &Origin) -> Result<(Runner, usize)> {
+    let bytes = objects.get_bytes(&origin.bucket, &origin.key, MOST_MODEL_BYTES).await?;
+    let size = bytes.len();
+    let model = tokio::task::spawn_blocking(move || Model::load(&bytes)).await.map_err(Error::internal)??;
+    Ok((Runner::Onnx(model), size))
 }
 
 /// An example that cannot be read is no reason not to serve.

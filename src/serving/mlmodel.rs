@@ -1,4 +1,4 @@
-//! The `MLmodel` file MLflow writes beside a model: where the ONNX file is, what the columns are.
+//! The `MLmodel` file MLflow writes beside a model: where the ONNX file is, if there is one, what the columns are.
 
 use crate::kernel::error::{Error, Result};
 use serde::Deserialize;
@@ -15,6 +15,7 @@ struct File {
 #[derive(Debug, Default, Deserialize)]
 struct Flavors {
     onnx: Option<Onnx>,
+    python_function: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,8 +40,8 @@ struct ExampleInfo {
 /// What serving needs of an `MLmodel` file.
 #[derive(Debug, Default)]
 pub struct MlModel {
-    /// The ONNX file, relative to the model's folder.
-    pub data: String,
+    /// The ONNX file, relative to the model's folder; none where only Python can run the model.
+    pub onnx: Option<String>,
     pub signature: Option<Signature>,
     /// The example as a request body, relative to the model's folder.
     pub example: Option<String>,
@@ -64,14 +65,16 @@ impl MlModel {
     pub fn parse(text: &str) -> Result<Self> {
         let file: File = serde_saphyr::from_str(text)
             .map_err(|error| Error::invalid(format!("The model's MLmodel file cannot be read: {error}")))?;
-        let Some(onnx) = file.flavors.onnx else {
+        let onnx = file.flavors.onnx.map(|onnx| onnx.data.unwrap_or_else(|| "model.onnx".into()));
+        if onnx.is_none() && file.flavors.python_function.is_none() {
             return Err(Error::invalid(
-                "The model has no onnx flavor, so it cannot be served. Log it with mlflow.onnx.log_model; \
-                 skl2onnx and similar tools turn a trained model into ONNX.",
+                "The model has neither the onnx flavor nor python_function, so it cannot be served. Log it with \
+                 mlflow.onnx.log_model, or with the flavor of its library.",
             ));
-        };
-        let data = onnx.data.unwrap_or_else(|| "model.onnx".into());
-        if data.starts_with('/') || data.split('/').any(|part| part == "..") {
+        }
+        if let Some(data) = &onnx
+            && (data.starts_with('/') || data.split('/').any(|part| part == ".."))
+        {
             return Err(Error::invalid(format!(
                 "The model's MLmodel file points outside its folder: {data}"
             )));
@@ -81,7 +84,7 @@ impl MlModel {
             .saved_input_example_info
             .and_then(|info| info.serving_input_path.or(info.artifact_path))
             .filter(|path| !path.split('/').any(|part| part == ".."));
-        Ok(Self { data, signature, example })
+        Ok(Self { onnx, signature, example })
     }
 }
 

@@ -38,8 +38,10 @@ mod oip;
 mod parquet;
 mod plan;
 mod predict;
+mod python;
 mod rollout;
 mod routes;
+mod runner;
 mod scoring;
 mod service;
 mod shelf;
@@ -52,6 +54,7 @@ mod view;
 pub use evaluate::{Evaluation, Question};
 pub use grpc::refuse_in_grpc;
 pub use model::{EndpointInfo, State};
+pub use python::Host as PythonHost;
 pub use service::Service;
 
 use axum::{Router, extract::DefaultBodyLimit};

@@ -32,6 +32,8 @@ struct Job {
     /// The bucket this request is kept in, if it is.
     bucket: Option<String>,
     pass: Pass,
+    /// The model's only attention, where it can attend to one request at a time.
+    _turn: Option<Pass>,
     _in_flight: InFlight,
 }
 
@@ -63,8 +65,10 @@ impl Service {
         let stats = endpoint.board.of(&model.name, &model.version);
         let (began, request_id) = (call.began, call.request_id.clone());
         let in_flight = stats.enter();
-        let outcome = match route.gate.pass(call.deadline).await {
-            Ok(pass) => {
+        let turns =
+            async { Ok((route.gate.pass(call.deadline).await?, model.model.turn(call.deadline).await?)) };
+        let outcome = match turns.await {
+            Ok((pass, turn)) => {
                 let (service, endpoint) = (self.clone(), Arc::clone(endpoint));
                 let (deadline, bucket) = (call.deadline, chosen.plan.log_bucket());
                 let job = Job {
@@ -75,6 +79,7 @@ impl Service {
                     call,
                     bucket,
                     pass,
+                    _turn: turn,
                     _in_flight: in_flight,
                 };
                 self.gate().run(deadline, move || Ok(job.run(read))).await

@@ -10,6 +10,7 @@ use super::{
     log::PredictionLog,
     mirror::Mirrors,
     model::EndpointInfo,
+    python,
     shelf::Shelf,
     store,
 };
@@ -52,10 +53,16 @@ struct Running {
 }
 
 impl Service {
-    pub fn new(db: Db, registry: registry::Service, objects: objects::Service, bus: Bus) -> Self {
+    pub fn new(
+        db: Db,
+        registry: registry::Service,
+        objects: objects::Service,
+        bus: Bus,
+        python: python::Host,
+    ) -> Self {
         let inner = Inner {
             db,
-            sources: Sources { registry, objects, shelf: Shelf::default() },
+            sources: Sources { registry, objects, shelf: Shelf::default(), python },
             bus,
             tasks: OnceLock::new(),
             endpoints: RwLock::default(),
@@ -70,6 +77,9 @@ impl Service {
     /// Takes up the endpoints that are defined, and begins to load their models.
     pub fn start(&self, tasks: &Tasks, log_interval: Duration) {
         if self.0.tasks.set(tasks.clone()).is_ok() {
+            if let Err(error) = self.0.sources.python.sweep() {
+                tracing::warn!(?error, "files of models that ran in Python could not be removed");
+            }
             // Heard from before the definitions are read, so that no change falls between.
             let events = self.0.bus.subscribe();
             tasks.spawn("endpoints", follow::registry(self.clone(), events));
@@ -122,8 +132,8 @@ impl Service {
         &self.0.sources.registry
     }
 
-    pub(super) fn objects(&self) -> &objects::Service {
-        &self.0.sources.objects
+    pub(super) fn sources(&self) -> &Sources {
+        &self.0.sources
     }
 
     pub(super) fn gate(&self) -> &Gate {

@@ -171,8 +171,8 @@ signature:
 ";
     let about = MlModel::parse(text).expect("reads");
     assert_eq!(
-        (about.data.as_str(), about.example.as_deref()),
-        ("model.onnx", Some("serving_input_example.json"))
+        (about.onnx.as_deref(), about.example.as_deref()),
+        (Some("model.onnx"), Some("serving_input_example.json"))
     );
     let columns = about.signature.and_then(|signature| signature.columns).expect("has columns");
     assert_eq!(columns, [column("a", false), Column { required: false, ..column("b", true) }]);

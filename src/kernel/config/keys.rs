@@ -186,6 +186,12 @@ settings! {
     serving: Serving {
         /// How long rows of the prediction log are gathered before they are written to their bucket.
         log_interval: Duration = "1m";
+        /// The virtual environment that runs models which are not ONNX: a name in `pipelines.venvs`, or a path;
+        /// a model with an environment of its own name there uses that. Empty for none. Such models run their
+        /// own code as this server's user, so whoever may register a version may run code.
+        venv: OptionalText = "";
+        /// How long one request to a model in Python may take before its process is ended and started again.
+        python_timeout: Duration = "60s";
     }
 
     /// Pipelines and their tasks.

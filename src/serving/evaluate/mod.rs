@@ -5,8 +5,9 @@ mod metrics;
 mod table;
 
 use super::{
-    engine::{Model, NamedTensor},
+    engine::NamedTensor,
     load::{self, Loaded},
+    runner::Runner,
     scoring::{
         feed,
         payload::{Frame, Payload},
@@ -46,8 +47,8 @@ impl Service {
     /// Measures the model at an address on a dataset.
     pub async fn evaluate(&self, uri: &str, question: Question) -> Result<Evaluation> {
         let at = self.registry().resolve(uri).await?;
-        let found = load::find(self.objects(), &at).await?;
-        let loaded = Arc::new(load::load(self.objects(), &at, found).await?);
+        let found = load::find(&self.sources().objects, &at).await?;
+        let loaded = Arc::new(load::load(self.sources(), &at, found).await?);
         let first = Arc::clone(&loaded);
         let task = question.task.clone();
         let (frame, truth) = self.work(move || split(&first, question)).await?;
@@ -94,7 +95,7 @@ fn split(loaded: &Loaded, question: Question) -> Result<(Frame, Vec<serde_json::
 }
 
 /// As many rows as the model takes at once.
-fn batch(model: &Model) -> usize {
+fn batch(model: &Runner) -> usize {
     let fixed = model.inputs().iter().filter_map(|input| usize::try_from(*input.shape.first()?).ok());
     fixed.filter(|rows| *rows > 0).min().unwrap_or(BATCH)
 }

@@ -132,8 +132,8 @@ impl Service {
     }
 
     async fn put_file(&self, bucket: &str, key: &str, file: Bytes) -> Result<()> {
-        self.objects().bucket_ensure(bucket).await?;
+        self.sources().objects.bucket_ensure(bucket).await?;
         let kind = Some("application/vnd.apache.parquet");
-        self.objects().put_bytes(bucket, key, file, kind).await.map(drop)
+        self.sources().objects.put_bytes(bucket, key, file, kind).await.map(drop)
     }
 }

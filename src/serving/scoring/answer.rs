@@ -1,5 +1,5 @@
-//! Predictions in the shape MLflow's ONNX flavor gives: a table answers with a record per row, tensors
-//! answer with a list per output.
+//! Predictions in the shape MLflow's flavors give: a table answers with a record per row, tensors with a list
+//! per output, and a model of Python that gave one array with that array.
 
 use super::payload::Payload;
 use crate::{
@@ -11,17 +11,16 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-pub fn predictions(payload: &Payload, results: &[NamedTensor]) -> Value {
-    let predictions = match payload {
-        Payload::Frame(frame) if results.iter().all(|result| result.shape.first() == Some(&frame.rows)) => {
+pub fn predictions(payload: &Payload, results: &[NamedTensor], bare: bool) -> Value {
+    let list = |result: &NamedTensor| json::nested(&result.shape, json::values(&result.data));
+    let predictions = match (payload, results) {
+        (_, [only]) if bare => list(only),
+        (Payload::Frame(frame), _)
+            if results.iter().all(|result| result.shape.first() == Some(&frame.rows)) =>
+        {
             records(frame.rows, results)
         }
-        _ => {
-            let lists = results
-                .iter()
-                .map(|result| (result.name.clone(), json::nested(&result.shape, json::values(&result.data))));
-            Value::Object(lists.collect())
-        }
+        _ => Value::Object(results.iter().map(|result| (result.name.clone(), list(result))).collect()),
     };
     json!({ "predictions": predictions })
 }

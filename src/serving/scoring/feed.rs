@@ -63,7 +63,15 @@ fn from_frame(frame: &Frame, specs: &[TensorSpec], signature: Option<&[Column]>)
                 *table.columns.first().ok_or_else(|| Error::invalid("The table has no columns."))?;
             Ok(vec![table.column(name, only)?])
         }
-        _ => specs.iter().map(|spec| table.column(&spec.name, spec)).collect(),
+        _ => {
+            // What the signature lets a caller leave out, the model may do without.
+            let optional = |name: &str| {
+                let known = signature.unwrap_or_default().iter().find(|column| column.name == name);
+                known.is_some_and(|column| !column.required)
+            };
+            let asked = specs.iter().filter(|spec| table.has(&spec.name) || !optional(&spec.name));
+            asked.map(|spec| table.column(&spec.name, spec)).collect()
+        }
     }
 }
 
@@ -121,6 +129,10 @@ impl<'a> Table<'a> {
             }
         }
         Ok(())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|(known, _)| *known == name)
     }
 
     /// One column as one input.

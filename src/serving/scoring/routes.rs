@@ -89,8 +89,10 @@ async fn score(
         let columns = model.signature.as_ref().and_then(|signature| signature.columns.as_deref());
         let payload = read(kind, &body.decoded()?, columns)?;
         let inputs = feed::tensors(&payload, model.model.inputs(), columns)?;
-        let write =
-            move |_: &Loaded, results: &[NamedTensor]| Ok(answer::predictions(&payload, results).to_string());
+        let write = move |model: &Loaded, results: &[NamedTensor]| {
+            let bare = model.model.is_bare(results);
+            Ok(answer::predictions(&payload, results, bare).to_string())
+        };
         Ok((inputs, write))
     };
     let answered = serving.predict(endpoint, call, read).await?;
