@@ -19,6 +19,7 @@ mod body;
 mod call;
 mod endpoint;
 mod evaluate;
+mod explain;
 mod follow;
 mod gate;
 mod json;
@@ -48,6 +49,7 @@ pub fn router(service: Service) -> Router {
     Router::new()
         .merge(oip::router(service.clone()))
         .merge(scoring::router(service.clone()))
+        .merge(explain::router(service.clone()))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .merge(routes::router(service))
 }

@@ -57,7 +57,10 @@ fn adds_up(name: &str, found: &Shares, columns: usize) {
         for (output, score) in scores.iter().enumerate() {
             let shares = (0..columns).map(|column| found.shares[(row * columns + column) * outputs + output]);
             let sum = found.base[output] + shares.sum::<f64>();
-            assert!((sum - score).abs() <= 1e-9 * score.abs().max(1.0), "{name}, row {row}: {sum}, not {score}");
+            assert!(
+                (sum - score).abs() <= 1e-9 * score.abs().max(1.0),
+                "{name}, row {row}: {sum}, not {score}"
+            );
         }
     }
 }

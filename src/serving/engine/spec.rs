@@ -66,8 +66,10 @@ pub fn inputs(graph: &GraphProto) -> Result<Vec<Input>> {
 
 /// The names of the classes, as the first node says that has some.
 pub fn classes(graph: &GraphProto) -> Vec<String> {
-    let named = |name: &str| matches!(name, "classlabels_strings" | "classlabels_int64s" | "classlabels_ints");
-    let listed = graph.node.iter().flat_map(|node| &node.attribute).filter(|attribute| named(&attribute.name));
+    let named =
+        |name: &str| matches!(name, "classlabels_strings" | "classlabels_int64s" | "classlabels_ints");
+    let listed =
+        graph.node.iter().flat_map(|node| &node.attribute).filter(|attribute| named(&attribute.name));
     let names = listed.map(|attribute| {
         let texts = attribute.strings.iter().map(|text| String::from_utf8_lossy(text).into_owned());
         texts.chain(attribute.ints.iter().map(i64::to_string)).collect::<Vec<_>>()

@@ -6,8 +6,8 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cast::Cast;
 use tract_onnx::tract_core::ops::source::TypedSource;
 
-use super::ops::{Columns, Kernel, can_share, interventional, kernel_of};
 pub use super::ops::Shares;
+use super::ops::{Columns, Kernel, can_share, interventional, kernel_of};
 use super::{NamedTensor, TensorData};
 use crate::kernel::error::{Error, Result};
 

@@ -8,7 +8,9 @@ mod request;
 mod response;
 mod routes;
 
-pub use routes::router;
+pub use request::{Request, read};
+pub use response::{Refusal, write_with};
+pub use routes::{json_length, router};
 
 /// How many bytes of a body are JSON; the rest are tensors.
 const HEADER_LENGTH: &str = "inference-header-content-length";

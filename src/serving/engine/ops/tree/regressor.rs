@@ -141,8 +141,9 @@ impl Kernel for Regressor {
         let mut base = self.base.clone();
         base.resize(self.targets, 0.0);
         // Of several targets, one that no leaf adds to loses its base value too.
-        let steady =
-            |(target, base): (usize, &f64)| *base == 0.0 || self.targets == 1 || self.forest.always_gives(target);
+        let steady = |(target, base): (usize, &f64)| {
+            *base == 0.0 || self.targets == 1 || self.forest.always_gives(target)
+        };
         let adds_up = base.iter().enumerate().all(steady);
         adds_up.then(|| Sum { forest: &self.forest, base, scale, classes: None, single: false })
     }

@@ -68,11 +68,16 @@ pub fn interventional(
     go_on: &dyn Fn() -> bool,
 ) -> Option<Shares> {
     let outputs = sum.outputs();
-    let mut shares =
-        Shares { scores: scores(sum, rows), shares: vec![0.0; rows.rows * rows.values.len() * outputs], ..Shares::default() };
+    let mut shares = Shares {
+        scores: scores(sum, rows),
+        shares: vec![0.0; rows.rows * rows.values.len() * outputs],
+        ..Shares::default()
+    };
     let of_background = scores(sum, background);
     shares.base = (0..outputs)
-        .map(|output| of_background.iter().skip(output).step_by(outputs).sum::<f64>() / background.rows as f64)
+        .map(|output| {
+            of_background.iter().skip(output).step_by(outputs).sum::<f64>() / background.rows as f64
+        })
         .collect();
     let mut walk = Walk {
         sum,

@@ -1,0 +1,150 @@
+//! The routes: `/v2/models/{name}/explain` beside the Open Inference Protocol's, and KServe's
+//! `/v1/models/{name}:explain`.
+
+use super::{
+    answer,
+    background::{self, Source},
+    question,
+    work::Job,
+};
+use crate::{
+    kernel::error::{Error, Result},
+    serving::{
+        Service,
+        body::Body,
+        call::Call,
+        json,
+        load::Loaded,
+        oip::{self, Refusal},
+    },
+};
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use http::{HeaderValue, header};
+use serde::Deserialize;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+
+/// No explanation works longer.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Explanations that may wait for their turn.
+const QUEUE: usize = 64;
+
+#[derive(Clone)]
+struct Explainer {
+    serving: Service,
+    /// One fewer than there are cores, where there are several: predictions keep one.
+    turns: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
+
+pub fn router(serving: Service) -> Router {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let turns = Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)));
+    Router::new()
+        .route("/v2/models/{name}/explain", post(explain))
+        .route("/v2/models/{name}/versions/{version}/explain", post(explain))
+        .route("/v1/models/{call}", post(kserve))
+        .with_state(Explainer { serving, turns, waiting: Arc::default() })
+}
+
+#[derive(Deserialize)]
+struct Which {
+    name: String,
+    version: Option<String>,
+}
+
+async fn explain(
+    State(explainer): State<Explainer>,
+    Path(which): Path<Which>,
+    call: Call,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let length = oip::json_length(&call.headers)?;
+    let Which { name, version } = which;
+    let shown = name.clone();
+    let work = move |loaded: &Loaded, stored, deadline| {
+        let (body, mut request) = question::framed(&body.decoded()?, length, &answer::specs())?;
+        let sent = std::mem::take(&mut request.inputs);
+        let explanation = Job::read(loaded, body, sent, stored, deadline)?.run()?;
+        let parameters = explanation.how.parameters();
+        Ok(oip::write_with(&shown, loaded, &request, &explanation.tensors(), Some(parameters)))
+    };
+    Ok(explainer.run(&name, version.as_deref(), &call, work).await?)
+}
+
+async fn kserve(
+    State(explainer): State<Explainer>,
+    Path(model): Path<String>,
+    call: Call,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let Some(name) = model.strip_suffix(":explain") else {
+        return Err(Error::not_found("POST /v1/models/NAME:explain explains an endpoint's answers.").into());
+    };
+    let work = move |loaded: &Loaded, stored, deadline| {
+        let body = json::parse(&body.decoded()?)?;
+        Ok(Job::read(loaded, body, Vec::new(), stored, deadline)?.run()?.listed().to_string())
+    };
+    let text = explainer.run(name, None, &call, work).await?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response())
+}
+
+impl Explainer {
+    /// Runs one explanation when its turn has come and a core is free for it.
+    async fn run<T: Send + 'static>(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        call: &Call,
+        work: impl FnOnce(&Loaded, Result<Option<Source>>, Instant) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let endpoint = self.serving.endpoint(name)?;
+        let loaded = match version {
+            Some(version) => endpoint.version(version)?,
+            None => endpoint.current()?,
+        };
+        let stored = background::stored(self.serving.objects(), &loaded).await;
+        let ours = Instant::now() + LONGEST;
+        let deadline = call.deadline.map_or(ours, |theirs| theirs.min(ours));
+        let turn = self.turn().await?;
+        let work = move || {
+            let outcome = work(&loaded, stored, deadline);
+            drop(turn);
+            outcome
+        };
+        self.serving.work(work).await
+    }
+
+    /// Waits for a turn, if not too many do.
+    async fn turn(&self) -> Result<tokio::sync::OwnedSemaphorePermit> {
+        let place = Place(Arc::clone(&self.waiting));
+        if self.waiting.fetch_add(1, Relaxed) >= QUEUE {
+            return Err(Error::too_many(
+                "Too many explanations are waiting. Send this one again in a second.",
+            ));
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal);
+        drop(place);
+        turn
+    }
+}
+
+/// A place in the queue, given back when dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
