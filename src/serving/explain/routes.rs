@@ -78,7 +78,7 @@ async fn explain(
         let sent = std::mem::take(&mut request.inputs);
         let explanation = Job::read(loaded, body, sent, stored, deadline)?.run()?;
         let parameters = explanation.how.parameters();
-        Ok(oip::write_with(&shown, loaded, &request, &explanation.tensors(), Some(parameters)))
+        oip::write_with(&shown, loaded, &request, &explanation.tensors(), Some(parameters))
     };
     Ok(explainer.run(&name, version.as_deref(), &call, work).await?)
 }
