@@ -145,7 +145,7 @@ impl Kernel for Regressor {
             *base == 0.0 || self.targets == 1 || self.forest.always_gives(target)
         };
         let adds_up = base.iter().enumerate().all(steady);
-        adds_up.then(|| Sum { forest: &self.forest, base, scale, classes: None, single: false })
+        adds_up.then_some(Sum { forest: &self.forest, base, scale, classes: None, single: false })
     }
 }
 
