@@ -2,7 +2,6 @@
 
 mod answers;
 mod metrics;
-mod parquet;
 pub(super) mod table;
 
 use super::{

@@ -18,7 +18,7 @@ mod sample;
 mod tests;
 mod work;
 
-pub use routes::router;
+pub use routes::{Explainer, router};
 
 /// One request explained.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::{
     serving::{
         Service,
         body::Body,
-        call::Call,
+        call::{Answered, Call},
         json,
         load::Loaded,
         oip::{self, Refusal},
@@ -40,22 +40,21 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Explanations that may wait for their turn.
 const QUEUE: usize = 64;
 
+/// Who explains. Clones share the turns.
 #[derive(Clone)]
-struct Explainer {
+pub struct Explainer {
     serving: Service,
     /// One fewer than there are cores, where there are several: predictions keep one.
     turns: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
 }
 
-pub fn router(serving: Service) -> Router {
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let turns = Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)));
+pub fn router(explainer: Explainer) -> Router {
     Router::new()
         .route("/v2/models/{name}/explain", post(explain))
         .route("/v2/models/{name}/versions/{version}/explain", post(explain))
-        .route("/v1/models/{call}", post(kserve))
-        .with_state(Explainer { serving, turns, waiting: Arc::default() })
+        .route("/v1/models/{name}", post(kserve))
+        .with_state(explainer)
 }
 
 #[derive(Deserialize)]
@@ -66,12 +65,11 @@ struct Which {
 
 async fn explain(
     State(explainer): State<Explainer>,
-    Path(which): Path<Which>,
+    Path(Which { name, version }): Path<Which>,
     call: Call,
     body: Body,
 ) -> Result<Response, Refusal> {
     let length = oip::json_length(&call.headers)?;
-    let Which { name, version } = which;
     let shown = name.clone();
     let work = move |loaded: &Loaded, stored, deadline| {
         let (body, mut request) = question::framed(&body.decoded()?, length, &answer::specs())?;
@@ -80,50 +78,61 @@ async fn explain(
         let parameters = explanation.how.parameters();
         oip::write_with(&shown, loaded, &request, &explanation.tensors(), Some(parameters))
     };
-    Ok(explainer.run(&name, version.as_deref(), &call, work).await?)
+    let answered = explainer.run(&name, call.of_version(version), work).await?;
+    Ok((answered.headers(), answered.answer).into_response())
 }
 
 async fn kserve(
     State(explainer): State<Explainer>,
-    Path(model): Path<String>,
+    Path(target): Path<String>,
     call: Call,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let Some(name) = model.strip_suffix(":explain") else {
-        return Err(Error::not_found("POST /v1/models/NAME:explain explains an endpoint's answers.").into());
-    };
-    let work = move |loaded: &Loaded, stored, deadline| {
-        let body = json::parse(&body.decoded()?)?;
-        Ok(Job::read(loaded, body, Vec::new(), stored, deadline)?.run()?.listed().to_string())
-    };
-    let text = explainer.run(name, None, &call, work).await?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response())
+    match target.strip_suffix(":explain") {
+        Some(name) => explainer.kserve(name, call, body).await,
+        None => Err(Error::not_found("POST /v1/models/NAME:explain explains an endpoint's answers.").into()),
+    }
 }
 
 impl Explainer {
-    /// Runs one explanation when its turn has come and a core is free for it.
+    pub fn new(serving: Service) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let turns = Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)));
+        Self { serving, turns, waiting: Arc::default() }
+    }
+
+    /// KServe's `:explain`.
+    pub async fn kserve(&self, name: &str, call: Call, body: Body) -> Result<Response, Refusal> {
+        let work = move |loaded: &Loaded, stored, deadline| {
+            let body = json::parse(&body.decoded()?)?;
+            Ok(Job::read(loaded, body, Vec::new(), stored, deadline)?.run()?.listed().to_string())
+        };
+        let answered = self.run(name, call, work).await?;
+        let json = HeaderValue::from_static("application/json");
+        Ok((answered.headers(), [(header::CONTENT_TYPE, json)], answered.answer).into_response())
+    }
+
+    /// Runs one explanation of the model that would answer this call, when its turn has come and a core is
+    /// free for it.
     async fn run<T: Send + 'static>(
         &self,
         name: &str,
-        version: Option<&str>,
-        call: &Call,
+        call: Call,
         work: impl FnOnce(&Loaded, Result<Option<Source>>, Instant) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let endpoint = self.serving.endpoint(name)?;
-        let loaded = match version {
-            Some(version) => endpoint.version(version)?,
-            None => endpoint.current()?,
-        };
-        let stored = background::stored(self.serving.objects(), &loaded).await;
+    ) -> Result<Answered<T>> {
+        let chosen = self.serving.endpoint(name)?.choose(&call)?;
+        let stored = background::stored(self.serving.objects(), &chosen.model).await;
         let ours = Instant::now() + LONGEST;
         let deadline = call.deadline.map_or(ours, |theirs| theirs.min(ours));
         let turn = self.turn().await?;
+        let asked = Arc::clone(&chosen.model);
         let work = move || {
-            let outcome = work(&loaded, stored, deadline);
+            let outcome = work(&asked, stored, deadline);
             drop(turn);
             outcome
         };
-        self.serving.work(work).await
+        let answer = self.serving.gate().run(Some(deadline), work).await?;
+        Ok(Answered { answer, model: chosen.model, route: Arc::clone(&chosen.route.name) })
     }
 
     /// Waits for a turn, if not too many do.
