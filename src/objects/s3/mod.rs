@@ -10,6 +10,7 @@ mod copy;
 mod cors;
 mod date;
 mod document;
+mod entries;
 mod fetch;
 mod form;
 mod gate;
@@ -181,7 +182,7 @@ async fn respond(door: &S3Door, mut parts: Parts, body: Body) -> Result<Response
     }
     match broken.why() {
         Some(fault) => error_document(convert::error(fault.into())),
-        None => Ok(answer?.map(Body::new)),
+        None => Ok(entries::splice(answer?.map(Body::new)).await),
     }
 }
 
