@@ -16,6 +16,7 @@
 pub mod engine;
 
 mod body;
+mod call;
 mod endpoint;
 mod evaluate;
 mod follow;
@@ -25,6 +26,7 @@ mod load;
 mod mlmodel;
 mod model;
 mod oip;
+mod predict;
 mod routes;
 mod scoring;
 mod service;

@@ -13,26 +13,27 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, header};
 use serde_json::{Value, json};
 
 /// A refusal: `{"error": "..."}`.
-pub struct Refusal(pub StatusCode, pub Error);
+pub struct Refusal(pub Error);
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self(error.kind.status(), error)
+        Self(error)
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self(status, error) = self;
+        let Self(error) = self;
+        let status = error.kind.status();
         if error.kind == Kind::Internal {
             tracing::error!(?error, "an inference request failed");
         }
         let mut response = (status, Json(json!({ "error": error.message }))).into_response();
-        if error.kind == Kind::Busy {
+        if error.may_pass() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
