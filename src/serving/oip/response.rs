@@ -2,7 +2,7 @@
 
 use super::{HEADER_LENGTH, binary, request::Request};
 use crate::{
-    kernel::error::{Error, Kind},
+    kernel::error::{Error, Kind, Result},
     serving::{
         engine::{NamedTensor, TensorData},
         json,
@@ -41,12 +41,12 @@ impl IntoResponse for Refusal {
 }
 
 /// The outputs asked for, in the order asked, each as JSON or as bytes behind it.
-pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTensor]) -> Response {
+pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTensor]) -> Result<Response> {
     let mut tail = Vec::new();
     let mut outputs = Vec::with_capacity(request.outputs.len());
     for wanted in &request.outputs {
-        let Some(result) = results.iter().find(|result| result.name == wanted.name) else { continue };
-        outputs.push(output(result, wanted.binary.then_some(&mut tail)));
+        let Some(result) = wanted.pick(results)? else { continue };
+        outputs.push(output(&result, wanted.binary.then_some(&mut tail)));
     }
     let mut answer = json!({ "model_name": model, "model_version": loaded.version, "outputs": outputs });
     if let Some(id) = &request.id {
@@ -55,15 +55,15 @@ pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTe
     let mut body = answer.to_string().into_bytes();
     let length = body.len();
     if tail.is_empty() {
-        return ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
-            .into_response();
+        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        return Ok((json, body).into_response());
     }
     body.append(&mut tail);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (HeaderName::from_static(HEADER_LENGTH), HeaderValue::from(length)),
     ];
-    (headers, body).into_response()
+    Ok((headers, body).into_response())
 }
 
 fn output(result: &NamedTensor, tail: Option<&mut Vec<u8>>) -> Value {

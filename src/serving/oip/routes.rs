@@ -152,9 +152,8 @@ async fn infer(
     let read = move |model: &Loaded| {
         let mut request = request::read(&body.decoded()?, length, model.model.outputs())?;
         let inputs = std::mem::take(&mut request.inputs);
-        let write = move |model: &Loaded, results: &[NamedTensor]| {
-            Ok(response::write(&name, model, &request, results))
-        };
+        let write =
+            move |model: &Loaded, results: &[NamedTensor]| response::write(&name, model, &request, results);
         Ok((inputs, write))
     };
     let answered = serving.predict(&endpoint, call.of_version(which.version), read).await?;
