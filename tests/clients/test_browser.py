@@ -254,7 +254,7 @@ def test_an_access_list_is_opened_refused_and_made_private_again(page, s3, shelv
     assert grants_of(s3, shelves) == owner
     dialog.get_by_role("button", name="Remove grant 2").click()
     dialog.get_by_role("button", name="Save").click()
-    row = page.get_by_role("table", name="Access list").get_by_role("row")
+    row = page.get_by_role("region", name="Access list").get_by_role("row")
     expect(row.filter(has_text="Everybody")).to_contain_text("list the bucket")
     assert grants_of(s3, shelves) == owner | {("AllUsers", "READ")}
     page.get_by_role("button", name="Edit access list").click()
