@@ -17,24 +17,37 @@ pub mod engine;
 
 mod body;
 mod call;
+mod canary;
+mod choice;
+mod compare;
+mod definition;
 mod endpoint;
 mod evaluate;
+mod exposition;
 mod follow;
+mod follower;
 mod gate;
 mod grpc;
 mod json;
 mod load;
+mod log;
+mod mirror;
 mod mlmodel;
 mod model;
 mod oip;
+mod parquet;
+mod plan;
 mod predict;
+mod rollout;
 mod routes;
 mod scoring;
 mod service;
+mod shelf;
 mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use evaluate::{Evaluation, Question};
 pub use grpc::refuse_in_grpc;
