@@ -7,6 +7,7 @@ mod ahead;
 pub mod blob;
 mod chunks;
 pub mod db;
+mod early;
 pub mod migrate;
 pub mod outbox;
 mod percentile;
