@@ -1,7 +1,7 @@
 //! What runs a model: the ONNX engine in this process, or a Python worker beside it.
 
 use super::{
-    engine::{Model, NamedTensor, TensorSpec},
+    engine::{Model, NamedTensor, TensorSpec, Trees},
     gate::Pass,
     python::{self, Worker},
 };
@@ -48,6 +48,22 @@ impl Runner {
     pub fn is_bare(&self, results: &[NamedTensor]) -> bool {
         let bare = |results: &[NamedTensor]| matches!(results, [only] if only.name == python::BARE);
         matches!(self, Self::Python(_)) && bare(results)
+    }
+
+    /// The trees the model is made of, if it is made of nothing else.
+    pub fn trees(&self) -> Option<&Trees> {
+        match self {
+            Self::Onnx(model) => model.trees(),
+            Self::Python(_) => None,
+        }
+    }
+
+    /// The names of the classes, where the model says them.
+    pub fn classes(&self) -> &[String] {
+        match self {
+            Self::Onnx(model) => model.classes(),
+            Self::Python(_) => &[],
+        }
     }
 
     /// What the protocols call it.

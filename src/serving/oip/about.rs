@@ -18,7 +18,6 @@ const EXTENSIONS: [&str; 7] = [
     "trace",
     "logging",
 ];
-const PLATFORM: &str = "onnx_crannog";
 
 pub fn server() -> ServerMetadata {
     ServerMetadata {
@@ -40,7 +39,7 @@ pub fn metadata(name: &str, versions: Vec<String>, loaded: &Loaded) -> ModelMeta
     ModelMetadata {
         name: name.to_owned(),
         versions,
-        platform: PLATFORM.into(),
+        platform: loaded.model.platform().into(),
         inputs: tensors(loaded.model.inputs()),
         outputs: tensors(loaded.model.outputs()),
     }
@@ -59,7 +58,7 @@ pub fn config(name: &str, loaded: &Loaded) -> ModelConfig {
     };
     ModelConfig {
         name: name.to_owned(),
-        platform: PLATFORM.into(),
+        platform: loaded.model.platform().into(),
         backend: "crannog".into(),
         max_batch_size: 0,
         input: loaded.model.inputs().iter().map(input).collect(),

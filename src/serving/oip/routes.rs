@@ -101,7 +101,7 @@ async fn model(
     Ok(Json(json!({
         "name": which.name,
         "versions": [loaded.version],
-        "platform": "onnx_crannog",
+        "platform": loaded.model.platform(),
         "inputs": tensors(loaded.model.inputs()),
         "outputs": tensors(loaded.model.outputs()),
     })))
@@ -132,7 +132,7 @@ async fn model_config(
     };
     Ok(Json(json!({
         "name": which.name,
-        "platform": "onnx_crannog",
+        "platform": loaded.model.platform(),
         "backend": "crannog",
         "max_batch_size": 0,
         "input": tensors(loaded.model.inputs()),
@@ -160,7 +160,7 @@ async fn infer(
     Ok((answered.headers(), answered.answer).into_response())
 }
 
-fn json_length(headers: &HeaderMap) -> Result<Option<usize>, Refusal> {
+pub fn json_length(headers: &HeaderMap) -> Result<Option<usize>, Refusal> {
     let Some(value) = headers.get(HEADER_LENGTH) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     length.map(Some).ok_or_else(|| Error::invalid("Inference-Header-Content-Length is not a number.").into())
