@@ -83,7 +83,7 @@ export function stepsOf(text: string): { weight: number; seconds: number }[] | u
 export function NewCanary({ endpoint, close, after }: { endpoint: api.Endpoint; close: () => void; after: () => void }) {
   const [version, setVersion] = useState("");
   const [steps, setSteps] = useState("5:10m 25:10m 50:10m");
-  const [gates, setGates] = useState({ error: "1", p95: "", ratio: "1.5", agreement: "", requests: "100" });
+  const [gates, setGates] = useState({ error: "1", p95: "", ratio: "2", agreement: "", requests: "100" });
   const set = (change: Partial<typeof gates>) => setGates((old) => ({ ...old, ...change }));
   const read = stepsOf(steps);
   const optional = (text: string, scale = 1) => (text === "" ? undefined : Number(text) / scale);
