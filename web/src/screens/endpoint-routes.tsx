@@ -26,7 +26,7 @@ export function Routes({ endpoint, edit, after }: Props) {
         <button type="button" class="btn small" onClick={() => setDialog("canary")}><Icon name="plus" />Canary</button>
       </>}
     >
-      <ul class="rows routes">{endpoint.routes.map((route) => <RouteRow key={route.name} route={route} />)}</ul>
+      <ul class="rows routes">{endpoint.routes.map((route) => <RouteRow key={route.name} route={route} told={route.error === endpoint.error} />)}</ul>
       {sticky && <p class="note">Callers keep their route by their {STICKY[sticky.by] ?? sticky.by}{sticky.name && <> <code>{sticky.name}</code></>}.</p>}
       <p class="note">Answers at <code>{endpoint.url_path}</code> and <code>/v2/models/{endpoint.name}</code>.</p>
       {dialog === "split" && <Split endpoint={endpoint} close={close} after={after} />}
@@ -35,7 +35,8 @@ export function Routes({ endpoint, edit, after }: Props) {
   );
 }
 
-function RouteRow({ route }: { route: api.Route }) {
+/** `told`: its error stands at the top of the page already. */
+function RouteRow({ route, told }: { route: api.Route; told: boolean }) {
   return (
     <li class="route">
       <span class="route-name"><b>{route.name}</b><Status state={route.state} note={route.error} /></span>
@@ -48,7 +49,7 @@ function RouteRow({ route }: { route: api.Route }) {
         {route.shadow ? <span class="tag">shadow, never heard</span> : <><span class="bar" aria-hidden="true"><i style={{ width: `${route.share}%` }} /></span><b>{number(route.share)} %</b></>}
         {route.match && <span class="tag"><b>{route.match.header}</b><span>{route.match.value}</span></span>}
       </span>
-      {route.error && <p class="route-error bad">{route.error}</p>}
+      {route.error && !told && <p class="route-error bad">{route.error}</p>}
     </li>
   );
 }
