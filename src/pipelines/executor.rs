@@ -372,11 +372,12 @@ fn own_variables(run: &Run, key: &AttemptKey) -> Vec<(String, String)> {
         ("CRANNOG_TASK_ATTEMPT", key.attempt.to_string()),
         ("CRANNOG_LOGICAL_DATE", clock::rfc3339(run.logical_at)),
     ];
+    let commit = run.commit.clone().map(|commit| ("CRANNOG_COMMIT", commit));
     let params = run
         .params
         .iter()
         .map(|(name, value)| (format!("CRANNOG_PARAM_{}", name.to_ascii_uppercase()), value.clone()));
-    own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(params).collect()
+    own.into_iter().chain(commit).map(|(name, value)| (name.to_owned(), value)).chain(params).collect()
 }
 
 async fn standing(folder: &Folder) -> Result<Standing> {
