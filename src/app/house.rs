@@ -117,6 +117,7 @@ impl House {
             .layer(middleware::from_fn_with_state(self.auth.clone(), auth::guard))
             .layer(middleware::from_fn_with_state(s3, layers::signed_to_s3))
             .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn(serving::refuse_in_grpc))
             .layer(middleware::from_fn(layers::secure_cookies))
             .layer(middleware::from_fn(layers::identify));
         BoxCloneSyncService::new(routes.into_service::<axum::body::Body>())

@@ -22,6 +22,10 @@ pub enum Kind {
     TooLarge,
     /// A queue is full; the same call may succeed later: 503 with Retry-After.
     Busy,
+    /// The caller's share of the work is used up: 429 with Retry-After.
+    TooMany,
+    /// It would have been answered after the caller had stopped to wait: 504.
+    Late,
     /// The disk is full: 507. It comes back with room, not with patience.
     Full,
     /// Our fault: 500. The message never carries SQL or a path.
@@ -66,6 +70,19 @@ impl Error {
 
     pub fn busy(message: impl Into<String>) -> Self {
         Self::new(Kind::Busy, message)
+    }
+
+    pub fn too_many(message: impl Into<String>) -> Self {
+        Self::new(Kind::TooMany, message)
+    }
+
+    pub fn late(message: impl Into<String>) -> Self {
+        Self::new(Kind::Late, message)
+    }
+
+    /// Whether the same call may succeed in a moment, and its caller is told so.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.kind, Kind::Busy | Kind::TooMany)
     }
 
     /// There is no room on the disk; the log reads `cause`.

@@ -4,32 +4,36 @@ use super::MOST_BYTES;
 use crate::kernel::error::{Error, Kind, Result};
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use std::{convert::Infallible, io::Read};
 
 /// A body, or why there is none: each protocol refuses in its own shape.
-pub struct Body(Result<Bytes>);
+pub struct Body {
+    bytes: Result<Bytes>,
+    encoding: Option<HeaderValue>,
+}
 
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        let bytes = Bytes::from_request(request, state).await;
-        Ok(Self(bytes.map_err(|rejection| {
+        let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 too_large()
             } else {
                 Error::invalid("The body ended before it was complete.")
             }
-        })))
+        });
+        Ok(Self { bytes, encoding })
     }
 }
 
 impl Body {
     /// The bytes, with `gzip` and `deflate` undone. What they unpack to is bounded like any body.
-    pub fn decoded(self, headers: &HeaderMap) -> Result<Bytes> {
-        let bytes = self.0?;
-        match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
+    pub fn decoded(self) -> Result<Bytes> {
+        let bytes = self.bytes?;
+        match self.encoding.as_ref().map(HeaderValue::as_bytes) {
             None | Some(b"" | b"identity") => Ok(bytes),
             Some(b"gzip") => unpack(flate2::read::GzDecoder::new(&*bytes)),
             Some(b"deflate") => unpack(flate2::read::ZlibDecoder::new(&*bytes)),

@@ -1,6 +1,7 @@
 //! One endpoint at run time: the model that answers, what should answer, and the swap between.
 
 use super::{
+    call::Call,
     load::{self, Loaded},
     model::{EndpointInfo, State, Tensor},
     stats::Stats,
@@ -96,6 +97,15 @@ impl Endpoint {
                 self.name, current.version
             ))
         })
+    }
+
+    /// The model for this call, and the name of the route it took.
+    pub fn choose(&self, call: &Call) -> Result<(Arc<str>, Arc<Loaded>)> {
+        let model = match &call.version {
+            Some(version) => self.version(version)?,
+            None => self.current()?,
+        };
+        Ok((Arc::from("champion"), model))
     }
 
     pub fn info(&self) -> EndpointInfo {

@@ -48,7 +48,7 @@ impl Place {
     fn take(waiting: &Arc<AtomicUsize>) -> Result<Self> {
         let place = Self(Arc::clone(waiting));
         if waiting.fetch_add(1, Relaxed) >= QUEUE {
-            return Err(Error::busy(
+            return Err(Error::too_many(
                 "Too many inference requests are waiting. Send this one again in a second.",
             ));
         }
@@ -76,7 +76,7 @@ mod tests {
         let mut waiting = futures::future::join_all(waiting);
         assert!(futures::poll!(&mut waiting).is_pending());
         let refused = gate.run(|| Ok(1)).await.expect_err("the queue is full");
-        assert_eq!(refused.kind, Kind::Busy);
+        assert_eq!(refused.kind, Kind::TooMany);
         drop(all);
         assert!(waiting.await.into_iter().all(|outcome| outcome.is_ok()));
         assert_eq!(gate.run(|| Ok(2)).await.expect("there is room again"), 2);

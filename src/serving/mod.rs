@@ -6,7 +6,7 @@
 //! address that means nothing any more serves nothing; work on the CPU is bounded, and so is the queue
 //! before it (429 with Retry-After past it).
 //!
-//! Protocols: Open Inference Protocol v2 over REST with the binary tensor extension (`oip`), and the
+//! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`), and the
 //! scoring protocol of `mlflow models serve` (`scoring`). NaN and the infinities leave as `null` in
 //! JSON, which has no word for them, and exactly in binary; `null` and the texts `NaN`, `Infinity`
 //! and `-Infinity` are read where a float is wanted, and so are Python's bare `NaN` tokens.
@@ -16,15 +16,18 @@
 pub mod engine;
 
 mod body;
+mod call;
 mod endpoint;
 mod evaluate;
 mod follow;
 mod gate;
+mod grpc;
 mod json;
 mod load;
 mod mlmodel;
 mod model;
 mod oip;
+mod predict;
 mod routes;
 mod scoring;
 mod service;
@@ -34,6 +37,7 @@ mod store;
 mod tests;
 
 pub use evaluate::{Evaluation, Question};
+pub use grpc::refuse_in_grpc;
 pub use model::{EndpointInfo, State};
 pub use service::Service;
 
@@ -45,6 +49,7 @@ const MOST_BYTES: usize = 64 << 20;
 pub fn router(service: Service) -> Router {
     Router::new()
         .merge(oip::router(service.clone()))
+        .merge(grpc::router(service.clone()))
         .merge(scoring::router(service.clone()))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .merge(routes::router(service))

@@ -35,7 +35,7 @@ impl IntoResponse for MlflowError {
             // Python's clients show the phrase, and scripts look for it as MLflow's server writes it.
             response.extensions_mut().insert(hyper::ext::ReasonPhrase::from_static(b"BAD REQUEST"));
         }
-        if self.0.kind == Kind::Busy {
+        if self.0.may_pass() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -54,6 +54,8 @@ fn code_of(kind: Kind) -> (StatusCode, &'static str) {
         Kind::Conflict => (StatusCode::CONFLICT, "INVALID_STATE"),
         Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETER_VALUE"),
         Kind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
+        Kind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMIT_EXCEEDED"),
+        Kind::Late => (StatusCode::GATEWAY_TIMEOUT, "DEADLINE_EXCEEDED"),
         Kind::Full => (StatusCode::INSUFFICIENT_STORAGE, "RESOURCE_EXHAUSTED"),
         Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
     }

@@ -47,7 +47,7 @@ pub fn error(error: Error) -> S3Error {
         return refusal;
     }
     match error.kind {
-        Kind::Busy => refuse(S3ErrorCode::SlowDown, error.message),
+        Kind::Busy | Kind::TooMany | Kind::Late => refuse(S3ErrorCode::SlowDown, error.message),
         Kind::Invalid => refuse(S3ErrorCode::InvalidRequest, error.message),
         Kind::Forbidden | Kind::Unauthenticated => refuse(S3ErrorCode::AccessDenied, error.message),
         Kind::Conflict | Kind::Exists => refuse(S3ErrorCode::OperationAborted, error.message),

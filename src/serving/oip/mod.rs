@@ -1,14 +1,21 @@
 //! The Open Inference Protocol v2 over REST, with the binary tensor data extension: what tritonclient
 //! and KServe's clients speak. An endpoint is a model here, under the endpoint's name.
 //!
-//! Departure: classification and shared memory are refused, as parameters this server does not know.
+//! Departure: shared memory is refused. What REST and gRPC have in common is here: the messages, what
+//! they say of server and models, the tensors' bytes, the outputs a caller may ask for.
 
-mod binary;
+pub(super) mod about;
+pub(super) mod binary;
+mod classify;
+pub(super) mod messages;
 mod request;
 mod response;
 mod routes;
+pub(super) mod settings;
+mod wanted;
 
 pub use routes::router;
+pub(super) use wanted::Wanted;
 
 /// How many bytes of a body are JSON; the rest are tensors.
 const HEADER_LENGTH: &str = "inference-header-content-length";

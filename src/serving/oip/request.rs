@@ -1,6 +1,6 @@
 //! Reading an inference request: JSON, and the bytes behind it.
 
-use super::binary;
+use super::{Wanted, binary};
 use crate::{
     kernel::error::{Error, Result},
     serving::{
@@ -46,13 +46,6 @@ pub struct Request {
     pub id: Option<String>,
     pub inputs: Vec<NamedTensor>,
     pub outputs: Vec<Wanted>,
-}
-
-/// One output, and the form it shall have.
-#[derive(Debug)]
-pub struct Wanted {
-    pub name: String,
-    pub binary: bool,
 }
 
 /// Reads a body whose first `json_length` bytes are JSON; all of them, if none is said.
@@ -123,28 +116,18 @@ fn wanted(parameters: &Map<String, Value>, asked: &[WireOutput], all: &[TensorSp
     let flag = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_bool);
     let by_default = flag(parameters, "binary_data_output").unwrap_or(false);
     if asked.is_empty() {
-        return Ok(all.iter().map(|spec| Wanted { name: spec.name.clone(), binary: by_default }).collect());
+        return Ok(Wanted::all(all, by_default));
     }
     let one = |output: &WireOutput| {
-        if !all.iter().any(|spec| spec.name == output.name) {
-            let names: Vec<_> = all.iter().map(|spec| format!("`{}`", spec.name)).collect();
-            return Err(Error::invalid(format!(
-                "The model has no output `{}`. It gives {}.",
-                output.name,
-                names.join(", ")
-            )));
-        }
-        let unknown = output
-            .parameters
-            .keys()
-            .find(|key| key.as_str() == "classification" || key.starts_with("shared_memory"));
-        if let Some(unknown) = unknown {
-            return Err(Error::invalid(format!("Output `{}`: this server has no {unknown}.", output.name)));
-        }
-        Ok(Wanted {
-            name: output.name.clone(),
-            binary: flag(&output.parameters, "binary_data").unwrap_or(by_default),
-        })
+        let classes = match output.parameters.get("classification") {
+            Some(classes) => Some(classes.as_i64().ok_or_else(|| {
+                Error::invalid(format!("Output `{}`: classification must be an integer.", output.name))
+            })?),
+            None => None,
+        };
+        let binary = flag(&output.parameters, "binary_data").unwrap_or(by_default);
+        let wanted = Wanted::named(all, &output.name, output.parameters.keys(), classes)?;
+        Ok(Wanted { binary, ..wanted })
     };
     asked.iter().map(one).collect()
 }

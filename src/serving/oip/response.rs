@@ -2,7 +2,7 @@
 
 use super::{HEADER_LENGTH, binary, request::Request};
 use crate::{
-    kernel::error::{Error, Kind},
+    kernel::error::{Error, Kind, Result},
     serving::{
         engine::{NamedTensor, TensorData},
         json,
@@ -13,26 +13,27 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, header};
 use serde_json::{Value, json};
 
 /// A refusal: `{"error": "..."}`.
-pub struct Refusal(pub StatusCode, pub Error);
+pub struct Refusal(pub Error);
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self(error.kind.status(), error)
+        Self(error)
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self(status, error) = self;
+        let Self(error) = self;
+        let status = error.kind.status();
         if error.kind == Kind::Internal {
             tracing::error!(?error, "an inference request failed");
         }
         let mut response = (status, Json(json!({ "error": error.message }))).into_response();
-        if error.kind == Kind::Busy {
+        if error.may_pass() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -40,12 +41,12 @@ impl IntoResponse for Refusal {
 }
 
 /// The outputs asked for, in the order asked, each as JSON or as bytes behind it.
-pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTensor]) -> Response {
+pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTensor]) -> Result<Response> {
     let mut tail = Vec::new();
     let mut outputs = Vec::with_capacity(request.outputs.len());
     for wanted in &request.outputs {
-        let Some(result) = results.iter().find(|result| result.name == wanted.name) else { continue };
-        outputs.push(output(result, wanted.binary.then_some(&mut tail)));
+        let Some(result) = wanted.pick(results)? else { continue };
+        outputs.push(output(&result, wanted.binary.then_some(&mut tail)));
     }
     let mut answer = json!({ "model_name": model, "model_version": loaded.version, "outputs": outputs });
     if let Some(id) = &request.id {
@@ -54,15 +55,15 @@ pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTe
     let mut body = answer.to_string().into_bytes();
     let length = body.len();
     if tail.is_empty() {
-        return ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
-            .into_response();
+        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        return Ok((json, body).into_response());
     }
     body.append(&mut tail);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (HeaderName::from_static(HEADER_LENGTH), HeaderValue::from(length)),
     ];
-    (headers, body).into_response()
+    Ok((headers, body).into_response())
 }
 
 fn output(result: &NamedTensor, tail: Option<&mut Vec<u8>>) -> Value {

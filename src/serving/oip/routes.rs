@@ -6,11 +6,10 @@ use super::{
 };
 use crate::{
     auth,
-    kernel::{
-        VERSION,
-        error::{Error, Kind},
+    kernel::{VERSION, error::Error},
+    serving::{
+        Service, body::Body, call::Call, endpoint::Endpoint, engine::NamedTensor, load::Loaded, model::Tensor,
     },
-    serving::{Service, body, endpoint::Endpoint, load::Loaded, model::Tensor},
 };
 use axum::{
     Json, Router,
@@ -21,7 +20,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 pub fn router(service: Service) -> Router {
     let model = Router::new()
@@ -142,41 +141,23 @@ async fn model_config(
 }
 
 async fn infer(
-    _: auth::Viewer,
+    call: Call,
     State(serving): State<Service>,
     Path(which): Path<Which>,
-    headers: HeaderMap,
-    body: body::Body,
+    body: Body,
 ) -> Result<Response, Refusal> {
     let endpoint = which.endpoint(&serving)?;
-    let started = Instant::now();
-    let outcome = try_infer(&serving, &which, &endpoint, &headers, body).await;
-    endpoint.stats.count(started.elapsed(), outcome.is_ok());
-    outcome
-}
-
-async fn try_infer(
-    serving: &Service,
-    which: &Which,
-    endpoint: &Endpoint,
-    headers: &HeaderMap,
-    body: body::Body,
-) -> Result<Response, Refusal> {
-    let loaded = which.loaded(endpoint)?;
-    let (length, encoding, name) = (json_length(headers)?, headers.clone(), which.name.clone());
-    let work = move || {
-        let body = body.decoded(&encoding)?;
-        let mut request = request::read(&body, length, loaded.model.outputs())?;
-        let results = loaded.model.infer(std::mem::take(&mut request.inputs))?;
-        Ok(response::write(&name, &loaded, &request, &results))
+    let length = json_length(&call.headers)?;
+    let name = which.name;
+    let read = move |model: &Loaded| {
+        let mut request = request::read(&body.decoded()?, length, model.model.outputs())?;
+        let inputs = std::mem::take(&mut request.inputs);
+        let write =
+            move |model: &Loaded, results: &[NamedTensor]| response::write(&name, model, &request, results);
+        Ok((inputs, write))
     };
-    serving.work(work).await.map_err(too_many)
-}
-
-/// A full queue is the caller's to wait for: 429.
-fn too_many(error: Error) -> Refusal {
-    let status = if error.kind == Kind::Busy { StatusCode::TOO_MANY_REQUESTS } else { error.kind.status() };
-    Refusal(status, error)
+    let answered = serving.predict(&endpoint, call.of_version(which.version), read).await?;
+    Ok((answered.headers(), answered.answer).into_response())
 }
 
 fn json_length(headers: &HeaderMap) -> Result<Option<usize>, Refusal> {

@@ -59,14 +59,15 @@ impl IntoResponse for Refusal {
             tracing::error!(?error, "an inference request failed");
         }
         let code = match (status, error.kind) {
-            (StatusCode::TOO_MANY_REQUESTS, _) => "REQUEST_LIMIT_EXCEEDED",
+            (_, Kind::TooMany) => "REQUEST_LIMIT_EXCEEDED",
+            (_, Kind::Late) => "DEADLINE_EXCEEDED",
             (_, Kind::NotFound) => "RESOURCE_DOES_NOT_EXIST",
             (_, Kind::Busy) => "TEMPORARILY_UNAVAILABLE",
             (_, Kind::Internal) => "INTERNAL_ERROR",
             _ => "BAD_REQUEST",
         };
         let mut response = failure(status, code, &error.message);
-        if error.kind == Kind::Busy {
+        if error.may_pass() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -5,9 +5,19 @@ use crate::{
     auth,
     kernel::{
         VERSION,
-        error::{Error, Kind, Result},
+        error::{Error, Result},
     },
-    serving::{Service, body::Body, endpoint::Endpoint, json, mlmodel::Column, scoring::payload},
+    serving::{
+        Service,
+        body::Body,
+        call::{Call, VERSION_HEADER, value},
+        endpoint::Endpoint,
+        engine::NamedTensor,
+        json,
+        load::Loaded,
+        mlmodel::Column,
+        scoring::payload,
+    },
 };
 use axum::{
     Router,
@@ -15,11 +25,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use std::{sync::Arc, time::Instant};
-
-/// Tells which version of the model answered.
-const VERSION_HEADER: HeaderName = HeaderName::from_static("x-crannog-model-version");
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 pub fn router(service: Service) -> Router {
     Router::new()
@@ -33,22 +39,20 @@ pub fn router(service: Service) -> Router {
 }
 
 async fn invocations(
-    _: auth::Viewer,
+    call: Call,
     State(serving): State<Service>,
     Path(name): Path<String>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    score(&serving, serving.endpoint(&name)?, &headers, body).await
+    score(&serving, &*serving.endpoint(&name)?, call, body).await
 }
 
 async fn only_invocations(
-    _: auth::Viewer,
+    call: Call,
     State(serving): State<Service>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    score(&serving, serving.only()?, &headers, body).await
+    score(&serving, &*serving.only()?, call, body).await
 }
 
 async fn ping(
@@ -66,45 +70,26 @@ async fn only_ping(_: auth::Viewer, State(serving): State<Service>) -> Result<Re
 /// MLflow's scoring server answers a bare newline.
 fn ping_of(endpoint: &Endpoint) -> Result<Response, Refusal> {
     let loaded = endpoint.current()?;
-    Ok(([(VERSION_HEADER, version_value(&loaded.version))], "\n").into_response())
+    Ok(([(VERSION_HEADER, value(&loaded.version))], "\n").into_response())
 }
 
 async fn version(_: auth::Viewer) -> &'static str {
     VERSION
 }
 
-async fn score(
-    serving: &Service,
-    endpoint: Arc<Endpoint>,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let started = Instant::now();
-    let outcome = try_score(serving, &endpoint, headers, body).await;
-    endpoint.stats.count(started.elapsed(), outcome.is_ok());
-    outcome
-}
-
-async fn try_score(
-    serving: &Service,
-    endpoint: &Endpoint,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let loaded = endpoint.current()?;
-    let (kind, encoding) = (kind_of(headers)?, headers.clone());
-    let version = version_value(&loaded.version);
-    let work = move || {
-        let body = body.decoded(&encoding)?;
-        let columns = loaded.signature.as_ref().and_then(|signature| signature.columns.as_deref());
-        let payload = read(kind, &body, columns)?;
-        let inputs = feed::tensors(&payload, loaded.model.inputs(), columns)?;
-        let results = loaded.model.infer(inputs)?;
-        Ok(answer::predictions(&payload, &results).to_string())
+async fn score(serving: &Service, endpoint: &Endpoint, call: Call, body: Body) -> Result<Response, Refusal> {
+    let kind = kind_of(&call.headers)?;
+    let read = move |model: &Loaded| {
+        let columns = model.signature.as_ref().and_then(|signature| signature.columns.as_deref());
+        let payload = read(kind, &body.decoded()?, columns)?;
+        let inputs = feed::tensors(&payload, model.model.inputs(), columns)?;
+        let write =
+            move |_: &Loaded, results: &[NamedTensor]| Ok(answer::predictions(&payload, results).to_string());
+        Ok((inputs, write))
     };
-    let text = serving.work(work).await.map_err(too_many)?;
+    let answered = serving.predict(endpoint, call, read).await?;
     let json = HeaderValue::from_static("application/json");
-    Ok(([(VERSION_HEADER, version), (header::CONTENT_TYPE, json)], text).into_response())
+    Ok((answered.headers(), [(header::CONTENT_TYPE, json)], answered.answer).into_response())
 }
 
 /// What a body is written in.
@@ -143,14 +128,4 @@ fn read(kind: Written, body: &[u8], columns: Option<&[Column]>) -> Result<Payloa
 
 fn unsupported(message: &str) -> Refusal {
     Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, Error::invalid(message))
-}
-
-/// A full queue is the caller's to wait for: 429.
-fn too_many(error: Error) -> Refusal {
-    let status = if error.kind == Kind::Busy { StatusCode::TOO_MANY_REQUESTS } else { error.kind.status() };
-    Refusal(status, error)
-}
-
-fn version_value(version: &str) -> HeaderValue {
-    HeaderValue::from_str(version).unwrap_or(HeaderValue::from_static("unknown"))
 }

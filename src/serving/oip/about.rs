@@ -1,0 +1,80 @@
+//! What the protocol tells of the server and its models, for REST and gRPC alike.
+
+use super::messages::{
+    DataType, ModelConfig, ModelIndex, ModelInput, ModelMetadata, ModelOutput, ServerMetadata, Tensor,
+};
+use crate::{
+    kernel::VERSION,
+    serving::{EndpointInfo, engine::TensorSpec, load::Loaded},
+};
+
+/// What Triton's extensions are called, of those that are here.
+const EXTENSIONS: [&str; 7] = [
+    "classification",
+    "model_repository",
+    "model_configuration",
+    "binary_tensor_data",
+    "statistics",
+    "trace",
+    "logging",
+];
+const PLATFORM: &str = "onnx_crannog";
+
+pub fn server() -> ServerMetadata {
+    ServerMetadata {
+        name: "crannog".into(),
+        version: VERSION.into(),
+        extensions: EXTENSIONS.map(Into::into).into(),
+    }
+}
+
+pub fn metadata(name: &str, versions: Vec<String>, loaded: &Loaded) -> ModelMetadata {
+    let tensors = |specs: &[TensorSpec]| {
+        let one = |spec: &TensorSpec| Tensor {
+            name: spec.name.clone(),
+            datatype: spec.datatype.clone(),
+            shape: spec.shape.clone(),
+        };
+        specs.iter().map(one).collect()
+    };
+    ModelMetadata {
+        name: name.to_owned(),
+        versions,
+        platform: PLATFORM.into(),
+        inputs: tensors(loaded.model.inputs()),
+        outputs: tensors(loaded.model.outputs()),
+    }
+}
+
+pub fn config(name: &str, loaded: &Loaded) -> ModelConfig {
+    let input = |spec: &TensorSpec| ModelInput {
+        name: spec.name.clone(),
+        data_type: DataType::of(&spec.datatype).into(),
+        dims: spec.shape.clone(),
+    };
+    let output = |spec: &TensorSpec| ModelOutput {
+        name: spec.name.clone(),
+        data_type: DataType::of(&spec.datatype).into(),
+        dims: spec.shape.clone(),
+    };
+    ModelConfig {
+        name: name.to_owned(),
+        platform: PLATFORM.into(),
+        backend: "crannog".into(),
+        max_batch_size: 0,
+        input: loaded.model.inputs().iter().map(input).collect(),
+        output: loaded.model.outputs().iter().map(output).collect(),
+    }
+}
+
+/// Every endpoint; those that answer only, if `ready` is asked for.
+pub fn index(endpoints: Vec<EndpointInfo>, ready: bool) -> Vec<ModelIndex> {
+    let asked = endpoints.into_iter().filter(|info| !ready || info.version.is_some());
+    let one = |info: EndpointInfo| ModelIndex {
+        state: if info.version.is_some() { "READY" } else { "UNAVAILABLE" }.into(),
+        name: info.name,
+        version: info.version.unwrap_or_default(),
+        reason: info.error.unwrap_or_default(),
+    };
+    asked.map(one).collect()
+}

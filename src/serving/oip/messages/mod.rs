@@ -1,0 +1,14 @@
+//! The protocol's messages, by their field numbers: what gRPC carries, and what REST writes as JSON under
+//! the same names. Only fields that this server reads or fills are here; the others are left out on the wire.
+
+mod about;
+mod infer;
+mod repository;
+mod settings;
+
+pub use about::{DataType, ModelConfig, ModelInput, ModelMetadata, ModelOutput, ServerMetadata, Tensor};
+pub use infer::{Contents, Head, Input, Output, Parameter, Request, Response, StreamResponse, Value};
+pub use repository::{
+    Config, Flag, Index, IndexRequest, ModelIndex, ModelName, Nothing, SharedMemoryRegions,
+};
+pub use settings::{LogSetting, LogSettings, LogValue, TraceSettings, TraceValues};
