@@ -38,6 +38,7 @@ mod hidden;
 mod history;
 mod inside;
 mod jump;
+mod log;
 mod machine;
 pub mod model;
 mod moment;
