@@ -4,6 +4,7 @@
 
 use super::{
     attempt::{self, Ending, Exit, Folder, Spec, Standing, VERSION},
+    cgroup::Subtree,
     condition,
     config::Config,
     definition::{Action, Definition, Task, problems_text},
@@ -55,6 +56,8 @@ pub struct Executor {
     /// Attempts that were claimed before the machine started.
     before_boot: Mutex<HashSet<AttemptKey>>,
     rooms: OnceLock<Rooms>,
+    /// Where this machine has control groups for tasks.
+    subtree: Option<Subtree>,
     web: Web,
     /// Runs with a task in flight: parsed once, credentials issued once.
     contexts: Mutex<HashMap<String, Arc<OnceCell<Context>>>>,
@@ -88,6 +91,7 @@ impl Executor {
             nursery: Arc::new(Nursery::new(config.supervisor.clone())),
             before_boot: Mutex::default(),
             rooms: OnceLock::new(),
+            subtree: Subtree::find(),
             web: Web::new(config.trust.clone())?,
             contexts: Mutex::default(),
             db,
@@ -271,6 +275,7 @@ impl Executor {
             grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
             log_limit: self.config.log_limit,
             limits: task.limits,
+            cgroup: self.subtree.as_ref().map(|subtree| subtree.of(key)),
         })
     }
 

@@ -26,6 +26,7 @@ mod backfill;
 mod by_hand;
 mod calendar;
 mod callbacks;
+mod cgroup;
 mod condition;
 mod config;
 pub mod cron;
