@@ -17,24 +17,38 @@ pub mod engine;
 
 mod body;
 mod call;
+mod canary;
+mod choice;
+mod compare;
+mod definition;
 mod endpoint;
 mod evaluate;
+mod explain;
+mod exposition;
 mod follow;
+mod follower;
 mod gate;
 mod grpc;
 mod json;
 mod load;
+mod log;
+mod mirror;
 mod mlmodel;
 mod model;
 mod oip;
+mod parquet;
+mod plan;
 mod predict;
+mod rollout;
 mod routes;
 mod scoring;
 mod service;
+mod shelf;
 mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use evaluate::{Evaluation, Question};
 pub use grpc::refuse_in_grpc;
@@ -47,10 +61,12 @@ use axum::{Router, extract::DefaultBodyLimit};
 const MOST_BYTES: usize = 64 << 20;
 
 pub fn router(service: Service) -> Router {
+    let explainer = explain::Explainer::new(service.clone());
     Router::new()
         .merge(oip::router(service.clone()))
         .merge(grpc::router(service.clone()))
         .merge(scoring::router(service.clone()))
+        .merge(explain::router(explainer))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .merge(routes::router(service))
 }

@@ -2,8 +2,7 @@
 
 mod answers;
 mod metrics;
-mod parquet;
-mod table;
+pub(super) mod table;
 
 use super::{
     engine::{Model, NamedTensor},

@@ -1,11 +1,11 @@
 //! A dataset as a table: CSV, a JSON list of records or pandas' split, a record a line, or Parquet.
 
-use super::parquet;
 use crate::{
     kernel::error::{Error, Result},
     serving::{
         json,
         mlmodel::Column,
+        parquet,
         scoring::{
             csv,
             payload::{self, Frame, Payload},
