@@ -23,6 +23,7 @@ mod compare;
 mod definition;
 mod endpoint;
 mod evaluate;
+mod explain;
 mod exposition;
 mod follow;
 mod follower;
@@ -60,10 +61,12 @@ use axum::{Router, extract::DefaultBodyLimit};
 const MOST_BYTES: usize = 64 << 20;
 
 pub fn router(service: Service) -> Router {
+    let explainer = explain::Explainer::new(service.clone());
     Router::new()
         .merge(oip::router(service.clone()))
         .merge(grpc::router(service.clone()))
         .merge(scoring::router(service.clone()))
+        .merge(explain::router(explainer))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .merge(routes::router(service))
 }

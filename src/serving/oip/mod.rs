@@ -14,7 +14,9 @@ mod routes;
 pub(super) mod settings;
 mod wanted;
 
-pub use routes::router;
+pub use request::{Request, read};
+pub use response::{Refusal, write_with};
+pub use routes::{json_length, router};
 pub(super) use wanted::Wanted;
 
 /// How many bytes of a body are JSON; the rest are tensors.
