@@ -180,7 +180,7 @@ def test_there_is_no_shared_memory(client, headers):
         client.register_system_shared_memory("a", "/a", 64, headers=headers)
     assert refused.value.status() == "StatusCode.UNIMPLEMENTED"
     with pytest.raises(InferenceServerException) as refused:
-        client.register_cuda_shared_memory("a", b"handle", 0, 64, headers=headers)
+        client.register_cuda_shared_memory("a", b"aGFuZGxl", 0, 64, headers=headers)
     assert refused.value.status() == "StatusCode.UNIMPLEMENTED"
 
 
@@ -284,7 +284,7 @@ def test_a_deadline_that_is_over_is_told(stub, server, models):
 
 def test_grpc_over_tls(private_server, tmp_path):
     """HTTP/2 is agreed on in the handshake."""
-    server = private_server(args=["--tls", "own"])
+    server = private_server(env={"CRANNOG_TLS_LOOPBACK": "true"})
     credentials = grpc.ssl_channel_credentials((server.data_dir / "ca.pem").read_bytes())
     with grpc.secure_channel(server.http_url.removeprefix("https://"), credentials) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
