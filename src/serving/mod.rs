@@ -23,10 +23,12 @@ mod follow;
 mod gate;
 mod grpc;
 mod json;
+mod kserve;
 mod load;
 mod mlmodel;
 mod model;
 mod oip;
+mod parquet;
 mod predict;
 mod routes;
 mod scoring;
@@ -50,6 +52,7 @@ pub fn router(service: Service) -> Router {
     Router::new()
         .merge(oip::router(service.clone()))
         .merge(grpc::router(service.clone()))
+        .merge(kserve::router(service.clone()))
         .merge(scoring::router(service.clone()))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .merge(routes::router(service))

@@ -2,7 +2,6 @@
 
 mod answers;
 mod metrics;
-mod parquet;
 mod table;
 
 use super::{

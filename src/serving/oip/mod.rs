@@ -7,15 +7,25 @@
 pub(super) mod about;
 pub(super) mod binary;
 mod classify;
+mod extras;
 pub(super) mod messages;
+mod packing;
 mod request;
 mod response;
 mod routes;
 pub(super) mod settings;
 mod wanted;
 
-pub use routes::router;
+pub(super) use response::Refusal;
+pub(super) use routes::json_length;
 pub(super) use wanted::Wanted;
+
+use super::Service;
+use axum::Router;
+
+pub fn router(service: Service) -> Router {
+    Router::new().merge(routes::router(service.clone())).merge(extras::router(service))
+}
 
 /// How many bytes of a body are JSON; the rest are tensors.
 const HEADER_LENGTH: &str = "inference-header-content-length";
