@@ -4,7 +4,13 @@ use super::question;
 use crate::{
     kernel::error::Result,
     serving::{
-        Service, body::Body, call::Call, engine::NamedTensor, json, load::Loaded, oip::Refusal,
+        Service,
+        body::{self, Body},
+        call::Call,
+        engine::NamedTensor,
+        json,
+        load::Loaded,
+        oip::Refusal,
         scoring::answer::records,
     },
 };

@@ -17,7 +17,6 @@ pub(super) mod settings;
 mod wanted;
 
 pub(super) use response::Refusal;
-pub(super) use routes::json_length;
 pub(super) use wanted::Wanted;
 
 use super::Service;
