@@ -251,7 +251,14 @@ async fn status(State(health): State<Health>, _: Viewer) -> Json<serde_json::Val
 async fn client_env(State(health): State<Health>, _: Viewer, headers: HeaderMap) -> Json<serde_json::Value> {
     let tracking = health.http_url_for(&headers);
     let s3 = health.s3_url_for(&headers);
-    Json(json!({ "tracking_uri": tracking, "s3_endpoint": s3, "region": objects::REGION }))
+    // Whether a client elsewhere has to be given the house's authority before it can come.
+    let own_authority = health.0.tls.as_ref().is_some_and(|tls| !tls.is_operators());
+    Json(json!({
+        "tracking_uri": tracking,
+        "s3_endpoint": s3,
+        "region": objects::REGION,
+        "own_authority": own_authority,
+    }))
 }
 
 /// `host` without its port; an IPv6 address keeps its brackets.

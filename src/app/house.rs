@@ -5,7 +5,7 @@ use super::{
     ARTIFACT_BUCKET,
     door::{Gate, Service},
     health::{self, Health},
-    layers, starts,
+    layers, metrics, starts,
 };
 use crate::{
     auth,
@@ -104,7 +104,7 @@ impl House {
         self.objects.start_scrubber(tasks, objects.scrub_period.0);
         self.registry.start_collector(tasks, config.tracking.deleted_retention.0);
         registry::webhooks::start(&self.webhooks, &self.registry, tasks);
-        self.serving.start(tasks);
+        self.serving.start(tasks, config.serving.log_interval.0);
         self.pipelines.start(tasks);
         Ok(())
     }
@@ -153,6 +153,7 @@ impl House {
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
+            .merge(metrics::router(self.serving.clone()))
             .merge(auth::router(self.auth.clone()))
             .merge(objects::router(self.objects.clone(), self.auth.clone(), self.s3_address()))
             .merge(self.mlflow_routes())

@@ -6,6 +6,7 @@ mod health;
 mod house;
 mod layers;
 pub mod lock;
+mod metrics;
 mod serve;
 mod signals;
 mod starts;

@@ -1,97 +1,137 @@
-//! One endpoint at run time: the model that answers, what should answer, and the swap between.
+//! One endpoint at run time: the plan by which it answers, and what it counted.
 
 use super::{
     call::Call,
-    load::{self, Loaded},
-    model::{EndpointInfo, State, Tensor},
-    stats::Stats,
+    canary::Canary,
+    definition::Definition,
+    follower::{Seen, Sources},
+    load::Loaded,
+    model::{EndpointInfo, RouteInfo, State, Tensor},
+    plan::{Chosen, Plan, Route, Trial},
+    stats::{Board, Which},
 };
-use crate::{
-    kernel::{
-        clock::rfc3339,
-        error::{Error, Kind, Result},
+use crate::kernel::{
+    clock::rfc3339,
+    error::{Error, Result},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
-    objects,
-    registry::{self, Resolved},
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 pub struct Endpoint {
     pub name: String,
-    slot: Mutex<Slot>,
-    pub stats: Stats,
-    /// Rung when the address may mean something else than before.
+    plan: RwLock<Arc<Plan>>,
+    pub board: Board,
+    /// Rung when an address may mean something else than before.
     pub bell: Notify,
-}
-
-struct Slot {
-    uri: String,
-    state: State,
-    error: Option<String>,
-    current: Option<Arc<Loaded>>,
-    /// Kept warm: going back to it is a swap, not a load.
-    previous: Option<Arc<Loaded>>,
-    /// What could not be loaded, so that it is not read again and again.
-    refused: Option<(Resolved, load::Origin)>,
+    /// One look at the addresses at a time.
+    turn: Mutex<()>,
+    /// Whether somebody unloaded it. Not kept: a server that starts loads what is defined.
+    parked: AtomicBool,
+    /// One change of the definition at a time.
+    pub changing: Mutex<()>,
+    /// Which model and version each route served when it was last noted.
+    pub noted: Mutex<BTreeMap<String, Which>>,
+    /// The newest, running or over.
+    canary: RwLock<Option<Canary>>,
 }
 
 impl Endpoint {
-    pub fn new(name: &str, uri: &str) -> Self {
-        let slot = Slot {
-            uri: uri.to_owned(),
-            state: State::Loading,
-            error: None,
-            current: None,
-            previous: None,
-            refused: None,
-        };
-        Self { name: name.to_owned(), slot: Mutex::new(slot), stats: Stats::default(), bell: Notify::new() }
+    pub fn new(name: &str, definition: Definition, canary: Option<Canary>) -> Self {
+        let trial = canary.as_ref().and_then(Canary::trial);
+        Self {
+            name: name.to_owned(),
+            plan: RwLock::new(Arc::new(Plan::new(definition, trial, None))),
+            board: Board::default(),
+            bell: Notify::new(),
+            turn: Mutex::new(()),
+            parked: AtomicBool::new(false),
+            changing: Mutex::new(()),
+            noted: Mutex::default(),
+            canary: RwLock::new(canary),
+        }
     }
 
-    /// Held for moments only, never across an await.
-    fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn uri(&self) -> String {
-        self.slot().uri.clone()
-    }
-
-    /// Follows another address from now on; what is loaded answers until that is.
-    pub fn point_to(&self, uri: &str) {
-        uri.clone_into(&mut self.slot().uri);
+    /// Answers by another plan from the next request on. What is loaded stays until what follows it is.
+    pub fn replan(&self, definition: Definition, canary: Option<Trial>) {
+        let mut plan = self.plan.write().unwrap_or_else(PoisonError::into_inner);
+        *plan = Arc::new(Plan::new(definition, canary, Some(&plan)));
+        drop(plan);
+        self.parked.store(false, Relaxed);
         self.bell.notify_one();
     }
 
-    /// The model that answers now. Whoever holds it keeps it through a swap.
-    pub fn current(&self) -> Result<Arc<Loaded>> {
-        let slot = self.slot();
-        if let Some(loaded) = &slot.current {
-            return Ok(Arc::clone(loaded));
+    pub fn canary(&self) -> Option<Canary> {
+        self.canary.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn canary_running(&self) -> Option<Canary> {
+        self.canary().filter(Canary::is_running)
+    }
+
+    pub fn set_canary(&self, canary: Canary) {
+        *self.canary.write().unwrap_or_else(PoisonError::into_inner) = Some(canary);
+    }
+
+    pub fn check_no_canary(&self) -> Result<()> {
+        match self.canary_running() {
+            None => Ok(()),
+            Some(canary) => Err(Error::conflict(format!(
+                "A canary of version {} is running at endpoint {}: wait for its end, or roll it back first.",
+                canary.version, self.name
+            ))),
         }
-        let why = match (slot.state, &slot.error) {
-            (State::Loading, _) => "its model is still being loaded".to_owned(),
-            (_, Some(error)) => error.clone(),
-            (_, None) => "it has no model".to_owned(),
+    }
+
+    pub fn definition(&self) -> Definition {
+        self.plan().definition.clone()
+    }
+
+    /// The addresses it follows.
+    pub fn addresses(&self) -> Vec<String> {
+        self.plan().routes.iter().map(|route| route.follower.uri()).collect()
+    }
+
+    /// What answers a call: the version it names, or what the plan chooses.
+    pub fn choose(&self, call: &Call) -> Result<Chosen> {
+        let plan = self.plan();
+        let (route, model) = match &call.version {
+            Some(version) => self.route_of(&plan, version)?,
+            None => {
+                let route = Arc::clone(plan.choose(call));
+                let model = route.model(&self.name)?;
+                (route, model)
+            }
         };
-        Err(Error::busy(format!("Endpoint {} cannot answer: {why}", self.name)))
+        Ok(Chosen { plan, route, model })
     }
 
-    /// Whether it answers, or has nothing to answer with.
-    pub fn is_settled(&self) -> bool {
-        let slot = self.slot();
-        slot.current.is_some() || slot.state == State::NoModel
+    /// The champion's model.
+    pub fn current(&self) -> Result<Arc<Loaded>> {
+        self.plan().champion().model(&self.name)
     }
 
-    /// The model of one version: the one that answers, or the one before it while it is warm.
+    /// The model of one version: of any route, or one that is still warm.
     pub fn version(&self, version: &str) -> Result<Arc<Loaded>> {
+        self.route_of(&self.plan(), version).map(|(_, model)| model)
+    }
+
+    fn route_of(&self, plan: &Plan, version: &str) -> Result<(Arc<Route>, Arc<Loaded>)> {
         let current = self.current()?;
-        if current.version == version {
-            return Ok(current);
-        }
-        let previous = self.slot().previous.clone();
-        previous.filter(|loaded| loaded.version == version).ok_or_else(|| {
+        let answering =
+            |route: &&Arc<Route>| route.follower.current().is_some_and(|loaded| loaded.version == version);
+        let mut by_answering = plan.routes.iter().filter(answering).chain(&plan.routes);
+        let found = by_answering.find_map(|route| Some((route, route.follower.version(version)?)));
+        found.map(|(route, model)| (Arc::clone(route), model)).ok_or_else(|| {
             Error::not_found(format!(
                 "Endpoint {} does not serve version {version}; it serves version {}.",
                 self.name, current.version
@@ -99,137 +139,116 @@ impl Endpoint {
         })
     }
 
-    /// The model for this call, and the name of the route it took.
-    pub fn choose(&self, call: &Call) -> Result<(Arc<str>, Arc<Loaded>)> {
-        let model = match &call.version {
-            Some(version) => self.version(version)?,
-            None => self.current()?,
-        };
-        Ok((Arc::from("champion"), model))
+    /// Whether it answers, or has nothing to answer with.
+    pub fn is_settled(&self) -> bool {
+        self.plan().champion().follower.is_settled()
+    }
+
+    /// Looks up what the addresses mean now and, where that is not what answers, makes it answer.
+    pub async fn refresh(&self, from: &Sources) {
+        let _turn = self.turn.lock().await;
+        if self.parked.load(Relaxed) {
+            return;
+        }
+        let plan = self.plan();
+        let all = plan.routes.iter().map(|route| route.follower.refresh(&self.name, from));
+        futures::future::join_all(all).await;
+    }
+
+    /// Lets go of its models, and follows no address until it is unparked or defined anew.
+    pub async fn park(&self) {
+        let _turn = self.turn.lock().await;
+        self.parked.store(true, Relaxed);
+        self.plan().routes.iter().for_each(|route| route.follower.unload());
+    }
+
+    pub fn unpark(&self) {
+        self.parked.store(false, Relaxed);
+    }
+
+    /// The versions that its routes answer with, the champion's first.
+    pub fn versions(&self) -> Vec<String> {
+        let mut versions = Vec::new();
+        for loaded in self.plan().routes.iter().filter_map(|route| route.follower.current()) {
+            if !versions.contains(&loaded.version) {
+                versions.push(loaded.version.clone());
+            }
+        }
+        versions
     }
 
     pub fn info(&self) -> EndpointInfo {
-        let slot = self.slot();
-        let current = slot.current.as_deref();
+        let plan = self.plan();
+        let routes: Vec<_> = plan.routes.iter().map(|route| (route, route.follower.seen())).collect();
+        let champion = plan.champion().follower.seen();
+        let current = champion.current.as_deref();
         let specs = |specs: &[super::engine::TensorSpec]| specs.iter().map(Tensor::from).collect();
+        let summary = self.board.summary();
         EndpointInfo {
             name: self.name.clone(),
-            model: slot.uri.clone(),
-            state: slot.state,
+            model: champion.uri.clone(),
+            state: champion.state,
+            health: health(champion.state, routes.iter().map(|(_, seen)| seen.state)),
             model_name: current.map(|loaded| loaded.name.clone()),
             version: current.map(|loaded| loaded.version.clone()),
-            error: slot.error.clone(),
+            error: champion.error.clone(),
             loaded_at: current.map(|loaded| rfc3339(loaded.loaded_ms)),
-            requests: self.stats.requests(),
-            errors: self.stats.errors(),
-            latency_ms: self.stats.latency(),
+            requests: summary.requests,
+            errors: summary.errors,
+            requests_per_s: (summary.rate * 100.0).round() / 100.0,
+            latency_ms: summary.latency,
+            minute_latency_ms: summary.minute,
+            model_bytes: bytes(&routes),
             inputs: current.map(|loaded| specs(loaded.model.inputs())).unwrap_or_default(),
             outputs: current.map(|loaded| specs(loaded.model.outputs())).unwrap_or_default(),
             url_path: format!("/endpoints/{}/invocations", self.name),
             signature: current.and_then(|loaded| loaded.signature.as_ref()).map(|found| found.json.clone()),
             input_example: current.and_then(|loaded| loaded.example.clone()),
+            routes: routes.iter().map(|(route, seen)| info(route, seen)).collect(),
+            sticky: plan.definition.sticky.clone(),
+            limits: plan.definition.limits,
+            log: plan.definition.log.clone(),
+            canary: self.canary(),
         }
     }
 
-    /// Looks up what the address means now and, if that is not what answers, makes it answer. Only
-    /// the endpoint's follower calls this, so there is one at a time.
-    pub async fn refresh(&self, registry: &registry::Service, objects: &objects::Service) {
-        let uri = self.uri();
-        if let Err(error) = self.try_refresh(&uri, registry, objects).await {
-            self.failed(&uri, &error);
-        }
-    }
-
-    async fn try_refresh(
-        &self,
-        uri: &str,
-        registry: &registry::Service,
-        objects: &objects::Service,
-    ) -> Result<()> {
-        let at = match registry.resolve(uri).await {
-            Ok(at) => at,
-            Err(error) if error.kind == Kind::NotFound => {
-                self.vacate(&error);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        let found = load::find(objects, &at).await?;
-        if self.has(&at, &found.origin) {
-            return Ok(());
-        }
-        self.slot().state = State::Loading;
-        let origin = found.origin.clone();
-        match load::load(objects, &at, found).await {
-            Ok(loaded) => self.swap(Arc::new(loaded)),
-            Err(error) => {
-                // Bytes that are no model will not become one; any other failure may pass.
-                self.slot().refused = (error.kind == Kind::Invalid).then_some((at, origin));
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether `origin` answers already, or is warm and does from now on, or was refused before.
-    fn has(&self, at: &Resolved, origin: &load::Origin) -> bool {
-        let is_it = |loaded: &Arc<Loaded>| {
-            loaded.origin == *origin && loaded.name == at.name && loaded.version == at.version
-        };
-        let mut slot = self.slot();
-        if slot.current.as_ref().is_some_and(is_it) {
-            slot.settle();
-            return true;
-        }
-        if slot.previous.as_ref().is_some_and(is_it) {
-            let slot = &mut *slot;
-            std::mem::swap(&mut slot.current, &mut slot.previous);
-            slot.settle();
-            return true;
-        }
-        slot.refused.as_ref().is_some_and(|(was, bytes)| was == at && bytes == origin)
-    }
-
-    fn swap(&self, loaded: Arc<Loaded>) {
-        tracing::info!(
-            endpoint = self.name,
-            model = loaded.name,
-            version = loaded.version,
-            "serving a model"
-        );
-        let mut slot = self.slot();
-        slot.previous = slot.current.replace(loaded);
-        slot.settle();
-    }
-
-    fn vacate(&self, why: &Error) {
-        let mut slot = self.slot();
-        if slot.current.is_some() {
-            tracing::warn!(endpoint = self.name, reason = %why, "an endpoint lost its model");
-        }
-        slot.previous = slot.current.take().or(slot.previous.take());
-        slot.state = State::NoModel;
-        slot.error = Some(format!("{} points at no model: {}", slot.uri, why.message));
-        slot.refused = None;
-    }
-
-    fn failed(&self, uri: &str, error: &Error) {
-        let mut slot = self.slot();
-        if slot.uri != uri {
-            return; // it follows another address by now, and is about to look there
-        }
-        if slot.error.as_deref() != Some(error.message.as_str()) {
-            tracing::warn!(endpoint = self.name, ?error, "an endpoint could not load its model");
-        }
-        slot.state = State::Failed;
-        slot.error = Some(error.message.clone());
+    pub fn health(&self) -> State {
+        let plan = self.plan();
+        let states: Vec<_> = plan.routes.iter().map(|route| route.follower.seen().state).collect();
+        health(states[0], states.into_iter())
     }
 }
 
-impl Slot {
-    fn settle(&mut self) {
-        self.state = State::Ready;
-        self.error = None;
-        self.refused = None;
+/// The champion's state, unless it is well and another route is not.
+fn health(champion: State, mut all: impl Iterator<Item = State>) -> State {
+    if champion != State::Ready {
+        return champion;
+    }
+    all.find(|state| matches!(state, State::Failed | State::NoModel)).unwrap_or(champion)
+}
+
+/// The files of all models held, each counted once.
+fn bytes(routes: &[(&Arc<Route>, Seen)]) -> u64 {
+    let mut all: Vec<_> = routes.iter().flat_map(|(_, seen)| seen.current.iter().chain(&seen.warm)).collect();
+    all.sort_unstable_by_key(|loaded| Arc::as_ptr(loaded));
+    all.dedup_by_key(|loaded| Arc::as_ptr(loaded));
+    all.iter().map(|loaded| loaded.bytes as u64).sum()
+}
+
+fn info(route: &Route, seen: &Seen) -> RouteInfo {
+    RouteInfo {
+        name: route.name.to_string(),
+        model: seen.uri.clone(),
+        weight: route.spec.weight,
+        share: (route.weight * 10_000.0).round() / 100.0,
+        matches: route.spec.matches.clone(),
+        shadow: route.shadow,
+        limits: route.spec.limits,
+        state: seen.state,
+        model_name: seen.current.as_ref().map(|loaded| loaded.name.clone()),
+        version: seen.current.as_ref().map(|loaded| loaded.version.clone()),
+        error: seen.error.clone(),
+        warm: seen.warm.iter().map(|loaded| loaded.version.clone()).collect(),
+        waiting: route.gate.waiting(),
     }
 }

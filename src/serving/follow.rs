@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// How often an endpoint looks by itself, should a change have gone unheard.
 const RECHECK: Duration = Duration::from_secs(5);
 
-/// Keeps one endpoint on its address until it is deleted or the server stops.
+/// Keeps one endpoint on its addresses until it is deleted or the server stops.
 pub async fn endpoint(service: Service, endpoint: Arc<Endpoint>, gone: CancellationToken) {
     let stop = service.stopping();
     let mut tick = tokio::time::interval(RECHECK);
@@ -59,12 +59,12 @@ pub async fn registry(service: Service, mut events: Receiver<Event>) {
 }
 
 fn wake(service: &Service, model: Option<&str>) {
+    let is_meant = |uri: &String| match (ModelUri::parse(uri), model) {
+        (Ok(ModelUri::Registered { name, .. }), Some(model)) => name == model,
+        (_, model) => model.is_none(),
+    };
     for endpoint in service.endpoints() {
-        let concerns = match (ModelUri::parse(&endpoint.uri()), model) {
-            (Ok(ModelUri::Registered { name, .. }), Some(model)) => name == model,
-            (_, model) => model.is_none(),
-        };
-        if concerns {
+        if endpoint.addresses().iter().any(is_meant) {
             endpoint.bell.notify_one();
         }
     }

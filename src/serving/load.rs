@@ -32,6 +32,14 @@ pub struct Loaded {
     pub loaded_ms: i64,
     /// What the bytes were, to tell whether they are still the same.
     pub origin: Origin,
+    /// The size of its file. In memory it is of this order.
+    pub bytes: usize,
+}
+
+impl Loaded {
+    pub fn is(&self, at: &Resolved, origin: &Origin) -> bool {
+        self.origin == *origin && self.name == at.name && self.version == at.version
+    }
 }
 
 /// The ONNX file a model was read from.
@@ -83,6 +91,7 @@ pub async fn load(objects: &objects::Service, at: &Resolved, found: Found) -> Re
         Some(path) => example(objects, &origin.bucket, &format!("{prefix}/{path}")).await,
         None => None,
     };
+    let size = bytes.len();
     let model = tokio::task::spawn_blocking(move || Model::load(&bytes)).await.map_err(Error::internal)??;
     Ok(Loaded {
         name: at.name.clone(),
@@ -92,6 +101,7 @@ pub async fn load(objects: &objects::Service, at: &Resolved, found: Found) -> Re
         example,
         loaded_ms: now_ms(),
         origin,
+        bytes: size,
     })
 }
 

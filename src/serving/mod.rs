@@ -6,8 +6,8 @@
 //! address that means nothing any more serves nothing; work on the CPU is bounded, and so is the queue
 //! before it (429 with Retry-After past it).
 //!
-//! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`), and the
-//! scoring protocol of `mlflow models serve` (`scoring`). NaN and the infinities leave as `null` in
+//! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`), KServe's
+//! first protocol (`kserve`), and the scoring protocol of `mlflow models serve` (`scoring`). NaN and the infinities leave as `null` in
 //! JSON, which has no word for them, and exactly in binary; `null` and the texts `NaN`, `Infinity`
 //! and `-Infinity` are read where a float is wanted, and so are Python's bare `NaN` tokens.
 //! Departure from MLflow: an output with several values a row becomes a list in the row's record,
@@ -17,26 +17,38 @@ pub mod engine;
 
 mod body;
 mod call;
+mod canary;
+mod choice;
+mod compare;
+mod definition;
 mod endpoint;
 mod evaluate;
+mod exposition;
 mod follow;
+mod follower;
 mod gate;
 mod grpc;
 mod json;
 mod kserve;
 mod load;
+mod log;
+mod mirror;
 mod mlmodel;
 mod model;
 mod oip;
 mod parquet;
+mod plan;
 mod predict;
+mod rollout;
 mod routes;
 mod scoring;
 mod service;
+mod shelf;
 mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use evaluate::{Evaluation, Question};
 pub use grpc::refuse_in_grpc;

@@ -1,6 +1,10 @@
 //! Endpoints as the API shows them, and the rules for their names.
 
-use super::engine::TensorSpec;
+use super::{
+    canary::Canary,
+    definition::{Limits, LogSpec, Match, Sticky},
+    engine::TensorSpec,
+};
 use crate::{
     kernel::error::{Error, Result},
     registry::ModelUri,
@@ -24,25 +28,62 @@ pub enum State {
 #[derive(Clone, Debug, Serialize)]
 pub struct EndpointInfo {
     pub name: String,
+    /// The champion's address.
     pub model: String,
     pub state: State,
-    /// The model that answers now.
+    /// The champion's state, or that of another route which cannot answer.
+    pub health: State,
+    /// The champion's model that answers now.
     pub model_name: Option<String>,
     pub version: Option<String>,
     pub error: Option<String>,
     pub loaded_at: Option<String>,
     pub requests: u64,
     pub errors: u64,
+    /// Over the last minute.
+    pub requests_per_s: f64,
+    /// Since the server started.
     pub latency_ms: Latency,
+    pub minute_latency_ms: Latency,
+    /// The files of all models it holds, those before included.
+    pub model_bytes: u64,
     pub inputs: Vec<Tensor>,
     pub outputs: Vec<Tensor>,
     pub url_path: String,
     pub signature: Option<Value>,
     pub input_example: Option<Value>,
+    pub routes: Vec<RouteInfo>,
+    pub sticky: Option<Sticky>,
+    pub limits: Limits,
+    pub log: Option<LogSpec>,
+    /// The newest, running or over.
+    pub canary: Option<Canary>,
 }
 
-/// Quantiles over all requests since start; null before the first.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// One of the models an endpoint asks.
+#[derive(Clone, Debug, Serialize)]
+pub struct RouteInfo {
+    pub name: String,
+    pub model: String,
+    pub weight: u32,
+    /// Of a hundred requests that no header sends elsewhere.
+    pub share: f64,
+    #[serde(rename = "match")]
+    pub matches: Option<Match>,
+    pub shadow: bool,
+    pub limits: Option<Limits>,
+    pub state: State,
+    pub model_name: Option<String>,
+    pub version: Option<String>,
+    pub error: Option<String>,
+    /// Versions before it that are still in memory.
+    pub warm: Vec<String>,
+    /// Requests in its queue.
+    pub waiting: usize,
+}
+
+/// Quantiles of what was answered; null before the first.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Latency {
     pub p50: Option<f64>,
     pub p95: Option<f64>,

@@ -1,48 +1,184 @@
-//! The one way every prediction goes, whatever its protocol: a route is chosen, a core is waited for, the
-//! model runs, the answer is counted.
+//! The one way every prediction goes, whatever its protocol: a route is chosen, its limits and a core are
+//! waited for, the model runs, the answer is counted, and what mirrors it or keeps it is told.
 
 use super::{
     call::{Answered, Call},
     endpoint::Endpoint,
     engine::NamedTensor,
+    gate::{Pass, too_late},
     load::Loaded,
+    log::Entry,
+    mirror::Mirrored,
+    plan::Chosen,
     service::Service,
+    stats::{InFlight, Run, VersionStats},
 };
-use crate::kernel::error::{Error, Result};
-use std::{sync::Arc, time::Instant};
+use crate::kernel::{
+    clock::now_ms,
+    error::{Error, Kind, Result},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// One request on its way to the model that was chosen for it.
+struct Job {
+    service: Service,
+    endpoint: Arc<Endpoint>,
+    chosen: Chosen,
+    stats: Arc<VersionStats>,
+    call: Call,
+    /// The bucket this request is kept in, if it is.
+    bucket: Option<String>,
+    pass: Pass,
+    _in_flight: InFlight,
+}
+
+/// What the model was asked and what it said, where somebody else wants to know.
+#[derive(Default)]
+struct Kept {
+    inputs: Option<Arc<Vec<NamedTensor>>>,
+    outputs: Option<Arc<Vec<NamedTensor>>>,
+}
 
 impl Service {
     /// Asks the model that the endpoint chooses for this call. `read` makes the model's inputs of the request,
     /// and answers also how the outputs are written; both run on a thread that may block.
-    pub async fn predict<T, R, W>(&self, endpoint: &Endpoint, call: Call, read: R) -> Result<Answered<T>>
+    pub async fn predict<T, R, W>(&self, endpoint: &Arc<Endpoint>, call: Call, read: R) -> Result<Answered<T>>
     where
         T: Send + 'static,
         R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)> + Send + 'static,
         W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T> + Send + 'static,
     {
-        let began = call.began;
-        let outcome = self.try_predict(endpoint, call, read).await;
-        endpoint.stats.count(began.elapsed(), outcome.is_ok());
+        let chosen = endpoint.choose(&call).inspect_err(|error| {
+            endpoint.board.unserved();
+            endpoint.board.failures.add(&call.request_id, "", None, error);
+        })?;
+        let call = match chosen.route.timeout {
+            Some(wait) => call.within(wait),
+            None => call,
+        };
+        let (model, route) = (Arc::clone(&chosen.model), Arc::clone(&chosen.route));
+        let stats = endpoint.board.of(&model.name, &model.version);
+        let (began, request_id) = (call.began, call.request_id.clone());
+        let in_flight = stats.enter();
+        let outcome = match route.gate.pass(call.deadline).await {
+            Ok(pass) => {
+                let (service, endpoint) = (self.clone(), Arc::clone(endpoint));
+                let (deadline, bucket) = (call.deadline, chosen.plan.log_bucket());
+                let job = Job {
+                    service,
+                    endpoint,
+                    chosen,
+                    stats: Arc::clone(&stats),
+                    call,
+                    bucket,
+                    pass,
+                    _in_flight: in_flight,
+                };
+                self.gate().run(deadline, move || Ok(job.run(read))).await
+            }
+            Err(error) => Err(error),
+        };
+        // The inner outcome is the model's, and counted where it ran; the outer is that it was not run.
+        let answer = outcome.inspect_err(|error| {
+            stats.refused(began.elapsed());
+            endpoint.board.failures.add(&request_id, &route.name, Some(&model.version), error);
+        })??;
+        Ok(Answered { answer, model, route: Arc::clone(&route.name) })
+    }
+}
+
+impl Job {
+    fn run<T, R, W>(mut self, read: R) -> Result<T>
+    where
+        R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)>,
+        W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T>,
+    {
+        self.pass.begin();
+        let mut run = Run { queue: self.call.began.elapsed(), ..Run::default() };
+        let mut kept = Kept::default();
+        let outcome = if self.call.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            Err(too_late())
+        } else {
+            self.ask(read, &mut run, &mut kept)
+        };
+        let total = self.call.began.elapsed();
+        self.count(&outcome, &run, total);
+        self.tell(&outcome, kept, total);
         outcome
     }
 
-    async fn try_predict<T, R, W>(&self, endpoint: &Endpoint, call: Call, read: R) -> Result<Answered<T>>
+    fn ask<T, R, W>(&self, read: R, run: &mut Run, kept: &mut Kept) -> Result<T>
     where
-        T: Send + 'static,
-        R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)> + Send + 'static,
-        W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T> + Send + 'static,
+        R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)>,
+        W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T>,
     {
-        let (route, model) = endpoint.choose(&call)?;
-        let asked = Arc::clone(&model);
-        let work = move || {
-            if call.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Err(Error::late("The request's time was over before a core was free for it."));
-            }
-            let (inputs, write) = read(&asked)?;
-            let outputs = asked.model.infer(inputs)?;
-            write(&asked, &outputs)
-        };
-        let answer = self.work(work).await?;
-        Ok(Answered { answer, model, route })
+        let model = &self.chosen.model;
+        let began = Instant::now();
+        let (inputs, write) = read(model)?;
+        run.input = began.elapsed();
+        run.rows = inputs.first().and_then(|input| input.shape.first().copied()).unwrap_or(1);
+        let is_wanted = self.is_mirrored() || self.bucket.is_some();
+        kept.inputs = is_wanted.then(|| Arc::new(inputs.clone()));
+        let began = Instant::now();
+        let outputs = model.model.infer(inputs)?;
+        run.infer = began.elapsed();
+        let began = Instant::now();
+        let answer = write(model, &outputs)?;
+        run.output = began.elapsed();
+        kept.outputs = is_wanted.then(|| Arc::new(outputs));
+        Ok(answer)
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.chosen.plan.mirrors(&self.chosen.route).next().is_some()
+    }
+
+    fn count<T>(&self, outcome: &Result<T>, run: &Run, total: Duration) {
+        let Err(error) = outcome else { return self.stats.answered(run, total) };
+        self.fail(error, total);
+    }
+
+    fn fail(&self, error: &Error, total: Duration) {
+        match error.kind {
+            Kind::Late => self.stats.refused(total),
+            _ => self.stats.failed(total),
+        }
+        let (route, version) = (&self.chosen.route.name, &self.chosen.model.version);
+        self.endpoint.board.failures.add(&self.call.request_id, route, Some(version), error);
+    }
+
+    /// Tells the log and the shadows what was asked and answered.
+    fn tell<T>(mut self, outcome: &Result<T>, kept: Kept, total: Duration) {
+        if let Some(bucket) = self.bucket.take() {
+            let status = outcome.as_ref().err().map_or(200, |error| error.kind.status().as_u16());
+            self.service.log().offer(Entry {
+                bucket,
+                at_ms: now_ms(),
+                request_id: std::mem::take(&mut self.call.request_id),
+                endpoint: self.endpoint.name.clone(),
+                route: Arc::clone(&self.chosen.route.name),
+                model: self.chosen.model.name.clone(),
+                version: self.chosen.model.version.clone(),
+                status,
+                latency_ms: total.as_secs_f64() * 1000.0,
+                inputs: kept.inputs.clone(),
+                outputs: kept.outputs.clone(),
+            });
+        }
+        let Kept { inputs: Some(inputs), outputs: Some(outputs) } = kept else { return };
+        if outcome.is_ok() && self.is_mirrored() {
+            let Chosen { plan, route, model } = self.chosen;
+            self.service.mirrors().offer(Mirrored {
+                endpoint: self.endpoint,
+                plan,
+                route,
+                model,
+                inputs,
+                outputs,
+            });
+        }
     }
 }

@@ -1,15 +1,20 @@
-//! Endpoints: made, changed, deleted and asked. The door for the protocols and for other rooms.
+//! The endpoints that run, and what they share. The door for the protocols and for other rooms.
 
 use super::{
+    canary::{self, Canary, Windows},
+    definition::Definition,
     endpoint::Endpoint,
     follow,
+    follower::Sources,
     gate::Gate,
-    model::{self, EndpointInfo},
+    log::PredictionLog,
+    mirror::Mirrors,
+    model::EndpointInfo,
+    shelf::Shelf,
     store,
 };
 use crate::{
     kernel::{
-        clock::now_ms,
         error::{Error, Result},
         event::Bus,
         tasks::Tasks,
@@ -20,11 +25,9 @@ use crate::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
-
-/// Endpoints at once; each holds up to two models in memory.
-const MOST_ENDPOINTS: usize = 1000;
 
 /// The serving plane. Clones share it.
 #[derive(Clone)]
@@ -32,13 +35,15 @@ pub struct Service(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    registry: registry::Service,
-    objects: objects::Service,
+    sources: Sources,
     bus: Bus,
     /// Given at start; there is nothing to follow before.
     tasks: OnceLock<Tasks>,
     endpoints: RwLock<BTreeMap<String, Running>>,
     gate: Gate,
+    mirrors: Mirrors,
+    log: PredictionLog,
+    windows: Windows,
 }
 
 struct Running {
@@ -50,41 +55,49 @@ impl Service {
     pub fn new(db: Db, registry: registry::Service, objects: objects::Service, bus: Bus) -> Self {
         let inner = Inner {
             db,
-            registry,
-            objects,
+            sources: Sources { registry, objects, shelf: Shelf::default() },
             bus,
             tasks: OnceLock::new(),
             endpoints: RwLock::default(),
             gate: Gate::new(),
+            mirrors: Mirrors::new(),
+            log: PredictionLog::new(),
+            windows: Windows::default(),
         };
         Self(Arc::new(inner))
     }
 
     /// Takes up the endpoints that are defined, and begins to load their models.
-    pub fn start(&self, tasks: &Tasks) {
+    pub fn start(&self, tasks: &Tasks, log_interval: Duration) {
         if self.0.tasks.set(tasks.clone()).is_ok() {
             // Heard from before the definitions are read, so that no change falls between.
             let events = self.0.bus.subscribe();
             tasks.spawn("endpoints", follow::registry(self.clone(), events));
+            tasks.spawn("shadows", self.clone().mirror());
+            tasks.spawn("canaries", self.clone().watch_canaries());
+            tasks.spawn("prediction log", self.clone().write_log(log_interval));
         }
     }
 
     /// Reads the definitions and runs a follower for each.
     pub(super) async fn take_up(&self) -> Result<()> {
-        for (name, uri) in self.0.db.read(store::endpoints).await? {
-            self.run(&name, &uri);
+        for defined in self.0.db.read(store::endpoints).await? {
+            let definition = read_definition(&defined)?;
+            let name = defined.name.clone();
+            let canary = self.0.db.read(move |db| canary::latest(db, &name)).await?;
+            self.run(&defined.name, definition, canary);
         }
         Ok(())
     }
 
-    /// Points an endpoint at an address; a new one gets its follower.
-    fn run(&self, name: &str, uri: &str) -> Arc<Endpoint> {
+    /// Lets an endpoint answer by a definition; a new one gets its follower, and the canary it had.
+    pub(super) fn run(&self, name: &str, definition: Definition, canary: Option<Canary>) -> Arc<Endpoint> {
         let mut endpoints = self.write();
         if let Some(running) = endpoints.get(name) {
-            running.endpoint.point_to(uri);
+            running.endpoint.replan(definition, running.endpoint.plan().canary.clone());
             return Arc::clone(&running.endpoint);
         }
-        let endpoint = Arc::new(Endpoint::new(name, uri));
+        let endpoint = Arc::new(Endpoint::new(name, definition, canary));
         let gone = CancellationToken::new();
         let running = Running { endpoint: Arc::clone(&endpoint), gone: gone.clone() };
         endpoints.insert(name.to_owned(), running);
@@ -94,20 +107,51 @@ impl Service {
         endpoint
     }
 
+    /// Ends an endpoint; requests it has taken are answered.
+    pub(super) fn end(&self, name: &str) {
+        if let Some(running) = self.write().remove(name) {
+            running.gone.cancel();
+        }
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
     pub(super) fn registry(&self) -> &registry::Service {
-        &self.0.registry
+        &self.0.sources.registry
     }
 
     pub(super) fn objects(&self) -> &objects::Service {
-        &self.0.objects
+        &self.0.sources.objects
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    pub(super) fn log(&self) -> &PredictionLog {
+        &self.0.log
+    }
+
+    pub(super) fn windows(&self) -> &Windows {
+        &self.0.windows
+    }
+
+    pub(super) fn mirrors(&self) -> &Mirrors {
+        &self.0.mirrors
     }
 
     pub(super) fn stopping(&self) -> CancellationToken {
         self.0.tasks.get().map(Tasks::stopping).unwrap_or_default()
     }
 
+    /// Makes an endpoint serve what its addresses mean now.
     pub(super) async fn refresh(&self, endpoint: &Endpoint) {
-        endpoint.refresh(&self.0.registry, &self.0.objects).await;
+        endpoint.refresh(&self.0.sources).await;
+        if let Err(error) = self.note_served(endpoint).await {
+            tracing::warn!(endpoint = endpoint.name, ?error, "what an endpoint serves could not be noted");
+        }
     }
 
     pub(super) fn endpoints(&self) -> Vec<Arc<Endpoint>> {
@@ -143,41 +187,13 @@ impl Service {
         Ok(self.endpoint(name)?.info())
     }
 
-    /// Makes an endpoint, or points one at another address. The model is loaded in the background.
-    pub async fn put(&self, name: &str, uri: &str) -> Result<EndpointInfo> {
-        model::check_name(name)?;
-        model::check_uri(uri)?;
-        if self.endpoint(name).is_err() && self.read().len() >= MOST_ENDPOINTS {
-            return Err(Error::conflict(format!(
-                "There are {MOST_ENDPOINTS} endpoints already, which is the most."
-            )));
-        }
-        let (row_name, row_uri) = (name.to_owned(), uri.to_owned());
-        self.0.db.write(move |db| store::endpoint_put(db, &row_name, &row_uri, now_ms())).await?;
-        Ok(self.run(name, uri).info())
-    }
-
-    pub async fn delete(&self, name: &str) -> Result<()> {
-        let row_name = name.to_owned();
-        if !self.0.db.write(move |db| store::endpoint_delete(db, &row_name)).await? {
-            return Err(self
-                .endpoint(name)
-                .err()
-                .unwrap_or_else(|| Error::not_found("It is deleted already.")));
-        }
-        if let Some(running) = self.write().remove(name) {
-            running.gone.cancel();
-        }
-        Ok(())
-    }
-
     /// Runs one request's work on a free core: reading it, the model, writing the answer. A large body
     /// takes long to read, and would hold up everything else on the threads that wait for the network.
     pub(super) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.0.gate.run(work).await
+        self.0.gate.run(None, work).await
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, Running>> {
@@ -186,5 +202,12 @@ impl Service {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, Running>> {
         self.0.endpoints.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read_definition(defined: &store::Defined) -> Result<Definition> {
+    match &defined.definition {
+        None => Ok(Definition::of_model(&defined.model)),
+        Some(text) => serde_json::from_str(text).map_err(Error::internal),
     }
 }

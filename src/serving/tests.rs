@@ -5,10 +5,8 @@ use super::{
     json,
     mlmodel::{Column, MlModel},
     scoring::{answer::records, csv, feed, payload, payload::Payload},
-    stats::Stats,
 };
 use serde_json::{Value, json};
-use std::time::Duration;
 
 fn spec(name: &str, datatype: &str, shape: &[i64]) -> TensorSpec {
     TensorSpec { name: name.into(), datatype: datatype.into(), shape: shape.to_vec() }
@@ -181,22 +179,6 @@ signature:
     assert!(MlModel::parse("flavors: {sklearn: {}}").is_err());
     assert!(MlModel::parse("flavors: {onnx: {data: ../../x}}").is_err());
     assert!(MlModel::parse(": : :").is_err());
-}
-
-#[test]
-fn quantiles_are_right_within_a_sixteenth() {
-    let stats = Stats::default();
-    assert_eq!(stats.latency().p50, None);
-    for micros in 1..=10_000 {
-        stats.count(Duration::from_micros(micros), true);
-    }
-    stats.count(Duration::MAX, false);
-    let latency = stats.latency();
-    for (found, wanted) in [(latency.p50, 5.0), (latency.p95, 9.5), (latency.p99, 9.9)] {
-        let found = found.expect("counted");
-        assert!((found - wanted).abs() <= wanted / 16.0, "{found} for {wanted}");
-    }
-    assert_eq!((stats.requests(), stats.errors()), (10_001, 1));
 }
 
 #[test]

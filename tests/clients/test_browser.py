@@ -519,5 +519,11 @@ def test_a_browser_signs_in_over_tls(private_server, browser):
     page.fill("input[type=password]", secure.password)
     page.keyboard.press("Enter")
     expect(page.get_by_role("navigation").first).to_be_visible()
-    assert page.evaluate("fetch('/api/crannog/v1/client-env').then(r => r.json())")["tracking_uri"] == secure.http_url
+    page.get_by_role("button", name="Use from code").click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer).to_contain_text(f'mlflow.set_tracking_uri("{secure.http_url}")')
+    expect(drawer).to_contain_text("export AWS_CA_BUNDLE=$PWD/crannog-ca.pem")
+    assert drawer.get_by_role("link", name="crannog-ca.pem").get_attribute("href") == "/ca.pem"
+    drawer.get_by_role("button", name="curl").click()
+    expect(drawer).to_contain_text('curl --cacert "$CRANNOG_CA_FILE"')
     context.close()

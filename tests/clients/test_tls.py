@@ -4,6 +4,7 @@ import datetime
 import ipaddress
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import threading
 
 import pytest
 import requests
-from conftest import CRANNOG, QUIET, eventually
+from conftest import CRANNOG, QUIET, Server, eventually
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,8 +23,6 @@ from test_mlflow_webhooks import Receiver
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory):
-    from conftest import Server
-
     running = Server(tmp_path_factory.mktemp("tls"), {"CRANNOG_TLS_LOOPBACK": "true"}).start()
     assert running.http_url.startswith("https://127.0.0.1:")
     yield running
@@ -96,8 +95,6 @@ def test_plain_http_is_told_what_it_met(secure):
 
 
 def test_a_silent_or_babbling_client_does_not_keep_the_door(secure):
-    import socket
-
     host, port = secure.listen["http"].split(":")
     for noise in (b"\x16\x03\x01\xff\xff" + b"\0" * 64, b"\x16", b"\0" * 5000):
         with socket.create_connection((host, int(port)), timeout=20) as raw:

@@ -182,6 +182,12 @@ settings! {
         version_source_pattern: OptionalPattern = "";
     }
 
+    /// Endpoints.
+    serving: Serving {
+        /// How long rows of the prediction log are gathered before they are written to their bucket.
+        log_interval: Duration = "1m";
+    }
+
     /// Pipelines and their tasks.
     pipelines: Pipelines {
         /// A directory of pipeline files (`*.yaml`) that the server follows; empty for none.

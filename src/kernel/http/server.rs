@@ -107,7 +107,7 @@ pub async fn serve<S>(
             name_host(&mut request);
             answer(rooms.clone(), request)
         });
-        let (builder, watcher, tls) = (Arc::clone(&builder), open.watcher(), tls.clone());
+        let (builder, watcher, tls, stop) = (Arc::clone(&builder), open.watcher(), tls.clone(), stop.clone());
         tokio::spawn(async move {
             let ended = match tls {
                 None => {
@@ -115,8 +115,12 @@ pub async fn serve<S>(
                     watcher.watch(connection.into_owned()).await
                 }
                 Some(tls) => {
-                    let greeting = tokio::time::timeout(limits.header_timeout, greet(stream, &tls));
-                    let Ok(Some(stream)) = greeting.await else { return };
+                    // Nothing was asked yet, so a stop need not wait for who has not finished greeting.
+                    let greeting = tokio::select! {
+                        greeting = tokio::time::timeout(limits.header_timeout, greet(stream, &tls)) => greeting,
+                        () = stop.cancelled() => return,
+                    };
+                    let Ok(Some(stream)) = greeting else { return };
                     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
                     watcher.watch(connection.into_owned()).await
                 }

@@ -4,18 +4,19 @@ use super::{Authority, CERTIFICATE, Identity, Shown, Trust};
 use crate::kernel::http::{Limits, Peer, serve};
 use axum::{body::Body, response::Response};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tokio::{io::AsyncReadExt, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-/// A door that answers how it was spoken to.
-async fn door(identity: Identity) -> (SocketAddr, CancellationToken) {
+/// A door that answers how it was spoken to; its task ends with its last connection.
+async fn door(identity: Identity, limits: Limits) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (address, stop) = (listener.local_addr().expect("an address"), CancellationToken::new());
     let service = tower::service_fn(|request: http::Request<Body>| async move {
         let scheme = request.extensions().get::<Peer>().map_or("nothing", Peer::scheme);
         Ok::<_, std::convert::Infallible>(Response::new(Body::from(scheme)))
     });
-    tokio::spawn(serve(listener, service, Limits::default(), Some(Arc::new(identity)), stop.clone()));
-    (address, stop)
+    let door = tokio::spawn(serve(listener, service, limits, Some(Arc::new(identity)), stop.clone()));
+    (address, stop, door)
 }
 
 fn client(authority: &Path, resolve: Option<(&str, SocketAddr)>) -> reqwest::Client {
@@ -46,7 +47,8 @@ fn operators(folder: &Path, name: &str) -> (std::path::PathBuf, std::path::PathB
 async fn clients_that_trust_the_authority_come_by_address_and_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let shown = Shown { files: None, names: vec!["lab.example".into()] };
-    let (address, _stop) = door(Identity::open(folder.path(), shown).expect("an identity")).await;
+    let identity = Identity::open(folder.path(), shown).expect("an identity");
+    let (address, _stop, _) = door(identity, Limits::default()).await;
     let authority = folder.path().join(CERTIFICATE);
     let port = address.port();
     for name in ["lab.example", "localhost"] {
@@ -61,6 +63,23 @@ async fn clients_that_trust_the_authority_come_by_address_and_by_name() {
     assert!(ask(&stranger, format!("https://{address}/")).await.is_err());
     let plain = ask(&stranger, format!("http://{address}/")).await.expect("told");
     assert!(plain.contains("https://"), "{plain}");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_clients_that_are_still_silent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let identity =
+        Identity::open(folder.path(), Shown { files: None, names: Vec::new() }).expect("an identity");
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { header_timeout: hour, drain: hour, ..Limits::default() };
+    let (address, stop, door) = door(identity, limits).await;
+    let mut silent = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    // An answer to another says that the silent one, which came before, was let in.
+    let known = client(&folder.path().join(CERTIFICATE), None);
+    assert_eq!(ask(&known, format!("https://{address}/")).await.as_deref(), Ok("https"));
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(60), door).await.expect("stopped").expect("no panic");
+    assert_eq!(silent.read(&mut [0; 8]).await.expect("closed in order"), 0);
 }
 
 #[tokio::test]
@@ -82,7 +101,8 @@ async fn an_operators_certificate_is_shown_by_its_name_and_read_again_when_it_ch
     let (folder, files) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let pair = operators(files.path(), "lab.example");
     let shown = Shown { files: Some(pair.clone()), names: Vec::new() };
-    let (address, _stop) = door(Identity::open(folder.path(), shown).expect("an identity")).await;
+    let identity = Identity::open(folder.path(), shown).expect("an identity");
+    let (address, _stop, _) = door(identity, Limits::default()).await;
     let url = format!("https://lab.example:{}/", address.port());
     let before = client(&pair.0, Some(("lab.example", address)));
     assert_eq!(ask(&before, url.clone()).await.as_deref(), Ok("https"));

@@ -23,7 +23,7 @@ pub(super) trait Entities: Sync {
         &self,
         key: &str,
         body: Value,
-        mask: Option<&[String]>,
+        mask: Option<&[&str]>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
     fn delete(&self, key: &str) -> impl Future<Output = Result<(), Fault>> + Send;
     fn exists(&self, key: &str) -> impl Future<Output = Result<bool, Fault>> + Send;
@@ -104,7 +104,11 @@ async fn act<E: Entities>(entities: &E, action: &Action, key: &str, entity: &Val
         }
         Kind::Create => entities.create(entity.clone()).await?,
         _ if !there && action.action_on_non_existence == Otherwise::Skip => return Ok(false),
-        Kind::Update => entities.update(key, entity.clone(), action.update_mask.as_deref()).await?,
+        Kind::Update => {
+            let mask: Option<Vec<&str>> =
+                action.update_mask.as_ref().map(|names| names.iter().map(String::as_str).collect());
+            entities.update(key, entity.clone(), mask.as_deref()).await?;
+        }
         Kind::Delete => entities.delete(key).await?,
     }
     Ok(true)

@@ -206,9 +206,8 @@ impl Entities for Variables {
         make(&self.0, body).await.map(drop)
     }
 
-    async fn update(&self, key: &str, body: Value, mask: Option<&[String]>) -> Result<(), Fault> {
-        let mask: Option<Vec<&str>> = mask.map(|names| names.iter().map(String::as_str).collect());
-        change(&self.0, key, body, mask.as_deref()).await.map(drop)
+    async fn update(&self, key: &str, body: Value, mask: Option<&[&str]>) -> Result<(), Fault> {
+        change(&self.0, key, body, mask).await.map(drop)
     }
 
     async fn delete(&self, key: &str) -> Result<(), Fault> {

@@ -64,6 +64,14 @@ impl TensorData {
         each_vec!(self, values => values.len())
     }
 
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Str(texts) => texts.iter().map(|text| size_of::<String>() + text.len()).sum(),
+            numbers => each_vec!(numbers, values => size_of_val(values.as_slice())),
+        }
+    }
+
     /// The Open Inference Protocol's name of the element type.
     pub fn datatype(&self) -> &'static str {
         match self {

@@ -10,10 +10,12 @@ mod classify;
 mod extras;
 pub(super) mod messages;
 mod packing;
+pub(super) mod repository;
 mod request;
 mod response;
 mod routes;
 pub(super) mod settings;
+pub(super) mod statistics;
 mod wanted;
 
 pub(super) use response::Refusal;
@@ -23,7 +25,11 @@ use super::Service;
 use axum::Router;
 
 pub fn router(service: Service) -> Router {
-    Router::new().merge(routes::router(service.clone())).merge(extras::router(service))
+    Router::new()
+        .merge(routes::router(service.clone()))
+        .merge(repository::router(service.clone()))
+        .merge(statistics::router(service.clone()))
+        .merge(extras::router(service))
 }
 
 /// How many bytes of a body are JSON; the rest are tensors.

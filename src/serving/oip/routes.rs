@@ -2,7 +2,7 @@
 
 use super::{
     HEADER_LENGTH, about,
-    messages::{ModelConfig, ModelIndex, ModelMetadata, ServerMetadata},
+    messages::{ModelConfig, ModelMetadata, ServerMetadata},
     packing::Packing,
     request,
     response::{self, Refusal},
@@ -35,7 +35,6 @@ pub fn router(service: Service) -> Router {
         .route("/v2/health/live", get(live))
         .route("/v2/health/ready", get(ready))
         .route("/v2/models", get(models))
-        .route("/v2/repository/index", post(index))
         .nest("/v2/models/{name}", model.clone())
         .nest("/v2/models/{name}/versions/{version}", model)
         .with_state(service)
@@ -80,28 +79,13 @@ async fn models(_: auth::Viewer, State(serving): State<Service>) -> Json<Value> 
     Json(json!({ "models": names }))
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct IndexRequest {
-    ready: bool,
-}
-
-async fn index(
-    _: auth::Viewer,
-    State(serving): State<Service>,
-    body: Body,
-) -> Result<Json<Vec<ModelIndex>>, Refusal> {
-    let asked: IndexRequest = body.settings()?;
-    Ok(Json(about::index(serving.list(), asked.ready)))
-}
-
 async fn model(
     _: auth::Viewer,
     State(serving): State<Service>,
     Path(which): Path<Which>,
 ) -> Result<Json<ModelMetadata>, Refusal> {
-    let loaded = which.loaded(&*which.endpoint(&serving)?)?;
-    Ok(Json(about::metadata(&which.name, vec![loaded.version.clone()], &loaded)))
+    let endpoint = which.endpoint(&serving)?;
+    Ok(Json(about::metadata(&which.name, endpoint.versions(), &*which.loaded(&endpoint)?)))
 }
 
 async fn model_ready(

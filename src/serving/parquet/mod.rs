@@ -1,10 +1,12 @@
 //! Flat Parquet files as tables: what pandas, Polars and Arrow write without asking for more. Read here
 //! by hand, since a whole reader would cost megabytes of binary for one kind of task. Nested columns,
-//! and codecs other than Snappy and gzip, are refused by name.
+//! and codecs other than Snappy and gzip, are refused by name. Written by hand too, in `write`.
 
+mod compact;
 mod pages;
 mod snappy;
 mod thrift;
+pub mod write;
 
 use crate::{
     kernel::error::{Error, Result},

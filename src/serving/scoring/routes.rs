@@ -26,6 +26,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
 
 pub fn router(service: Service) -> Router {
     Router::new()
@@ -44,7 +45,7 @@ async fn invocations(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    score(&serving, &*serving.endpoint(&name)?, call, body).await
+    score(&serving, &serving.endpoint(&name)?, call, body).await
 }
 
 async fn only_invocations(
@@ -52,7 +53,7 @@ async fn only_invocations(
     State(serving): State<Service>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    score(&serving, &*serving.only()?, call, body).await
+    score(&serving, &serving.only()?, call, body).await
 }
 
 async fn ping(
@@ -77,7 +78,12 @@ async fn version(_: auth::Viewer) -> &'static str {
     VERSION
 }
 
-async fn score(serving: &Service, endpoint: &Endpoint, call: Call, body: Body) -> Result<Response, Refusal> {
+async fn score(
+    serving: &Service,
+    endpoint: &Arc<Endpoint>,
+    call: Call,
+    body: Body,
+) -> Result<Response, Refusal> {
     let kind = kind_of(&call.headers)?;
     let read = move |model: &Loaded| {
         let columns = model.signature.as_ref().and_then(|signature| signature.columns.as_deref());

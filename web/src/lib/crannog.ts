@@ -10,7 +10,7 @@ export interface Status {
   version: string; started_at: string; uptime_s: number; pid: number; data_dir: string; http_url: string; s3_url: string;
   rss_bytes: number; tasks: { name: string; count: number }[]; checks: { name: string; ok: boolean; detail: string | null }[];
 }
-export interface ClientEnv { tracking_uri: string; s3_endpoint: string; region: string }
+export interface ClientEnv { tracking_uri: string; s3_endpoint: string; region: string; own_authority: boolean }
 export interface User { name: string; role: Role; created_at: string | null; email?: string; display_name?: string }
 export interface Token { id: string; label: string; user?: string; created_at?: string | null; expires_at?: string | null; last_used_at?: string | null }
 export interface S3Key { id?: string; access_key_id: string; label: string; user?: string; created_at?: string | null; expires_at?: string | null }

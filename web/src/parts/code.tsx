@@ -1,14 +1,36 @@
 // "Use from code": how to reach the object at hand from Python, curl and the command line,
 // with this server's real addresses.
 import { useState } from "preact/hooks";
-import { clientEnv } from "../lib/crannog";
+import { type ClientEnv, clientEnv } from "../lib/crannog";
 import { useLoad } from "../lib/use";
 import { Copy, Problem, Skeleton } from "./basics";
 import { Modal } from "./dialog";
 import { Icon } from "./icon";
 
-export interface Addresses { http: string; s3: string; region: string }
+/** Where the doors are; `ca`: whether clients must be told of the house's own authority, in which case `curl` does so. */
+export interface Addresses { http: string; s3: string; region: string; ca: boolean; curl: string }
+/** The authority's file as Python names it, once the environment is set as the drawer says. */
+export const CA = 'os.environ["CRANNOG_CA_FILE"]';
 export type Snippets = (at: Addresses) => { label: string; code: string }[];
+
+function addresses(env: ClientEnv): Addresses {
+  const ca = env.own_authority;
+  return { http: env.tracking_uri, s3: env.s3_endpoint, region: env.region, ca, curl: ca ? 'curl --cacert "$CRANNOG_CA_FILE"' : "curl" };
+}
+
+/** What a shell elsewhere has to have set. */
+function exports(at: Addresses) {
+  const trust = ["CRANNOG_CA_FILE", "MLFLOW_TRACKING_SERVER_CERT_PATH", "AWS_CA_BUNDLE"].map((name) => `export ${name}=$PWD/crannog-ca.pem`);
+  return [
+    `export MLFLOW_TRACKING_URI=${at.http}`,
+    "export MLFLOW_TRACKING_TOKEN=…",
+    `export AWS_ENDPOINT_URL=${at.s3}`,
+    `export AWS_REGION=${at.region}`,
+    "export AWS_ACCESS_KEY_ID=…",
+    "export AWS_SECRET_ACCESS_KEY=…",
+    ...(at.ca ? trust : []),
+  ].join("\n");
+}
 
 export function CodeBlock({ code }: { code: string }) {
   return <div class="code"><pre tabIndex={0}><code>{code}</code></pre><Copy text={code} label="Copy code" /></div>;
@@ -27,7 +49,7 @@ export function UseFromCode({ snippets }: { snippets: Snippets }) {
 function Drawer({ snippets, close }: { snippets: Snippets; close: () => void }) {
   const env = useLoad(clientEnv, []);
   const [chosen, choose] = useState(0);
-  const at = env.data && { http: env.data.tracking_uri, s3: env.data.s3_endpoint, region: env.data.region };
+  const at = env.data && addresses(env.data);
   const all = at && snippets(at);
   const current = all?.[chosen] ?? all?.[0];
   return (
@@ -47,8 +69,11 @@ function Drawer({ snippets, close }: { snippets: Snippets; close: () => void }) 
               Clients read their address and credentials from the environment. In a shell on the server, this sets all of it:
             </p>
             <CodeBlock code={'eval "$(crannog env)"'} />
-            <p class="muted">Elsewhere, make a token or an S3 key in <a href="/settings/tokens" onClick={close}>Settings</a> and set:</p>
-            <CodeBlock code={`export MLFLOW_TRACKING_URI=${at.http}\nexport MLFLOW_TRACKING_TOKEN=…\nexport AWS_ENDPOINT_URL=${at.s3}\nexport AWS_REGION=${at.region}\nexport AWS_ACCESS_KEY_ID=…\nexport AWS_SECRET_ACCESS_KEY=…`} />
+            <p class="muted">
+              Elsewhere, make a token or an S3 key in <a href="/settings/tokens" onClick={close}>Settings</a>
+              {at.ca && <>, fetch <a href="/ca.pem" download="crannog-ca.pem">crannog-ca.pem</a> (its fingerprint: <code>crannog ca --fingerprint</code> on the server)</>} and set:
+            </p>
+            <CodeBlock code={exports(at)} />
           </>
         )}
       </div>

@@ -6,7 +6,7 @@ import { go, path } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Facts, Page, Problem, Skeleton, Time } from "../parts/basics";
-import { UseFromCode } from "../parts/code";
+import { type Addresses, CA, UseFromCode } from "../parts/code";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
@@ -76,14 +76,18 @@ function ChangeModel({ endpoint, close, after }: { endpoint: api.Endpoint; close
   );
 }
 
-function snippets(at: { http: string }, e: api.Endpoint) {
+/** What a Triton client, whose address has no scheme, has to be told besides. */
+const tritonTls = (at: Addresses) =>
+  !at.http.startsWith("https:") ? "" : at.ca ? `, ssl=True, ssl_options={"ca_certs": ${CA}}` : ", ssl=True";
+
+function snippets(at: Addresses, e: api.Endpoint) {
   const columns = columnsOf(e);
   const row = exampleRow(e, columns);
   const body = JSON.stringify({ dataframe_split: { columns: columns.map((c) => c.name), data: [columns.map((c) => row[c.name])] } });
   const first = e.inputs[0];
   return [
-    { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' \\\n  -d '${body}' \\\n  ${at.http}${e.url_path}` },
-    { label: "Python", code: `import os, requests\n\nauth = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])\nanswer = requests.post(\n    "${at.http}${e.url_path}",\n    json=${body},\n    auth=auth,\n)\nprint(answer.json())` },
-    { label: "Triton", code: `import os, base64, numpy as np\nimport tritonclient.http as triton\n\nlogin = base64.b64encode(f"{os.environ['MLFLOW_TRACKING_USERNAME']}:{os.environ['MLFLOW_TRACKING_PASSWORD']}".encode()).decode()\nclient = triton.InferenceServerClient("${at.http.replace(/^https?:\/\//, "")}")\nheaders = {"Authorization": f"Basic {login}"}\nprint(client.get_model_metadata("${e.name}", headers=headers))\n${first ? `\n# inputs: ${e.inputs.map((t) => `${t.name} ${t.datatype}`).join(", ")}` : ""}` },
+    { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' \\\n  -d '${body}' \\\n  ${at.http}${e.url_path}` },
+    { label: "Python", code: `import os, requests\n\nauth = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])\nanswer = requests.post(\n    "${at.http}${e.url_path}",\n    json=${body},\n    auth=auth,${at.ca ? `\n    verify=${CA},` : ""}\n)\nprint(answer.json())` },
+    { label: "Triton", code: `import os, base64, numpy as np\nimport tritonclient.http as triton\n\nlogin = base64.b64encode(f"{os.environ['MLFLOW_TRACKING_USERNAME']}:{os.environ['MLFLOW_TRACKING_PASSWORD']}".encode()).decode()\nclient = triton.InferenceServerClient("${at.http.replace(/^https?:\/\//, "")}"${tritonTls(at)})\nheaders = {"Authorization": f"Basic {login}"}\nprint(client.get_model_metadata("${e.name}", headers=headers))\n${first ? `\n# inputs: ${e.inputs.map((t) => `${t.name} ${t.datatype}`).join(", ")}` : ""}` },
   ];
 }

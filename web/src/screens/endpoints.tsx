@@ -7,7 +7,7 @@ import { go, path, setQuery, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Empty, Page, Problem, Skeleton } from "../parts/basics";
-import { CodeBlock, UseFromCode } from "../parts/code";
+import { type Addresses, CodeBlock, UseFromCode } from "../parts/code";
 import { Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
@@ -63,7 +63,7 @@ function NewEndpoint({ close }: { close: () => void }) {
   );
 }
 
-const snippets = (at: { http: string }) => [
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/endpoints` },
+const snippets = (at: Addresses) => [
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/endpoints` },
   { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog endpoint list` },
 ];

@@ -5,7 +5,7 @@ import { go, path, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Id, Page, Problem, Tabs, Tags, Time } from "../parts/basics";
-import { UseFromCode } from "../parts/code";
+import { type Addresses, UseFromCode } from "../parts/code";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { TagsModal } from "../parts/pairs";
@@ -68,8 +68,8 @@ function Rename({ experiment, close, after }: { experiment: ml.Experiment; close
   );
 }
 
-const snippets = (at: { http: string }, name: string) => [
+const snippets = (at: Addresses, name: string) => [
   { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nmlflow.set_experiment("${name}")\n\nwith mlflow.start_run():\n    mlflow.log_params({"depth": 6})\n    for step in range(10):\n        mlflow.log_metric("loss", 1 / (step + 1), step=step)` },
   { label: "Search", code: `runs = mlflow.search_runs(\n    experiment_names=["${name}"],\n    filter_string="metrics.auc > 0.8",\n    order_by=["metrics.auc DESC"],\n)` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/experiments/get-by-name?experiment_name=${encodeURIComponent(name)}"` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/experiments/get-by-name?experiment_name=${encodeURIComponent(name)}"` },
 ];

@@ -6,7 +6,7 @@ import { go, path, setQuery, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Empty, Page, Problem, Skeleton, Tags, Time } from "../parts/basics";
-import { CodeBlock, UseFromCode } from "../parts/code";
+import { type Addresses, CodeBlock, UseFromCode } from "../parts/code";
 import { Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Filter, Table } from "../parts/table";
@@ -55,7 +55,7 @@ function NewExperiment({ close }: { close: () => void }) {
   );
 }
 
-const snippets = (at: { http: string }) => [
+const snippets = (at: Addresses) => [
   { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nmlflow.set_experiment("flight-delays")\nfor experiment in mlflow.search_experiments():\n    print(experiment.experiment_id, experiment.name)` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/experiments/search?max_results=100"` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/experiments/search?max_results=100"` },
 ];

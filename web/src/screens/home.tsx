@@ -6,7 +6,7 @@ import * as store from "../lib/objects";
 import { path } from "../lib/router";
 import { useLoad } from "../lib/use";
 import { Card, Copy, Empty, Page, Problem, Skeleton, Time } from "../parts/basics";
-import { UseFromCode } from "../parts/code";
+import { type Addresses, UseFromCode } from "../parts/code";
 import { Icon, type IconName } from "../parts/icon";
 import { Marks, Status } from "../parts/status";
 
@@ -149,9 +149,9 @@ function FirstSteps() {
   return <div class="first-steps">{steps.map(([title, icon, href, text], i) => <a class="step" key={title} href={href}><span class="step-n">{i + 1}</span><b><Icon name={icon} />{title}</b><p>{text}</p></a>)}</div>;
 }
 
-const snippets = (at: { http: string; s3: string; region: string }) => [
+const snippets = (at: Addresses) => [
   { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nmlflow.set_experiment("first")\n\nwith mlflow.start_run():\n    mlflow.log_param("alpha", 0.5)\n    mlflow.log_metric("auc", 0.91)` },
   { label: "S3", code: `import boto3\n\ns3 = boto3.client("s3", endpoint_url="${at.s3}", region_name="${at.region}")\ns3.create_bucket(Bucket="datasets")\ns3.upload_file("flights.csv", "datasets", "flights.csv")` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/status` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/status` },
   { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog status` },
 ];

@@ -7,7 +7,7 @@ import { go, path } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Empty, Page, Problem, Skeleton, Tags, Time } from "../parts/basics";
-import { CodeBlock, UseFromCode } from "../parts/code";
+import { type Addresses, CodeBlock, UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
@@ -95,8 +95,8 @@ function Versions({ versions, aliases, edit, open }: { versions: ml.ModelVersion
   );
 }
 
-const snippets = (at: { http: string }, name: string, alias = "production", version = "1") => [
+const snippets = (at: Addresses, name: string, alias = "production", version = "1") => [
   { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nmodel = mlflow.pyfunc.load_model("models:/${name}@${alias}")` },
   { label: "Move alias", code: `from mlflow import MlflowClient\n\nMlflowClient("${at.http}").set_registered_model_alias("${name}", "${alias}", ${version})` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' \\\n  -d '{"name": "${name}", "alias": "${alias}", "version": "${version}"}' \\\n  ${at.http}/api/2.0/mlflow/registered-models/alias` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' \\\n  -d '{"name": "${name}", "alias": "${alias}", "version": "${version}"}' \\\n  ${at.http}/api/2.0/mlflow/registered-models/alias` },
 ];

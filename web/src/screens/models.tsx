@@ -6,7 +6,7 @@ import { go, path, setQuery, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Empty, Page, Problem, Skeleton, Tags, Time } from "../parts/basics";
-import { CodeBlock, UseFromCode } from "../parts/code";
+import { type Addresses, CodeBlock, UseFromCode } from "../parts/code";
 import { Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Filter, Table } from "../parts/table";
@@ -59,7 +59,7 @@ function NewModel({ close }: { close: () => void }) {
   );
 }
 
-const snippets = (at: { http: string }) => [
+const snippets = (at: Addresses) => [
   { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nfor model in mlflow.search_registered_models():\n    print(model.name, model.aliases)` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/registered-models/search?max_results=100"` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/registered-models/search?max_results=100"` },
 ];

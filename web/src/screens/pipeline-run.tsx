@@ -6,7 +6,7 @@ import { path, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Facts, Id, Page, Problem, Skeleton, Time } from "../parts/basics";
-import { UseFromCode } from "../parts/code";
+import { type Addresses, UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
 import { Graph } from "../parts/graph";
 import { Icon } from "../parts/icon";
@@ -114,7 +114,7 @@ function Bar({ task, run }: { task: api.PipeTask; run: api.PipeRun }) {
   return <span class="timeline" title={`began ${duration(Math.max(0, start - from))} into the run`}><i class={`tone-${tone(task.state)}`} style={{ left: `${left}%`, width: `${width}%` }} /></span>;
 }
 
-const snippets = (at: { http: string }, id: string) => [
+const snippets = (at: Addresses, id: string) => [
   { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipeline show ${id}` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/pipeline-runs/${id}` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/pipeline-runs/${id}` },
 ];

@@ -6,7 +6,7 @@ import { go, path, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useAction, useLoad } from "../lib/use";
 import { Card, Empty, Facts, Page, Problem, Skeleton, Tabs, Time } from "../parts/basics";
-import { CodeBlock, UseFromCode } from "../parts/code";
+import { type Addresses, CA, CodeBlock, UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
 import { Graph } from "../parts/graph";
 import { Icon } from "../parts/icon";
@@ -91,8 +91,8 @@ function Runs({ list, name }: { list: ReturnType<typeof useLoad<api.PipeRun[]>>;
   );
 }
 
-const snippets = (at: { http: string }, name: string) => [
+const snippets = (at: Addresses, name: string) => [
   { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipeline run ${name}` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' -d '{"params": {}}' \\\n  ${at.http}/api/crannog/v1/pipelines/${encodeURIComponent(name)}/runs` },
-  { label: "Python", code: `import os, requests\n\nauth = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])\nrun = requests.post("${at.http}/api/crannog/v1/pipelines/${encodeURIComponent(name)}/runs", json={"params": {}}, auth=auth).json()\nprint(run["id"], run["state"])` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' -d '{"params": {}}' \\\n  ${at.http}/api/crannog/v1/pipelines/${encodeURIComponent(name)}/runs` },
+  { label: "Python", code: `import os, requests\n\nauth = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])\nrun = requests.post("${at.http}/api/crannog/v1/pipelines/${encodeURIComponent(name)}/runs", json={"params": {}}, auth=auth${at.ca ? `, verify=${CA}` : ""}).json()\nprint(run["id"], run["state"])` },
 ];

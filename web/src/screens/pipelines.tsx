@@ -6,7 +6,7 @@ import { go, path, setQuery, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useAction, useLoad } from "../lib/use";
 import { Card, Empty, Page, Problem, Skeleton, Time } from "../parts/basics";
-import { CodeBlock, UseFromCode } from "../parts/code";
+import { type Addresses, CodeBlock, UseFromCode } from "../parts/code";
 import { Icon } from "../parts/icon";
 import { Marks, Status } from "../parts/status";
 import { Filter, Table } from "../parts/table";
@@ -54,7 +54,7 @@ export function PipelinesScreen() {
   );
 }
 
-const snippets = (at: { http: string }) => [
+const snippets = (at: Addresses) => [
   { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipeline list` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/pipelines` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  ${at.http}/api/crannog/v1/pipelines` },
 ];

@@ -7,7 +7,7 @@ import { go, path, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Empty, Facts, Id, Page, Problem, Skeleton, Tabs, Tags, Time } from "../parts/basics";
-import { UseFromCode } from "../parts/code";
+import { type Addresses, UseFromCode } from "../parts/code";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { TagsModal } from "../parts/pairs";
@@ -115,8 +115,8 @@ function Edit(props: { title: string; label: string; value: string; long?: boole
   );
 }
 
-const snippets = (at: { http: string }, id: string, metric = "loss") => [
+const snippets = (at: Addresses, id: string, metric = "loss") => [
   { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nrun = mlflow.get_run("${id}")\nprint(run.data.metrics, run.data.params)\n\nclient = mlflow.MlflowClient()\nfor point in client.get_metric_history("${id}", "${metric}"):\n    print(point.step, point.value)` },
   { label: "Artifacts", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\npath = mlflow.artifacts.download_artifacts(run_id="${id}")` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/runs/get?run_id=${id}"` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/runs/get?run_id=${id}"` },
 ];

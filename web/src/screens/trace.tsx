@@ -7,7 +7,7 @@ import { useMay } from "../lib/session";
 import * as tr from "../lib/traces";
 import { useLoad } from "../lib/use";
 import { Card, Facts, Id, Page, Problem, Skeleton, Tags, Time } from "../parts/basics";
-import { CodeBlock, UseFromCode } from "../parts/code";
+import { type Addresses, CodeBlock, UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
 import { Icon, type IconName } from "../parts/icon";
 import { Status } from "../parts/status";
@@ -132,8 +132,8 @@ function Payload({ label, value, folded = false }: { label: string; value: unkno
   return <details class="payload" open={!folded}><summary>{label}</summary><CodeBlock code={text} /></details>;
 }
 
-const snippets = (at: { http: string }, id: string) => [
+const snippets = (at: Addresses, id: string) => [
   { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\ntrace = mlflow.get_trace("${id}")\nfor span in trace.data.spans:\n    print(span.name, span.inputs, span.outputs)` },
   { label: "Feedback", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nmlflow.log_feedback(trace_id="${id}", name="correct", value=True)` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/3.0/mlflow/traces/get?trace_id=${id}"` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/3.0/mlflow/traces/get?trace_id=${id}"` },
 ];

@@ -8,7 +8,7 @@ import { go, path } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Facts, Id, Page, Problem, Skeleton, Tags, Time } from "../parts/basics";
-import { UseFromCode } from "../parts/code";
+import { type Addresses, UseFromCode } from "../parts/code";
 import { Graph } from "../parts/graph";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
@@ -85,8 +85,8 @@ function Values({ title, rows }: { title: string; rows: measured.Known[] }) {
   );
 }
 
-const snippets = (at: { http: string }, name: string, v: string) => [
+const snippets = (at: Addresses, name: string, v: string) => [
   { label: "Python", code: `import mlflow\n\nmlflow.set_tracking_uri("${at.http}")\nmodel = mlflow.pyfunc.load_model("models:/${name}/${v}")` },
-  { label: "Serve", code: `curl -X PUT -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' -d '{"model": "models:/${name}/${v}"}' \\\n  ${at.http}/api/crannog/v1/endpoints/${encodeURIComponent(name)}` },
-  { label: "curl", code: `curl -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/model-versions/get?name=${encodeURIComponent(name)}&version=${v}"` },
+  { label: "Serve", code: `${at.curl} -X PUT -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  -H 'content-type: application/json' -d '{"model": "models:/${name}/${v}"}' \\\n  ${at.http}/api/crannog/v1/endpoints/${encodeURIComponent(name)}` },
+  { label: "curl", code: `${at.curl} -u "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" \\\n  "${at.http}/api/2.0/mlflow/model-versions/get?name=${encodeURIComponent(name)}&version=${v}"` },
 ];

@@ -88,11 +88,11 @@ impl Entities for Instances {
         Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, message))
     }
 
-    async fn update(&self, key: &str, mut body: Value, mask: Option<&[String]>) -> Result<(), Fault> {
+    async fn update(&self, key: &str, mut body: Value, mask: Option<&[&str]>) -> Result<(), Fault> {
         let named = named(key)?;
         if let Some(fields) = body.as_object_mut() {
             let masked =
-                |name: &String| name.starts_with("include_") || mask.is_none_or(|names| names.contains(name));
+                |name: &str| name.starts_with("include_") || mask.is_none_or(|names| names.contains(&name));
             fields.retain(|name, value| {
                 !IDENTITY.contains(&name.as_str())
                     && masked(name)

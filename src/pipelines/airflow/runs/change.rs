@@ -142,13 +142,12 @@ impl Entities for Runs {
         Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, message))
     }
 
-    async fn update(&self, key: &str, mut body: Value, names: Option<&[String]>) -> Result<(), Fault> {
+    async fn update(&self, key: &str, mut body: Value, mask: Option<&[&str]>) -> Result<(), Fault> {
         let (dag, id) = named(key)?;
         if let Some(fields) = body.as_object_mut() {
             fields.retain(|name, _| !["dag_id", "dag_run_id"].contains(&name.as_str()));
         }
-        let names: Option<Vec<&str>> = names.map(|names| names.iter().map(String::as_str).collect());
-        act(&self.service, dag, id, read(body)?, names.as_deref()).await
+        act(&self.service, dag, id, read(body)?, mask).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), Fault> {

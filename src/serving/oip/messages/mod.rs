@@ -5,6 +5,7 @@ mod about;
 mod infer;
 mod repository;
 mod settings;
+mod statistics;
 
 pub use about::{DataType, ModelConfig, ModelInput, ModelMetadata, ModelOutput, ServerMetadata, Tensor};
 pub use infer::{Contents, Head, Input, Output, Parameter, Request, Response, StreamResponse, Value};
@@ -12,3 +13,4 @@ pub use repository::{
     Config, Flag, Index, IndexRequest, ModelIndex, ModelName, Nothing, SharedMemoryRegions,
 };
 pub use settings::{LogSetting, LogSettings, LogValue, TraceSettings, TraceValues};
+pub use statistics::{BatchStatistics, Duration, InferStatistics, ModelStatistics, Statistics};

@@ -1,4 +1,8 @@
-//! `crannog endpoint`: make, list, show, delete and ask the endpoints that serve models.
+//! `crannog endpoint`: make, list, show, delete and ask the endpoints that serve models, and roll models out.
+
+mod canary;
+mod split;
+mod stats;
 
 use super::{Failure, Global, client::Client, failure::Code, print, print_json, table, wait_for};
 use clap::Subcommand;
@@ -22,9 +26,36 @@ pub enum Command {
         /// models:/NAME@ALIAS to follow an alias, models:/NAME/VERSION for a fixed version
         #[arg(long, value_name = "URI")]
         model: String,
+        #[command(flatten)]
+        options: Options,
     },
     /// Show one endpoint: its model, state, inputs and latency
     Show {
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Share an endpoint's requests between models: weights, headers, shadows
+    Split(split::Split),
+    /// Try a version on a growing share of the requests; it is promoted or rolled back by itself
+    Canary(canary::Canary),
+    /// Go back to the version served before; a canary that runs is what is gone back from first
+    Rollback {
+        name: String,
+        /// Go back to this version
+        #[arg(long)]
+        version: Option<String>,
+    },
+    /// Show what each version did: requests, errors, latency, agreement
+    Stats {
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what happened to an endpoint, newest first
+    History {
         name: String,
         /// As JSON
         #[arg(long)]
@@ -44,12 +75,61 @@ pub enum Command {
     },
 }
 
+/// What an endpoint has besides its model.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Requests that run at once; the cores of the machine bound it anyway
+    #[arg(long, value_name = "N")]
+    concurrency: Option<u32>,
+    /// Requests that may wait; past it they are answered 429
+    #[arg(long, value_name = "N")]
+    queue: Option<u32>,
+    /// A request that waited longer is not run, and answered 504
+    #[arg(long, value_name = "MS")]
+    timeout_ms: Option<u64>,
+    /// Keep this share of the predictions in a bucket, as Parquet
+    #[arg(long, value_name = "SHARE")]
+    log_sample: Option<f64>,
+    /// The bucket they are kept in [default: prediction-log]
+    #[arg(long, value_name = "BUCKET", requires = "log_sample")]
+    log_bucket: Option<String>,
+}
+
+impl Options {
+    /// The definition of an endpoint with this model.
+    fn definition(&self, model: &str) -> Value {
+        let mut definition = json!({ "model": model, "limits": {} });
+        let limits = [
+            ("concurrency", self.concurrency.map(Value::from)),
+            ("queue", self.queue.map(Value::from)),
+            ("timeout_ms", self.timeout_ms.map(Value::from)),
+        ];
+        for (name, limit) in limits {
+            if let Some(limit) = limit {
+                definition["limits"][name] = limit;
+            }
+        }
+        if let Some(sample) = self.log_sample {
+            definition["log"] = json!({ "sample": sample });
+            if let Some(bucket) = &self.log_bucket {
+                definition["log"]["bucket"] = bucket.as_str().into();
+            }
+        }
+        definition
+    }
+}
+
 pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
     let client = Client::find(global)?;
     match command {
         Command::List { json } => list(&client, *json),
-        Command::Create { name, model } => create(&client, name, model),
+        Command::Create { name, model, options } => create(&client, name, model, options),
         Command::Show { name, json } => show(&client, name, *json),
+        Command::Split(wanted) => wait_for(split::split(&client, wanted)),
+        Command::Canary(wanted) => wait_for(canary::canary(&client, wanted)),
+        Command::Rollback { name, version } => wait_for(split::roll_back(&client, name, version.as_deref())),
+        Command::Stats { name, json } => wait_for(stats::stats(&client, name, *json)),
+        Command::History { name, json } => wait_for(stats::history(&client, name, *json)),
         Command::Delete { name } => wait_for(client.delete(&path_of(name))),
         Command::Predict { name, json, file } => predict(&client, name, json.as_deref(), file.as_deref()),
     }
@@ -78,8 +158,8 @@ fn list(client: &Client, json: bool) -> Result<(), Failure> {
     print(&table(&rows))
 }
 
-fn create(client: &Client, name: &str, model: &str) -> Result<(), Failure> {
-    let endpoint = wait_for(client.put(&path_of(name), &json!({ "model": model })))?;
+fn create(client: &Client, name: &str, model: &str, options: &Options) -> Result<(), Failure> {
+    let endpoint = wait_for(client.put(&path_of(name), &options.definition(model)))?;
     eprintln!("Endpoint {name} serves {model} (now: {}).", text(&endpoint["state"]));
     eprintln!("Next: crannog endpoint predict {name}");
     print(&format!("{}{}\n", client.base(), text(&endpoint["url_path"])))
@@ -115,7 +195,9 @@ fn show(client: &Client, name: &str, json: bool) -> Result<(), Failure> {
         ("Outputs", tensors(&endpoint["outputs"])),
         ("Address", format!("{}{}", client.base(), text(&endpoint["url_path"]))),
     ];
-    print(&table(&rows.map(|(name, value)| vec![name.to_owned(), value])))
+    print(&table(&rows.map(|(name, value)| vec![name.to_owned(), value])))?;
+    print("\n")?;
+    split::show(&endpoint)
 }
 
 fn predict(
