@@ -162,8 +162,11 @@ impl Endpoint {
         self.plan().routes.iter().for_each(|route| route.follower.unload());
     }
 
+    /// Follows its addresses again, if it had been parked.
     pub fn unpark(&self) {
-        self.parked.store(false, Relaxed);
+        if self.parked.swap(false, Relaxed) {
+            self.bell.notify_one();
+        }
     }
 
     /// The versions that its routes answer with, the champion's first.

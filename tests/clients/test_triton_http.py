@@ -11,7 +11,7 @@ import pytest
 import requests
 import tritonclient.http as triton
 from conftest import Server
-from serving_support import assert_same, models_on
+from serving_support import assert_same, models_on, serve
 from tritonclient.utils import InferenceServerException
 
 
@@ -122,6 +122,78 @@ def test_only_what_is_ready_is_listed_when_asked(server, api, models):
     assert "http-empty" in listed() and "http-empty" in listed(json={})
     assert "http-empty" not in listed(json={"ready": True}) and models.mixed.name in listed(json={"ready": True})
     api.delete("/endpoints/http-empty")
+
+
+def test_a_model_is_unloaded_and_loaded_again(client, models, server):
+    name = models.mixed.name
+    assert client.is_model_ready(name)
+    client.unload_model(name)
+    assert not client.is_model_ready(name) and client.is_server_ready()
+    [found] = [found for found in client.get_model_repository_index() if found["name"] == name]
+    assert found["state"] == "UNAVAILABLE" and "unloaded" in found["reason"]
+    with pytest.raises(InferenceServerException, match="unloaded"):
+        client.infer(name, inputs(models.mixed, 1))
+    client.load_model(name)
+    assert client.is_model_ready(name)
+    assert_same(client.infer(name, inputs(models.mixed, 3)).as_numpy("label"), models.mixed.wanted(3)["label"])
+    with pytest.raises(InferenceServerException, match="nobody"):
+        client.load_model("nobody")
+    with pytest.raises(InferenceServerException, match="config"):
+        client.load_model(name, config="{}")
+    assert client.is_model_ready(name)
+
+
+def test_an_endpoint_defined_anew_is_loaded(client, api, models):
+    name = models.numbers.name
+    client.unload_model(name)
+    assert not client.is_model_ready(name)
+    serve(api, name, f"models:/{name}/{models.numbers.version}")
+    assert client.is_model_ready(name)
+
+
+def test_what_cannot_be_loaded_says_why(client, api):
+    assert api.put("/endpoints/http-nothing", json={"model": "models:/nobody@nothing"}).status_code == 200
+    with pytest.raises(InferenceServerException, match="did not load.*nobody"):
+        client.load_model("http-nothing")
+    api.delete("/endpoints/http-nothing")
+
+
+def test_a_viewer_neither_loads_nor_unloads(server, api, models):
+    viewer = {"name": "http-viewer", "password": "a long enough password", "role": "viewer"}
+    assert api.post("/users", json=viewer).status_code in (200, 201, 409)
+    signed = (viewer["name"], viewer["password"])
+    for act in ("load", "unload"):
+        answer = requests.post(f"{server.http_url}/v2/repository/models/{models.numbers.name}/{act}", auth=signed, timeout=60)
+        assert answer.status_code == 403 and "editor" in answer.json()["error"]
+    ready = requests.get(f"{server.http_url}/v2/models/{models.numbers.name}/ready", auth=signed, timeout=60)
+    assert ready.json() == {"name": models.numbers.name, "ready": True}
+
+
+def test_statistics_count_what_was_asked(client, models):
+    model = models.numbers
+
+    def counted(version=""):
+        [found] = client.get_inference_statistics(model.name, version)["model_stats"]
+        return found
+
+    before = counted()
+    for rows in (1, 3, 3):
+        client.infer(model.name, inputs(model, rows))
+    with pytest.raises(InferenceServerException):
+        client.infer(model.name, inputs(models.mixed, 1))
+    after = counted(model.version)
+    assert (after["name"], after["version"]) == (model.name, model.version)
+    assert after["inference_count"] - before["inference_count"] == 7
+    assert after["execution_count"] - before["execution_count"] == 3
+    gained = {key: after["inference_stats"][key]["count"] - before["inference_stats"][key]["count"] for key in ("success", "fail")}
+    assert gained == {"success": 3, "fail": 1}
+    assert after["inference_stats"]["compute_infer"]["ns"] > 0 and after["last_inference"] > 1_700_000_000_000
+    batches = {batch["batch_size"]: batch["compute_infer"]["count"] for batch in after["batch_stats"]}
+    assert batches[1] >= 1 and batches[3] >= 2
+    everything = {found["name"] for found in client.get_inference_statistics()["model_stats"]}
+    assert {models.numbers.name, models.mixed.name} <= everything
+    with pytest.raises(InferenceServerException, match="99"):
+        client.get_inference_statistics(model.name, "99")
 
 
 def test_settings_are_those_of_a_server_without_traces(client, models):

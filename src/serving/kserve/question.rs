@@ -21,7 +21,7 @@ pub fn inputs(body: Value, specs: &[TensorSpec], columns: Option<&[Column]>) -> 
         Value::Array(rows) if rows.is_empty() => {
             return Err(Error::invalid(format!("`{key}` is empty: send at least one row.")));
         }
-        Value::Array(rows) if by_columns(specs) => ("instances", Value::Array(rows_of(rows)?)),
+        Value::Array(rows) if by_columns(specs, columns) => ("instances", Value::Array(rows_of(rows)?)),
         Value::Array(rows) => ("instances", Value::Array(rows)),
         Value::Object(columns) => ("inputs", Value::Object(columns)),
         _ => return Err(unreadable()),
@@ -38,9 +38,13 @@ fn unreadable() -> Error {
     Error::invalid("The body must be a JSON dictionary whose `instances` or `inputs` is a list of rows.")
 }
 
-/// Whether each input takes one value a row, so that a list in a record must be several rows.
-fn by_columns(specs: &[TensorSpec]) -> bool {
-    specs.len() > 1 && specs.iter().all(|spec| spec.shape.iter().skip(1).all(|size| *size == 1))
+/// Whether each column is one value a row, so that a list in a record must be several rows: each is an input
+/// of its own, or all are one matrix.
+fn by_columns(specs: &[TensorSpec], columns: Option<&[Column]>) -> bool {
+    match specs {
+        [_] => columns.is_some_and(|columns| columns.len() > 1),
+        _ => specs.iter().all(|spec| spec.shape.iter().skip(1).all(|size| *size == 1)),
+    }
 }
 
 /// Rows, those among them taken apart that are a dictionary of columns.
