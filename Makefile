@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 DATA ?= demo-data
 TARGET := x86_64-unknown-linux-gnu
 
-.PHONY: help test s3-tests mlflow-tests onnx-tests demo bench bench-s3 bench-serving bench-tracking bench-pipelines lint release clean
+.PHONY: help test s3-tests mlflow-tests onnx-tests demo bench bench-s3 bench-serving bench-explain bench-tracking bench-pipelines lint release clean
 
 help:
 	@echo "make test            everything: formatting, cargo test, the client tests against the real binary"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench           start time, idle memory, binary size and simple rates"
 	@echo "make bench-s3        the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
 	@echo "make bench-serving   one call of the inference engine, CPU time, beside onnxruntime in the same run"
+	@echo "make bench-explain   explanations of tree ensembles, CPU time, beside the shap package in the same run"
 	@echo "make bench-tracking  the tracker beside mlflow server on SQLite, CPU by call"
 	@echo "make bench-pipelines the scheduler; BENCH='--airflow /path/to/airflow' measures that beside it"
 	@echo "make lint            rustfmt, clippy and the UI's types"
@@ -76,6 +77,13 @@ bench-serving:
 	@scripts/setup.sh venv examples/flight-delays/requirements.txt
 	cargo build --profile demo --example engine-time
 	@$(PYTHON) scripts/bench_serving.py target/demo/examples/engine-time $(BENCH)
+
+bench-explain:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv examples/flight-delays/requirements.txt
+	@scripts/setup.sh venv benches/engine/requirements.txt
+	cargo build --profile demo --example engine-time
+	@$(PYTHON) scripts/bench_explain.py target/demo/examples/engine-time $(BENCH)
 
 lint:
 	@scripts/setup.sh tools

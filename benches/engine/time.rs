@@ -1,5 +1,6 @@
 //! Times the inference engine: `engine-time MODEL.onnx ROWS`, rows of 32-bit reals drawn at random, in CPU
-//! time of this one thread. Run by `make bench-serving`, which times onnxruntime beside it.
+//! time of this one thread; `engine-time MODEL.onnx ROWS BACKGROUND` times one explanation instead. Run by
+//! `make bench-serving` and `make bench-explain`, which time onnxruntime and shap beside it.
 
 use std::process::ExitCode;
 
@@ -25,11 +26,17 @@ fn main() -> ExitCode {
 
 /// Microseconds of CPU a call.
 fn run(arguments: &[String]) -> Result<f64, String> {
-    let [path, rows] = arguments else { return Err("usage: engine-time MODEL.onnx ROWS".to_owned()) };
-    let rows: usize = rows.parse().map_err(|_| format!("{rows} is no number of rows"))?;
+    let (path, rows, background) = match arguments {
+        [path, rows] => (path, rows, None),
+        [path, rows, background] => (path, rows, Some(background)),
+        _ => return Err("usage: engine-time MODEL.onnx ROWS [BACKGROUND]".to_owned()),
+    };
     let bytes = fs_err::read(path).map_err(|error| error.to_string())?;
     let model = Model::load(&bytes).map_err(|error| error.message)?;
-    let inputs = inputs(&model, rows)?;
+    let inputs = inputs(&model, number(rows)?)?;
+    if let Some(background) = background {
+        return explain(&model, &inputs, number(background)?);
+    }
     let call = || model.infer(inputs.clone()).map(|_| ()).map_err(|error| error.message);
     let calls = calibrate(&call)?;
     let mut best = f64::MAX;
@@ -39,6 +46,24 @@ fn run(arguments: &[String]) -> Result<f64, String> {
             call()?;
         }
         best = best.min((cpu_ns()? - start) as f64 / calls as f64);
+    }
+    Ok(best / 1e3)
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{text} is no number of rows"))
+}
+
+/// Microseconds of CPU of one explanation, the least of three.
+fn explain(model: &Model, rows: &[NamedTensor], background: usize) -> Result<f64, String> {
+    let trees = model.trees().ok_or("only tree ensembles are timed")?;
+    let background = inputs(model, background)?;
+    let mut best = f64::MAX;
+    for _ in 0..3 {
+        let start = cpu_ns()?;
+        let found = trees.explain(&rows[0], &background[0], &|| true).map_err(|error| error.message)?;
+        found.ok_or("the explanation was stopped")?;
+        best = best.min((cpu_ns()? - start) as f64);
     }
     Ok(best / 1e3)
 }

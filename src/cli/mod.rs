@@ -24,6 +24,7 @@ mod settings;
 mod status;
 mod user;
 mod version;
+mod webhook;
 
 pub use failure::Failure;
 
@@ -81,6 +82,9 @@ enum Command {
     /// Manage the keys that encrypt objects at rest
     #[command(subcommand)]
     Kms(kms::Command),
+    /// Manage the addresses that buckets' notifications are sent to
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Work with users: list, create, update, delete
     #[command(subcommand)]
     User(user::Command),
@@ -141,6 +145,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Model(command) => model::run(&command),
         Command::Pipeline(command) => pipeline::run(&global, &command),
         Command::Kms(command) => kms::run(&global, &command),
+        Command::Webhook(command) => webhook::run(&global, &command),
         Command::User(command) => user::run(&global, &command),
         Command::S3(command) => s3::run(&global, &command),
         Command::Fsck(arguments) => fsck::run(&global, &arguments),
@@ -162,6 +167,13 @@ pub fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::failed(error.to_string())),
         _ => Ok(()),
     }
+}
+
+/// What somebody gives on standard input, that no other user of the machine sees it on a command line.
+pub fn first_line() -> Result<String, Failure> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Writes a value as indented JSON.

@@ -1,6 +1,6 @@
 //! `crannog s3 key`: issue, list and revoke the keys S3 clients sign with.
 
-use super::{Failure, Global, client::Client, failure::Code, print, print_json, table, wait_for};
+use super::{Failure, Global, client::Client, failure::Code, first_line, print, print_json, table, wait_for};
 use clap::Subcommand;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -105,10 +105,4 @@ fn create(
     let (access, secret) = (field("access_key_id")?, field("secret_access_key")?);
     eprintln!("The secret is not shown again.");
     print(&format!("AWS_ACCESS_KEY_ID={access}\nAWS_SECRET_ACCESS_KEY={secret}\n"))
-}
-
-fn first_line() -> Result<String, Failure> {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

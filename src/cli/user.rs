@@ -2,7 +2,7 @@
 
 mod grants;
 
-use super::{Failure, Global, client::Client, print, print_json, table, wait_for};
+use super::{Failure, Global, client::Client, first_line, print, print_json, table, wait_for};
 use crate::kernel::id;
 use clap::Subcommand;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -120,12 +120,6 @@ fn create(client: &Client, name: &str, role: &str, from_stdin: bool, names: &Nam
 fn fields(names: &Names) -> Map<String, Value> {
     let named = [("email", &names.email), ("display_name", &names.display_name)];
     named.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value.clone()?.into()))).collect()
-}
-
-fn first_line() -> Result<String, Failure> {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn path_of(name: &str) -> String {

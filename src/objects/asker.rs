@@ -52,9 +52,9 @@ impl Asker {
         Self { kind: Kind::Lifecycle, ..Self::default() }
     }
 
-    /// Runs `work` as asked for by this one.
-    pub async fn asks<T>(self: Arc<Self>, work: impl Future<Output = T>) -> T {
-        ASKER.scope(self, work).await
+    /// Runs `work` as asked for by this one. (As an `async fn` this would have room for `work` twice.)
+    pub fn asks<T>(self: Arc<Self>, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        ASKER.scope(self, work)
     }
 
     /// Who asks for the work that is being done now, if it was a request.

@@ -345,6 +345,18 @@ pub struct ListQuery {
     pub limit: usize,
 }
 
+/// What a listing tells of an object, as its row has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    pub key: &'a str,
+    pub size: u64,
+    pub etag: &'a str,
+    pub modified_ms: i64,
+    pub owner: &'a str,
+    /// None is STANDARD.
+    pub class: Option<&'a str>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct ListPage {
     pub objects: Vec<ObjectInfo>,

@@ -7,8 +7,8 @@ use super::{
     intake::{self, NewBlob, Promise},
     logging::Logs,
     model::{
-        Bucket, Condition, Deleted, Deletion, ListPage, ListQuery, ObjectInfo, Owner, PutOptions, Record,
-        Traits, Version, VersionPage, VersionQuery,
+        Bucket, Condition, Deleted, Deletion, ListPage, ListQuery, Listed, ObjectInfo, Owner, PutOptions,
+        Record, Traits, Version, VersionPage, VersionQuery,
     },
     names,
     notify::{Fact, Pipelines, Starter, tell, tell_removed},
@@ -263,6 +263,24 @@ impl Service {
     pub async fn list(&self, bucket: &str, query: ListQuery) -> Result<ListPage> {
         let bucket = bucket.to_owned();
         self.db().read(move |c| store::list::object_list(c, &bucket, &query)).await
+    }
+
+    /// A page whose objects are written into `into` by `write`, row by row, and not kept.
+    pub async fn list_into<T: Send + 'static>(
+        &self,
+        bucket: &str,
+        query: ListQuery,
+        mut into: T,
+        write: fn(&mut T, Listed<'_>),
+    ) -> Result<(ListPage, T)> {
+        let bucket = bucket.to_owned();
+        self.db()
+            .read(move |c| {
+                let page =
+                    store::list::object_list_each(c, &bucket, &query, |listed| write(&mut into, listed))?;
+                Ok((page, into))
+            })
+            .await
     }
 
     /// A page of every version and delete marker.

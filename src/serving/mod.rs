@@ -6,11 +6,11 @@
 //! address that means nothing any more serves nothing; work on the CPU is bounded, and so is the queue
 //! before it (429 with Retry-After past it).
 //!
-//! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`), KServe's
-//! first protocol (`kserve`), and the scoring protocol of `mlflow models serve` (`scoring`). NaN and the infinities leave as `null` in
-//! JSON, which has no word for them, and exactly in binary; `null` and the texts `NaN`, `Infinity`
-//! and `-Infinity` are read where a float is wanted, and so are Python's bare `NaN` tokens.
-//! Departure from MLflow: an output with several values a row becomes a list in the row's record,
+//! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`),
+//! KServe's first protocol (`kserve`), and the scoring protocol of `mlflow models serve` (`scoring`). NaN and
+//! the infinities leave as `null` in JSON, which has no word for them, and exactly in binary; `null` and the
+//! texts `NaN`, `Infinity` and `-Infinity` are read where a float is wanted, and so are Python's bare `NaN`
+//! tokens. Departure from MLflow: an output with several values a row becomes a list in the row's record,
 //! where MLflow fails.
 
 pub mod engine;
@@ -23,6 +23,7 @@ mod compare;
 mod definition;
 mod endpoint;
 mod evaluate;
+mod explain;
 mod exposition;
 mod follow;
 mod follower;
@@ -61,11 +62,13 @@ use axum::{Router, extract::DefaultBodyLimit};
 const MOST_BYTES: usize = 64 << 20;
 
 pub fn router(service: Service) -> Router {
+    let explainer = explain::Explainer::new(service.clone());
     Router::new()
         .merge(oip::router(service.clone()))
         .merge(grpc::router(service.clone()))
-        .merge(kserve::router(service.clone()))
+        .merge(kserve::router(service.clone(), explainer.clone()))
         .merge(scoring::router(service.clone()))
+        .merge(explain::router(explainer))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .merge(routes::router(service))
 }

@@ -5,7 +5,10 @@
 //! a caller. Reading, listing and deleting go through `object_store`, the seam for the day the blobs
 //! live elsewhere; writing goes round it, because its local store (0.13) does not sync.
 
-use super::chunks::{Chunks, read_file};
+use super::{
+    chunks::{Chunks, read_file},
+    early::Early,
+};
 use crate::kernel::{error::Result, id};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -219,6 +222,7 @@ struct Sink<T> {
 
 struct Unfinished {
     file: fs_err::File,
+    early: Early,
     keep: bool,
 }
 
@@ -286,7 +290,9 @@ impl<T: Tap> Sink<T> {
     /// Every byte the disk gets goes through here, and into the checksum.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.crc.see(bytes);
-        self.file()?.file.write_all(bytes)
+        let Unfinished { file, early, .. } = self.file()?;
+        file.write_all(bytes)?;
+        early.wrote(file, bytes.len())
     }
 
     fn file(&mut self) -> io::Result<&mut Unfinished> {
@@ -294,7 +300,7 @@ impl<T: Tap> Sink<T> {
             Some(file) => file,
             None => {
                 let file = fs_err::OpenOptions::new().write(true).create_new(true).open(&self.path)?;
-                Unfinished { file, keep: false }
+                Unfinished { file, early: Early::default(), keep: false }
             }
         };
         Ok(self.file.insert(made))

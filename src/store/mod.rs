@@ -6,6 +6,7 @@
 pub mod blob;
 mod chunks;
 pub mod db;
+mod early;
 pub mod migrate;
 pub mod outbox;
 mod percentile;

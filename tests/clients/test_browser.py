@@ -236,6 +236,43 @@ def test_a_document_is_refused_in_place_and_then_set(page, s3, shelves):
     assert s3.get_bucket_cors(Bucket=shelves)["CORSRules"][0]["AllowedMethods"] == ["GET"]
 
 
+def grants_of(s3, bucket):
+    grants = s3.get_bucket_acl(Bucket=bucket)["Grants"]
+    return {(grant["Grantee"].get("URI", grant["Grantee"].get("ID", "")).rsplit("/", 1)[-1], grant["Permission"]) for grant in grants}
+
+
+def test_an_access_list_is_opened_refused_and_made_private_again(page, s3, shelves):
+    owner = {("crannog", "FULL_CONTROL")}
+    page.goto(f"/data/{shelves}?view=settings")
+    page.get_by_role("button", name="Edit access list").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Open to").select_option("public-read")
+    dialog.get_by_role("button", name="Add a grant").click()
+    dialog.get_by_label("Account id").fill("nobody-of-that-name")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    assert grants_of(s3, shelves) == owner
+    dialog.get_by_role("button", name="Remove grant 2").click()
+    dialog.get_by_role("button", name="Save").click()
+    row = page.get_by_role("region", name="Access list").get_by_role("row")
+    expect(row.filter(has_text="Everybody")).to_contain_text("list the bucket")
+    assert grants_of(s3, shelves) == owner | {("AllUsers", "READ")}
+    page.get_by_role("button", name="Edit access list").click()
+    dialog.get_by_label("Open to").select_option("private")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row.filter(has_text="Everybody")).to_have_count(0)
+    assert grants_of(s3, shelves) == owner
+
+
+def test_where_access_lists_are_off_the_page_says_so(page, s3, shelves):
+    controls = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    s3.put_bucket_ownership_controls(Bucket=shelves, OwnershipControls=controls)
+    page.goto(f"/data/{shelves}?view=settings")
+    expect(page.get_by_text("access lists are off")).to_be_visible()
+    expect(page.get_by_role("button", name="Edit access list")).to_have_count(0)
+    s3.delete_bucket_ownership_controls(Bucket=shelves)
+
+
 def test_a_bucket_is_made_and_deleted_with_what_is_in_it(page, s3):
     page.goto("/data")
     page.get_by_role("button", name="New bucket").click()

@@ -251,6 +251,44 @@ def test_what_a_policy_denies_is_denied_here_too(server, s3, home, tmp_path):
     assert server.cli("object", "cat", f"{home}/kept/a").stdout == "a"
 
 
+def test_an_access_list_goes_there_and_back(server, s3, home, tmp_path):
+    shown = json.loads(server.cli("bucket", "acl", "get", home).stdout)
+    full = {"Grantee": {"DisplayName": "crannog", "ID": "crannog", "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}
+    assert (shown["Owner"]["ID"], shown["Grants"]) == ("crannog", [full])
+    everybody = {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}
+    shown["Grants"].append({"Grantee": everybody, "Permission": "READ"})
+    (tmp_path / "acl.json").write_text(json.dumps(shown))
+    server.cli("bucket", "acl", "set", home, tmp_path / "acl.json")
+    assert [grant["Permission"] for grant in s3.get_bucket_acl(Bucket=home)["Grants"]] == ["READ", "FULL_CONTROL"]
+    aws = {key: value for key, value in s3.get_bucket_acl(Bucket=home).items() if key != "ResponseMetadata"}
+    assert json.loads(server.cli("bucket", "acl", "get", home).stdout)["Grants"] == aws["Grants"]
+    for broken in [{"Grants": [{"Grantee": {"ID": "crannog"}, "Permission": "FLY"}]}, {"Grants": [{"Grantee": {}, "Permission": "READ"}]}, {"Grant": []}, {"Owner": {"ID": "ann"}, "Grants": []}]:
+        (tmp_path / "acl.json").write_text(json.dumps(broken))
+        assert server.cli("bucket", "acl", "set", home, tmp_path / "acl.json", check=False).returncode in (1, REFUSED)
+    assert len(s3.get_bucket_acl(Bucket=home)["Grants"]) == 2
+    server.cli("bucket", "acl", "remove", home)
+    assert s3.get_bucket_acl(Bucket=home)["Grants"][0]["Permission"] == "FULL_CONTROL"
+    assert len(s3.get_bucket_acl(Bucket=home)["Grants"]) == 1
+
+
+def test_a_webhook_is_set_listed_and_deleted(server, home, tmp_path):
+    name = f"cli-{uuid.uuid4().hex[:8]}"
+    secret = server.cli("webhook", "set", name, "http://127.0.0.1:9/hook").stdout.strip()
+    assert secret.startswith("whsec_")
+    found = {hook["name"]: hook for hook in json.loads(server.cli("webhook", "list", "--json").stdout)["webhooks"]}
+    assert found[name]["url"] == "http://127.0.0.1:9/hook" and "secret" not in found[name]
+    assert name in server.cli("webhook", "list").stdout
+    rule = {"Id": "new", "QueueArn": found[name]["arn"], "Events": ["s3:ObjectCreated:*"]}
+    (tmp_path / "rules.json").write_text(json.dumps({"QueueConfigurations": [rule]}))
+    server.cli("bucket", "notification", "set", home, tmp_path / "rules.json")
+    moved = json.loads(server.cli("webhook", "set", name, "http://127.0.0.1:9/other", "--secret", "-", "--json", input=f"{secret}\n").stdout)
+    assert (moved["url"], moved["secret"]) == ("http://127.0.0.1:9/other", secret)
+    assert server.cli("webhook", "set", name, "ftp://127.0.0.1/", check=False).returncode == 1
+    server.cli("bucket", "notification", "remove", home)
+    server.cli("webhook", "delete", name)
+    assert server.cli("webhook", "delete", name, check=False).returncode == NOT_FOUND
+
+
 def test_roles_hold_in_the_json_api(server, api, home):
     import requests
 

@@ -219,6 +219,41 @@ def test_part_numbers_have_a_range(server, s3, bucket):
     assert keys(s3, bucket) == []
 
 
+def test_what_boto3_hears_at_the_last_part_and_beyond(s3, bucket):
+    """Ten thousand is a number, ten thousand and one is none; a list of that many is refused before any part of
+    it is looked for, and leaves the upload as it was."""
+    at = {"Bucket": bucket, "Key": "k"}
+    upload = at | {"UploadId": s3.create_multipart_upload(**at)["UploadId"]}
+
+    def listed(*numbers, etag):
+        return {"Parts": [{"PartNumber": number, "ETag": etag} for number in numbers]}
+
+    first = s3.upload_part(**upload, PartNumber=1, Body=b"x" * 5 * MIB)["ETag"]
+    last = s3.upload_part(**upload, PartNumber=10_000, Body=b"end")["ETag"]
+    assert refused(s3.upload_part, **upload, PartNumber=10_001, Body=b"x") == ("InvalidArgument", 400)
+    copied = {"CopySource": {"Bucket": bucket, "Key": "k"}, "PartNumber": 10_001}
+    assert refused(s3.upload_part_copy, **upload, **copied) == ("InvalidArgument", 400)
+    every = listed(*range(1, 10_002), etag=first)
+    assert refused(s3.complete_multipart_upload, **upload, MultipartUpload=every) == ("InvalidArgument", 400)
+    absent = listed(*range(1, 10_001), etag=first)
+    assert refused(s3.complete_multipart_upload, **upload, MultipartUpload=absent) == ("InvalidPart", 400)
+    assert [part["PartNumber"] for part in s3.list_parts(**upload)["Parts"]] == [1, 10_000]
+    both = {"Parts": listed(1, etag=first)["Parts"] + listed(10_000, etag=last)["Parts"]}
+    assert s3.complete_multipart_upload(**upload, MultipartUpload=both)["ETag"].endswith('-2"')
+    head = s3.head_object(**at, PartNumber=2)
+    assert (head["PartsCount"], head["ContentLength"]) == (2, 3)
+
+
+def test_parts_that_are_too_small_but_for_the_last(s3, bucket):
+    at = {"Bucket": bucket, "Key": "k"}
+    upload = at | {"UploadId": s3.create_multipart_upload(**at)["UploadId"]}
+    tags = [s3.upload_part(**upload, PartNumber=number, Body=b"x")["ETag"] for number in (1, 2)]
+    parts = {"Parts": [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]}
+    assert refused(s3.complete_multipart_upload, **upload, MultipartUpload=parts) == ("EntityTooSmall", 400)
+    assert keys(s3, bucket) == []
+    s3.abort_multipart_upload(**upload)
+
+
 @pytest.mark.parametrize("document", [b"", b"<CompleteMultipartUpload/>", b"<Other/>", b"<CompleteMultipartUpload>"])
 def test_a_completion_that_lists_nothing(server, s3, bucket, document):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]

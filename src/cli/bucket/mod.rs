@@ -69,6 +69,9 @@ pub enum Command {
     /// Who may do what, beyond what roles give
     #[command(subcommand)]
     Policy(Document),
+    /// Whom the bucket is open to, without a policy: `aws s3api get-bucket-acl` in a file
+    #[command(subcommand)]
+    Acl(Document),
     /// Whether policies and ACLs may open the bucket to everybody
     #[command(subcommand)]
     PublicAccessBlock(Document),
@@ -137,6 +140,7 @@ fn document(command: &Command) -> Option<Named<'_>> {
         Command::Lifecycle(document) => ("lifecycle", document),
         Command::Cors(document) => ("cors", document),
         Command::Policy(document) => ("policy", document),
+        Command::Acl(document) => ("acl", document),
         Command::PublicAccessBlock(document) => ("public-access-block", document),
         Command::Ownership(document) => ("ownership", document),
         Command::Encryption(document) => ("encryption", document),

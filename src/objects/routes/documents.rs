@@ -7,9 +7,6 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Result, dto::*};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-mod names;
-mod plain;
-
 /// One kind of setting.
 #[async_trait::async_trait]
 pub(super) trait Document: Send + Sync {
@@ -60,6 +57,10 @@ macro_rules! input {
         builder.build().map_err(S3Error::internal_error)?
     }};
 }
+
+mod acl;
+mod names;
+mod plain;
 
 macro_rules! document {
     (
@@ -244,10 +245,11 @@ impl Document for BucketPolicy {
 }
 
 /// Every kind of setting, in the order people are shown them.
-pub(super) const ALL: [&dyn Document; 11] = [
+pub(super) const ALL: [&dyn Document; 12] = [
     &Lifecycle,
     &Cors,
     &BucketPolicy,
+    &acl::BucketAcl,
     &PublicAccess,
     &Owners,
     &Encryption,

@@ -29,9 +29,9 @@ tokio::task_local! {
     static KEY: RefCell<Option<(String, Arc<S3Key>)>>;
 }
 
-/// Runs one request with room to remember its key.
-pub async fn with_caller<T>(request: impl Future<Output = T>) -> T {
-    KEY.scope(RefCell::new(None), request).await
+/// Runs one request with room to remember its key. (As an `async fn` it would have room for it twice.)
+pub fn with_caller<T>(request: impl Future<Output = T>) -> impl Future<Output = T> {
+    KEY.scope(RefCell::new(None), request)
 }
 
 pub struct Keys(pub auth::Service);

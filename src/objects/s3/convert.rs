@@ -14,7 +14,7 @@ use crate::kernel::error::{Error, Kind};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 use s3s::{
     S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders,
     dto::{CopySource, ETag, ETagCondition, Metadata, StreamingBlob, Timestamp, TimestampFormat},
@@ -367,9 +367,11 @@ pub fn version(text: Option<&str>) -> S3Result<Option<Version>> {
     named.map(Version::parse).transpose().map_err(|fault| error(fault.into()))
 }
 
+pub const STANDARD: &str = "STANDARD";
+
 /// A storage class to keep; the standard one is not written down.
 pub fn class(class: Option<&s3s::dto::StorageClass>) -> Option<String> {
-    class.map(|class| class.as_str().to_owned()).filter(|class| class != "STANDARD" && !class.is_empty())
+    class.map(|class| class.as_str().to_owned()).filter(|class| class != STANDARD && !class.is_empty())
 }
 
 /// The id of a version that was just made, which S3 tells where versions are kept from now on.
@@ -451,5 +453,10 @@ const PLAIN: &AsciiSet =
 
 /// A key for an XML answer, percent-encoded when the client asked for that.
 pub fn encode(text: &str, url: bool) -> String {
-    if url { utf8_percent_encode(text, PLAIN).to_string() } else { text.to_owned() }
+    if url { encoded(text).to_string() } else { text.to_owned() }
+}
+
+/// A key as `encoding-type=url` has it, in pieces.
+pub fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, PLAIN)
 }

@@ -5,16 +5,17 @@ use super::{
         model::{ListPage, ListQuery, ObjectInfo, VersionQuery},
         service::Service,
     },
-    convert::{self, encode},
+    convert::{self, STANDARD, encode},
+    entries::Writer,
     refuse,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use s3s::{S3ErrorCode, S3Result, dto::*};
+use s3s::{S3ErrorCode, S3Response, S3Result, dto::*};
 
 const PAGE_MAX: i32 = 1000;
-const STANDARD: &str = "STANDARD";
 
-pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
+/// The answer but its objects, which are written and go along as `Entries`; so with the second edition.
+pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<S3Response<ListObjectsOutput>> {
     let url = is_url(input.encoding_type.as_ref())?;
     let max_keys = page_size(input.max_keys)?;
     let query = ListQuery {
@@ -23,9 +24,9 @@ pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObje
         after: input.marker.clone().filter(|marker| !marker.is_empty()),
         limit: max_keys as usize,
     };
-    let page = service.list(&input.bucket, query).await.map_err(convert::error)?;
-    let (next, objects, prefixes) = parts(page, url, true);
-    Ok(ListObjectsOutput {
+    let (page, objects) = written(service, &input.bucket, query, url, true).await?;
+    let next = page.next;
+    let output = ListObjectsOutput {
         name: Some(input.bucket),
         // boto3 decodes every field of this answer but the prefix: it is left as it came where XML can say it.
         prefix: Some(input.prefix.map(|prefix| encode(&prefix, url && !is_xml(&prefix))).unwrap_or_default()),
@@ -34,15 +35,15 @@ pub async fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObje
         is_truncated: Some(next.is_some()),
         // Without a delimiter the last key is the marker; S3 then leaves this out, though nobody minds it.
         next_marker: next.map(|next| encode(&next, url)),
-        contents: Some(objects),
-        common_prefixes: Some(prefixes),
+        common_prefixes: Some(common_prefixes(page.prefixes, url)),
         delimiter: delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         ..Default::default()
-    })
+    };
+    Ok(with_entries(output, objects))
 }
 
-pub async fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
+pub async fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<S3Response<ListObjectsV2Output>> {
     let url = is_url(input.encoding_type.as_ref())?;
     let max_keys = page_size(input.max_keys)?;
     let continued = input.continuation_token.as_deref().map(open_token).transpose()?;
@@ -52,23 +53,41 @@ pub async fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListOb
         after: continued.or_else(|| input.start_after.clone().filter(|after| !after.is_empty())),
         limit: max_keys as usize,
     };
-    let page = service.list(&input.bucket, query).await.map_err(convert::error)?;
-    let (next, objects, prefixes) = parts(page, url, input.fetch_owner == Some(true));
-    Ok(ListObjectsV2Output {
+    let with_owner = input.fetch_owner == Some(true);
+    let (page, objects) = written(service, &input.bucket, query, url, with_owner).await?;
+    let next = page.next;
+    let output = ListObjectsV2Output {
         name: Some(input.bucket),
         prefix: Some(encode(&input.prefix.unwrap_or_default(), url)),
         max_keys: Some(max_keys),
-        key_count: Some((objects.len() + prefixes.len()) as i32),
+        key_count: Some((objects.count() + page.prefixes.len()) as i32),
         continuation_token: input.continuation_token,
         is_truncated: Some(next.is_some()),
         next_continuation_token: next.map(|next| URL_SAFE_NO_PAD.encode(next)),
-        contents: Some(objects),
-        common_prefixes: Some(prefixes),
+        common_prefixes: Some(common_prefixes(page.prefixes, url)),
         delimiter: delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         start_after: input.start_after.map(|after| encode(&after, url)),
         ..Default::default()
-    })
+    };
+    Ok(with_entries(output, objects))
+}
+
+async fn written(
+    service: &Service,
+    bucket: &str,
+    query: ListQuery,
+    url: bool,
+    with_owner: bool,
+) -> S3Result<(ListPage, Writer)> {
+    let writer = Writer::new(query.limit, url, with_owner);
+    service.list_into(bucket, query, writer, Writer::add).await.map_err(convert::error)
+}
+
+fn with_entries<T>(output: T, objects: Writer) -> S3Response<T> {
+    let mut response = S3Response::new(output);
+    response.extensions.insert(objects.finish());
+    response
 }
 
 pub async fn versions(
@@ -147,23 +166,6 @@ fn marker(info: ObjectInfo, url: bool) -> DeleteMarkerEntry {
 
 fn common_prefixes(prefixes: Vec<String>, url: bool) -> Vec<CommonPrefix> {
     prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(encode(prefix, url)) }).collect()
-}
-
-fn parts(page: ListPage, url: bool, with_owner: bool) -> (Option<String>, Vec<Object>, Vec<CommonPrefix>) {
-    let objects = page.objects.into_iter().map(|info| wire(info, url, with_owner)).collect();
-    (page.next, objects, common_prefixes(page.prefixes, url))
-}
-
-fn wire(info: ObjectInfo, url: bool, with_owner: bool) -> Object {
-    Object {
-        e_tag: Some(convert::etag(&info.etag)),
-        key: Some(encode(&info.key, url)),
-        last_modified: Some(convert::timestamp(info.last_modified_ms)),
-        owner: with_owner.then(|| convert::owner(&info.traits.owner)),
-        size: Some(i64::try_from(info.size).unwrap_or(i64::MAX)),
-        storage_class: Some(info.traits.class.unwrap_or_else(|| STANDARD.into()).into()),
-        ..Default::default()
-    }
 }
 
 pub fn is_url(encoding: Option<&EncodingType>) -> S3Result<bool> {

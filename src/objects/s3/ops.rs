@@ -186,14 +186,14 @@ impl S3 for Ops {
         &self,
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
-        list::v1(&self.0, request.input).await.map(S3Response::new)
+        list::v1(&self.0, request.input).await
     }
 
     async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        list::v2(&self.0, request.input).await.map(S3Response::new)
+        list::v2(&self.0, request.input).await
     }
 
     async fn list_object_versions(

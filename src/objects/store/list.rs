@@ -1,11 +1,14 @@
 //! Listings: a walk along the primary key that jumps over each common prefix instead of reading it.
 
 use super::super::model::{
-    ListPage, ListQuery, ObjectInfo, Owner, Traits, Version, VersionPage, VersionQuery,
+    ListPage, ListQuery, Listed, ObjectInfo, Owner, Traits, Version, VersionPage, VersionQuery,
 };
 use super::{bucket, signed, unsigned};
 use crate::kernel::error::Result;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{
+    Connection, Row, Rows, params,
+    types::{FromSqlError, FromSqlResult},
+};
 
 /// Greater than every byte of UTF-8, so `prefix + BEYOND` is greater than every key with the prefix.
 /// SQLite compares text byte by byte and does not mind that this is not UTF-8.
@@ -14,51 +17,124 @@ const BEYOND: u8 = 0xFF;
 const COLUMNS: &str =
     "key, seq, latest, is_null, marker, size, etag, modified_ms, owner, class, content_type";
 
+/// What a row of a listing is read from: as few columns as will do, for a page has a thousand of them.
+const LISTED: &str = "key, size, etag, modified_ms, owner, class";
+
 /// One page of the objects of a bucket, in byte order.
 pub fn object_list(c: &Connection, bucket: &str, query: &ListQuery) -> Result<ListPage> {
-    bucket::bucket_require(c, bucket)?;
-    let mut page = ListPage::default();
-    if query.limit == 0 {
-        return Ok(page);
-    }
-    let delimiter = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-    let end = beyond(&query.prefix);
-    let mut from = start(&query.prefix, query.after.as_deref(), delimiter);
-    while let Some(next) = walk(c, bucket, query, delimiter, (&from, &end), &mut page)? {
-        from = next;
-    }
-    Ok(page)
+    let mut objects = Vec::new();
+    let mut take = |row: &Row<'_>| {
+        objects.push(read(row)?);
+        Ok(())
+    };
+    let walked = walk_page(c, bucket, query, COLUMNS, &mut take)?;
+    Ok(ListPage { objects, prefixes: walked.prefixes, next: walked.next })
 }
 
-/// Walks from `from` (inclusive) to the page's end or the first common prefix; answers where to go on.
-fn walk(
+/// The same page, each object shown to `take` as its row has it: nothing is copied that is not wanted.
+/// The page that comes back has no objects.
+pub fn object_list_each(
     c: &Connection,
     bucket: &str,
     query: &ListQuery,
-    delimiter: Option<&str>,
-    (from, end): (&[u8], &[u8]),
-    page: &mut ListPage,
-) -> Result<Option<Vec<u8>>> {
+    mut take: impl FnMut(Listed<'_>),
+) -> Result<ListPage> {
+    let mut take = |row: &Row<'_>| {
+        take(listed(row).map_err(rusqlite::Error::from)?);
+        Ok(())
+    };
+    let walked = walk_page(c, bucket, query, LISTED, &mut take)?;
+    Ok(ListPage { objects: Vec::new(), prefixes: walked.prefixes, next: walked.next })
+}
+
+fn listed<'a>(row: &'a Row<'_>) -> FromSqlResult<Listed<'a>> {
+    let cell = |index| row.get_ref(index).map_err(|error| FromSqlError::Other(Box::new(error)));
+    Ok(Listed {
+        key: cell(0)?.as_str()?,
+        size: unsigned(cell(1)?.as_i64()?),
+        etag: cell(2)?.as_str()?,
+        modified_ms: cell(3)?.as_i64()?,
+        owner: cell(4)?.as_str()?,
+        class: cell(5)?.as_str_or_null()?,
+    })
+}
+
+/// How far a walk has come.
+#[derive(Default)]
+struct Walked {
+    objects: usize,
+    last: String,
+    prefixes: Vec<String>,
+    next: Option<String>,
+}
+
+impl Walked {
+    fn entries(&self) -> usize {
+        self.objects + self.prefixes.len()
+    }
+
+    /// The greatest key or prefix there is on the page.
+    fn end(&self) -> Option<String> {
+        let key = (self.objects > 0).then_some(self.last.as_str());
+        key.max(self.prefixes.last().map(String::as_str)).map(str::to_owned)
+    }
+}
+
+type Take<'a> = dyn FnMut(&Row<'_>) -> Result<()> + 'a;
+
+fn walk_page(
+    c: &Connection,
+    bucket: &str,
+    query: &ListQuery,
+    columns: &str,
+    take: &mut Take<'_>,
+) -> Result<Walked> {
+    bucket::bucket_require(c, bucket)?;
+    let mut walked = Walked::default();
+    if query.limit == 0 {
+        return Ok(walked);
+    }
     let mut statement = c.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM object
+        "SELECT {columns} FROM object
          WHERE bucket = ?1 AND key >= CAST(?2 AS TEXT) AND key < CAST(?3 AS TEXT) AND latest = 1 AND marker = 0
          ORDER BY key LIMIT ?4"
     ))?;
-    // One more than fits tells whether this page is the last.
-    let room = query.limit - page.objects.len() - page.prefixes.len() + 1;
-    let mut rows = statement.query(params![bucket, from, end, signed(room as u64)])?;
+    let delimiter = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+    let end = beyond(&query.prefix);
+    let mut from = start(&query.prefix, query.after.as_deref(), delimiter);
+    loop {
+        // One more than fits tells whether this page is the last.
+        let room = query.limit - walked.entries() + 1;
+        let rows = statement.query(params![bucket, from, end, signed(room as u64)])?;
+        match walk(rows, query, delimiter, &mut walked, take)? {
+            Some(next) => from = next,
+            None => return Ok(walked),
+        }
+    }
+}
+
+/// Walks to the page's end or the first common prefix; answers where to go on.
+fn walk(
+    mut rows: Rows<'_>,
+    query: &ListQuery,
+    delimiter: Option<&str>,
+    walked: &mut Walked,
+    take: &mut Take<'_>,
+) -> Result<Option<Vec<u8>>> {
     while let Some(row) = rows.next()? {
         let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        if page.objects.len() + page.prefixes.len() == query.limit {
-            let key = page.objects.last().map(|object| object.key.as_str());
-            page.next = key.max(page.prefixes.last().map(String::as_str)).map(str::to_owned);
+        if walked.entries() == query.limit {
+            walked.next = walked.end();
             return Ok(None);
         }
         if let Some(common) = common_prefix(key, &query.prefix, delimiter) {
-            page.prefixes.push(common.to_owned());
+            walked.prefixes.push(common.to_owned());
             return Ok(Some(beyond(common)));
         }
-        page.objects.push(read(row)?);
+        walked.objects += 1;
+        walked.last.clear();
+        walked.last.push_str(key);
+        take(row)?;
     }
     Ok(None)
 }

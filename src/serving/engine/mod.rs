@@ -21,12 +21,16 @@ mod ops;
 mod plan;
 mod spec;
 mod tensor;
+mod trees;
 
 pub use inspect::{Operator, Report, inspect};
 pub use model::Model;
 pub use tensor::{NamedTensor, TensorData, TensorSpec};
+pub use trees::{Shares, Trees};
 
 #[cfg(test)]
-mod tests;
+mod explained;
+#[cfg(test)]
+pub mod tests;
 #[cfg(test)]
 mod zoo;

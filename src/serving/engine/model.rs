@@ -6,7 +6,7 @@ use tract_onnx::prelude::*;
 use super::plan::Planner;
 use super::spec::{self, Input};
 use super::tensor::{datatype_name, from_tract, into_tract};
-use super::{NamedTensor, TensorSpec, check, guard, ops};
+use super::{NamedTensor, TensorSpec, Trees, check, guard, ops};
 use crate::kernel::error::{Error, Result};
 
 /// Immutable and shared freely between threads.
@@ -15,6 +15,8 @@ pub struct Model {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     planner: Planner,
+    trees: Option<Trees>,
+    classes: Vec<String>,
 }
 
 impl Model {
@@ -22,6 +24,8 @@ impl Model {
     pub fn load(bytes: &[u8]) -> Result<Self> {
         let framework = ops::framework();
         let mut proto = decode(&framework, bytes)?;
+        // Read before the graph is prepared: that takes out ZipMap, which may be the only one to name them.
+        let classes = proto.graph.as_ref().map(spec::classes).unwrap_or_default();
         check::prepare(&mut proto, &framework.op_register)?;
         let graph = proto.graph.as_ref().ok_or_else(no_graph)?;
         let declared = spec::inputs(graph)?;
@@ -29,7 +33,8 @@ impl Model {
         let planner = Planner::new(parsed.model, &declared)?;
         let outputs = output_specs(graph, &planner)?;
         let inputs = declared.iter().map(Input::spec).collect();
-        Ok(Self { declared, inputs, outputs, planner })
+        let trees = planner.look(Trees::find)?;
+        Ok(Self { declared, inputs, outputs, planner, trees, classes })
     }
 
     pub fn inputs(&self) -> &[TensorSpec] {
@@ -38,6 +43,16 @@ impl Model {
 
     pub fn outputs(&self) -> &[TensorSpec] {
         &self.outputs
+    }
+
+    /// The tree ensemble that all of this model is, if it is one.
+    pub fn trees(&self) -> Option<&Trees> {
+        self.trees.as_ref()
+    }
+
+    /// The classes the file names; none if the model is no classifier, or does not say.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
     }
 
     #[cfg(test)]

@@ -113,6 +113,11 @@ impl Planner {
         })
     }
 
+    /// Shows the planned graph.
+    pub fn look<T>(&self, look: impl FnOnce(&TypedModel) -> T) -> Result<T> {
+        Ok(look(self.for_shapes(&self.one_row)?.model()))
+    }
+
     /// Makes the tests take the road of models whose batch cannot stay open.
     #[cfg(test)]
     pub fn forget_symbolic(&mut self) {

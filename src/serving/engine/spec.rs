@@ -64,6 +64,19 @@ pub fn inputs(graph: &GraphProto) -> Result<Vec<Input>> {
     graph.input.iter().filter(|info| !given(&info.name)).map(Input::read).collect()
 }
 
+/// The names of the classes, as the first node says that has some.
+pub fn classes(graph: &GraphProto) -> Vec<String> {
+    let named =
+        |name: &str| matches!(name, "classlabels_strings" | "classlabels_int64s" | "classlabels_ints");
+    let listed =
+        graph.node.iter().flat_map(|node| &node.attribute).filter(|attribute| named(&attribute.name));
+    let names = listed.map(|attribute| {
+        let texts = attribute.strings.iter().map(|text| String::from_utf8_lossy(text).into_owned());
+        texts.chain(attribute.ints.iter().map(i64::to_string)).collect::<Vec<_>>()
+    });
+    names.into_iter().find(|names| names.len() > 1).unwrap_or_default()
+}
+
 /// The declared shape of a graph output, -1 where open; `None` where nothing is declared.
 pub fn declared_shape(info: &ValueInfoProto) -> Option<Vec<i64>> {
     let type_proto::Value::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;

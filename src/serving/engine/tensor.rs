@@ -64,6 +64,57 @@ impl TensorData {
         each_vec!(self, values => values.len())
     }
 
+    /// Values picked from two tensors of one type: `true` from this one. `None` where the types differ.
+    pub fn mix(&self, other: &Self, picks: impl Iterator<Item = (bool, usize)>) -> Option<Self> {
+        macro_rules! pick {
+            ($($variant:ident)*) => {
+                match (self, other) {
+                    $((Self::$variant(one), Self::$variant(other)) => {
+                        let picked = picks.map(|(first, at)| if first { one.get(at) } else { other.get(at) });
+                        picked.map(|value| value.cloned()).collect::<Option<_>>().map(Self::$variant)
+                    })*
+                    _ => None,
+                }
+            };
+        }
+        pick!(Bool U8 U16 U32 U64 I8 I16 I32 I64 F32 F64 Str)
+    }
+
+    /// Whether two values are the same; a missing one, NaN, is the same as another.
+    pub fn same(&self, at: usize, other: &Self, there: usize) -> bool {
+        fn same<T: PartialOrd>(one: Option<&T>, other: Option<&T>) -> bool {
+            let is_gap = |value: Option<&T>| value.is_some_and(|value| value.partial_cmp(value).is_none());
+            one == other || (is_gap(one) && is_gap(other))
+        }
+        macro_rules! compare {
+            ($($variant:ident)*) => {
+                match (self, other) {
+                    $((Self::$variant(one), Self::$variant(other)) => same(one.get(at), other.get(there)),)*
+                    _ => false,
+                }
+            };
+        }
+        compare!(Bool U8 U16 U32 U64 I8 I16 I32 I64 F32 F64 Str)
+    }
+
+    /// The values as numbers; `None` for texts.
+    pub fn numbers(&self) -> Option<Vec<f64>> {
+        Some(match self {
+            Self::Bool(values) => values.iter().map(|&value| f64::from(u8::from(value))).collect(),
+            Self::U8(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Self::U16(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Self::U32(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Self::U64(values) => values.iter().map(|&value| value as f64).collect(),
+            Self::I8(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Self::I16(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Self::I32(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Self::I64(values) => values.iter().map(|&value| value as f64).collect(),
+            Self::F32(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Self::F64(values) => values.clone(),
+            Self::Str(_) => return None,
+        })
+    }
+
     /// What it takes in memory.
     pub fn bytes(&self) -> usize {
         match self {

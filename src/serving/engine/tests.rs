@@ -13,8 +13,12 @@ use crate::kernel::error::{Error, Kind};
 const TOLERANCE: f64 = 1e-5;
 
 pub fn fixture(file: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/onnx");
-    fs_err::read(format!("{folder}/{file}")).expect("the fixture is committed")
+    fixture_in("onnx", file)
+}
+
+pub fn fixture_in(folder: &str, file: &str) -> Vec<u8> {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    fs_err::read(format!("{fixtures}/{folder}/{file}")).expect("the fixture is committed")
 }
 
 fn model(name: &str) -> Model {

@@ -2,7 +2,7 @@
 
 mod answers;
 mod metrics;
-mod table;
+pub(super) mod table;
 
 use super::{
     engine::{Model, NamedTensor},

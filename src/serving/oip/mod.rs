@@ -18,7 +18,9 @@ pub(super) mod settings;
 pub(super) mod statistics;
 mod wanted;
 
-pub(super) use response::Refusal;
+pub(super) use request::{Request, read};
+pub(super) use response::{Refusal, write_with};
+pub(super) use routes::json_length;
 pub(super) use wanted::Wanted;
 
 use super::Service;

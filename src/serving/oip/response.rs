@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A refusal: `{"error": "..."}`.
 pub struct Refusal(pub Error);
@@ -42,6 +42,17 @@ impl IntoResponse for Refusal {
 
 /// The outputs asked for, in the order asked, each as JSON or as bytes behind it.
 pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTensor]) -> Result<Answer> {
+    write_with(model, loaded, request, results, None)
+}
+
+/// The same, with parameters that say something of the whole answer.
+pub fn write_with(
+    model: &str,
+    loaded: &Loaded,
+    request: &Request,
+    results: &[NamedTensor],
+    parameters: Option<Map<String, Value>>,
+) -> Result<Answer> {
     let mut tail = Vec::new();
     let mut outputs = Vec::with_capacity(request.outputs.len());
     for wanted in &request.outputs {
@@ -51,6 +62,9 @@ pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTe
     let mut answer = json!({ "model_name": model, "model_version": loaded.version, "outputs": outputs });
     if let Some(id) = &request.id {
         answer["id"] = id.as_str().into();
+    }
+    if let Some(parameters) = parameters {
+        answer["parameters"] = parameters.into();
     }
     let mut body = answer.to_string().into_bytes();
     let json_length = (!tail.is_empty()).then_some(body.len());

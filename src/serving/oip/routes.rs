@@ -127,7 +127,7 @@ async fn infer(
     Ok((answered.headers(), answered.answer).into_response())
 }
 
-fn json_length(headers: &HeaderMap) -> Result<Option<usize>> {
+pub fn json_length(headers: &HeaderMap) -> Result<Option<usize>> {
     let Some(value) = headers.get(HEADER_LENGTH) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     length.map(Some).ok_or_else(|| Error::invalid("Inference-Header-Content-Length is not a number."))

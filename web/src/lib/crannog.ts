@@ -46,6 +46,12 @@ export interface Endpoint {
   inputs: Tensor[]; outputs: Tensor[]; url_path: string; signature?: unknown; input_example?: unknown;
 }
 
+/** The first row of an explanation is the only one the UI asks for. */
+export interface Explanation {
+  explanations: { values: number[]; attributions: Record<string, number[]> }[]; base_values: number[]; output_names: string[];
+  parameters: { method: string; explained: string; background: string; background_rows: number; samples?: number; seed?: number };
+}
+
 export const me = () => ask<Me>(`${V1}/me`);
 export const status = () => ask<Status>(`${V1}/status`);
 export const signOut = () => ask<void>(`${V1}/session`, { method: "DELETE" });
@@ -101,4 +107,5 @@ export const endpoints = async () => (await ask<{ endpoints: Endpoint[] }>(`${V1
 export const endpoint = (name: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`);
 export const endpointPut = (name: string, model: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`, { method: "PUT", json: { model } });
 export const endpointDelete = (name: string) => ask(`${V1}/endpoints/${enc(name)}`, { method: "DELETE" });
+export const explain = (name: string, json: unknown) => ask<Explanation>(`/v1/models/${enc(name)}:explain`, { method: "POST", json });
 export const invoke = (name: string, json: unknown) => ask<unknown>(`/endpoints/${enc(name)}/invocations`, { method: "POST", json });

@@ -33,6 +33,10 @@ export async function bucketEmpty(name: string): Promise<Outcome> {
   return ask<Outcome>(at(name, "/delete"), { json: { prefixes: [""], versions: true } });
 }
 
+/** A bucket's access list, with the field names of the AWS command line. */
+export interface Grant { Grantee: { Type?: string; ID?: string; DisplayName?: string; URI?: string; EmailAddress?: string }; Permission: string }
+export interface AccessList { Owner?: { ID?: string }; Grants: Grant[] }
+
 export const settings = async (name: string) => (await ask<{ settings: Record<string, unknown> }>(at(name, "/settings"))).settings;
 export const settingPut = (name: string, setting: string, json: unknown) => ask<unknown>(at(name, `/settings/${setting}`), { method: "PUT", json });
 export const settingDelete = (name: string, setting: string) => ask(at(name, `/settings/${setting}`), { method: "DELETE" });

@@ -9,6 +9,7 @@ import { useAction, useLoad } from "../lib/use";
 import { Card, Facts, Problem, Skeleton, Time } from "../parts/basics";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { AccessList } from "./bucket-acl";
 import { KINDS, type Kind } from "./bucket-documents";
 import { DeleteBucket } from "./object-dialogs";
 
@@ -24,6 +25,7 @@ export function BucketSettings({ bucket, reload }: { bucket: store.Bucket; reloa
         <Versions bucket={bucket} reload={reload} />
         <Quota bucket={bucket} />
       </div>
+      <AccessList bucket={bucket} />
       <Documents bucket={bucket} />
       <Unfinished bucket={bucket.name} />
       {edit && (

@@ -1,4 +1,5 @@
-// Try an endpoint: a form built from its signature (or its tensors), sent as a data frame of one row.
+// Try an endpoint: a form built from its signature (or its tensors), sent as a data frame of one row; the answer,
+// and why it is what it is.
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
 import { ms } from "../lib/format";
@@ -6,6 +7,7 @@ import { useAction } from "../lib/use";
 import { Card, Problem } from "../parts/basics";
 import { CodeBlock } from "../parts/code";
 import { Icon } from "../parts/icon";
+import { ExplanationView } from "./explanation";
 
 export interface Column { name: string; kind: "number" | "integer" | "boolean" | "text" }
 
@@ -31,14 +33,32 @@ export function columnsOf(e: api.Endpoint): Column[] {
   return signatureColumns(e.signature) ?? e.inputs.map((t) => ({ name: t.name, kind: kindOf(t.datatype) }));
 }
 
+type Row = Record<string, unknown>;
+
+/** The rows of the model's own input example, whichever way it is written. */
+function exampleRows(e: api.Endpoint): Row[] {
+  const given = e.input_example as Row | unknown[] | null | undefined;
+  if (!given) return [];
+  const example = Array.isArray(given) ? given : given.dataframe_records ?? given.instances ?? given.inputs ?? given;
+  if (Array.isArray(example)) return example.filter((row): row is Row => typeof row === "object" && row !== null && !Array.isArray(row));
+  const split = ((example as Row).dataframe_split ?? example) as { columns?: string[]; data?: unknown[][] };
+  if (split.columns && Array.isArray(split.data)) return split.data.map((row) => Object.fromEntries((split.columns ?? []).map((name, i) => [name, row[i]])));
+  const lists = Object.entries(example as Row);
+  const rows = Math.max(1, ...lists.map(([, v]) => (Array.isArray(v) ? v.length : 1)));
+  return Array.from({ length: rows }, (_, at) => Object.fromEntries(lists.map(([name, v]) => [name, innermost(Array.isArray(v) ? v[at] : v)])));
+}
+
+/** A row of one value may be a list of one. */
+const innermost = (value: unknown): unknown => (Array.isArray(value) && value.length === 1 ? innermost(value[0]) : value);
+
+/** The words a column of texts has in the example, to choose from; others can be typed. */
+function words(rows: Row[], name: string): string[] {
+  return [...new Set(rows.map((row) => row[name]).filter((v): v is string => typeof v === "string"))].sort().slice(0, 50);
+}
+
 /** One row to start from: the model's own input example, else neutral values. */
-export function exampleRow(e: api.Endpoint, columns: Column[]): Record<string, unknown> {
-  const example = e.input_example as Record<string, unknown> | unknown[] | null | undefined;
-  const split = example && !Array.isArray(example) ? ((example.dataframe_split ?? example) as { columns?: string[]; data?: unknown[][] }) : undefined;
-  let row: Record<string, unknown> = {};
-  if (split?.columns && Array.isArray(split.data?.[0])) row = Object.fromEntries(split.columns.map((name, i) => [name, split.data?.[0]?.[i]]));
-  else if (Array.isArray(example) && typeof example[0] === "object" && example[0]) row = example[0] as Record<string, unknown>;
-  else if (example && !Array.isArray(example)) row = Object.fromEntries(Object.entries(example).map(([k, v]) => [k, Array.isArray(v) ? v[0] : v]));
+export function exampleRow(e: api.Endpoint, columns: Column[]): Row {
+  const row = exampleRows(e)[0] ?? {};
   return Object.fromEntries(columns.map((c) => [c.name, row[c.name] ?? (c.kind === "text" ? "" : c.kind === "boolean" ? false : 0)]));
 }
 
@@ -57,20 +77,29 @@ export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () =
   const [row, setRow] = useState<Record<string, string>>({});
   const [raw, setRaw] = useState<string>();
   const [answer, setAnswer] = useState<{ body: unknown; took: number }>();
+  const [why, setWhy] = useState<{ explanation: api.Explanation; given: Row }>();
   const { busy, error, act } = useAction();
+  const examples = exampleRows(endpoint);
   const value = (c: Column) => row[c.name] ?? String(first[c.name]);
   const typed = (c: Column): unknown => (c.kind === "text" ? value(c) : c.kind === "boolean" ? value(c) === "true" : value(c) === "" ? null : Number(value(c)));
   const request = () => wide
     ? tensorRequest(endpoint)
     : { dataframe_split: { columns: columns.map((c) => c.name), data: [columns.map(typed)] } };
   const asJson = raw ?? (wide ? JSON.stringify(request(), null, 2) : undefined);
-  const send = (event: Event) => {
+  const send = (event: SubmitEvent) => {
     event.preventDefault();
+    const explained = (event.submitter as HTMLButtonElement | null)?.value === "explain";
     void act(async () => {
       const body: unknown = asJson === undefined ? request() : JSON.parse(asJson);
+      const given = asJson === undefined ? Object.fromEntries(columns.map((c) => [c.name, typed(c)])) : {};
+      setWhy(undefined);
       const start = performance.now();
-      const result = await api.invoke(endpoint.name, body);
+      const result = await api.invoke(endpoint.name, body).catch((failure: unknown) => {
+        setAnswer(undefined);
+        throw failure;
+      });
       setAnswer({ body: result, took: performance.now() - start });
+      if (explained) setWhy({ explanation: await api.explain(endpoint.name, body), given });
     }, after);
   };
   return (
@@ -83,17 +112,22 @@ export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () =
                 <label class="field" key={c.name}><span>{c.name} <small class="muted">{c.kind}</small></span>
                   {c.kind === "boolean"
                     ? <select value={value(c)} onChange={(e) => { const v = e.currentTarget.value; setRow((old) => ({ ...old, [c.name]: v })); }}><option>true</option><option>false</option></select>
-                    : <input inputMode={c.kind === "text" ? "text" : "decimal"} class={c.kind === "text" ? "" : "mono"} value={value(c)} onInput={(e) => { const v = e.currentTarget.value; setRow((old) => ({ ...old, [c.name]: v })); }} />}
+                    : <input inputMode={c.kind === "text" ? "text" : "decimal"} class={c.kind === "text" ? "" : "mono"} list={c.kind === "text" ? `words-${c.name}` : undefined} value={value(c)} onInput={(e) => { const v = e.currentTarget.value; setRow((old) => ({ ...old, [c.name]: v })); }} />}
+                  {c.kind === "text" && <datalist id={`words-${c.name}`}>{words(examples, c.name).map((word) => <option key={word} value={word} />)}</datalist>}
                 </label>
               ))}
               {columns.length === 0 && <p class="muted">The inputs are known once a model is loaded.</p>}
             </div>
           )}
-          <button type="submit" class="btn primary" disabled={busy || endpoint.version === null}><Icon name="bolt" />{busy ? "Asking…" : "Predict"}</button>
+          <div class="try-actions">
+            <button type="submit" class="btn primary" disabled={busy || endpoint.version === null}><Icon name="bolt" />{busy ? "Asking…" : "Predict"}</button>
+            <button type="submit" class="btn" value="explain" disabled={busy || endpoint.version === null}>Predict and explain</button>
+          </div>
         </div>
         <div class="try-answer" aria-live="polite">
           {error && <Problem error={error} />}
-          {answer && !error && <><Prediction body={answer.body} /><CodeBlock code={JSON.stringify(answer.body, null, 2)} /><p class="muted">{ms(answer.took)} there and back</p></>}
+          {answer && <><Prediction body={answer.body} /><CodeBlock code={JSON.stringify(answer.body, null, 2)} /><p class="muted">{ms(answer.took)} there and back</p></>}
+          {why && <ExplanationView key={JSON.stringify(why.given)} {...why} />}
           {!answer && !error && <p class="muted">The answer appears here.</p>}
         </div>
       </form>

@@ -116,6 +116,13 @@ impl Labels {
         }
     }
 
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Ints(labels) => labels.iter().map(i64::to_string).collect(),
+            Self::Strings(labels) => labels.clone(),
+        }
+    }
+
     pub fn datum(&self) -> DatumType {
         match self {
             Self::Ints(_) => DatumType::I64,

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
+use super::tree::Sum;
+
 /// Element type and shape of a value.
 #[derive(Clone, Debug)]
 pub struct Fact {
@@ -35,6 +37,16 @@ pub trait Kernel: Debug + Send + Sync + 'static {
     fn name(&self) -> &'static str;
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>>;
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>>;
+
+    /// The sum of leaves this is, where it is one: what can be explained leaf by leaf.
+    fn sum(&self) -> Option<Sum<'_>> {
+        None
+    }
+}
+
+/// The kernel of a planned node, where the node is one of ours.
+pub fn of(op: &dyn Op) -> Option<Arc<dyn Kernel>> {
+    op.downcast_ref::<KernelOp>().map(|op| Arc::clone(&op.kernel))
 }
 
 /// What a register entry gives back.

@@ -21,6 +21,9 @@ mod text;
 mod tree;
 mod wide;
 
+pub use kernel::{Kernel, of as kernel_of};
+pub use tree::{Columns, Shares, can_share, interventional};
+
 use tract_onnx::Onnx;
 
 /// tract's register with our operators laid over it.

@@ -9,6 +9,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::forest::Forest;
+use super::sum::Sum;
 use super::{Real, Score, Work, check_input, in_precision, listed};
 use crate::serving::engine::ops::attrs::{Attrs, Labels, tensor};
 use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, wrap};
@@ -85,6 +86,24 @@ impl Kernel for Classifier {
         let (winners, scores) = in_precision(&self.forest, inputs[0], self)?;
         let shape = [winners.len(), self.labels.len()];
         Ok(tvec!(self.labels.pick(&winners)?, tensor(&shape, scores)?))
+    }
+
+    fn sum(&self) -> Option<Sum<'_>> {
+        let (forest, mut classes) = (&self.forest, self.labels.texts());
+        let all = |base: Vec<f64>, classes| Sum { forest, base, scale: 1.0, classes, single: false };
+        if classes.len() > 2 || (self.kind == Kind::Split && self.base.is_empty()) {
+            let mut base = self.base.clone();
+            base.resize(classes.len(), 0.0);
+            return Some(all(base, Some(classes)));
+        }
+        // Two base values for two classes do not add up: onnxruntime uses the second alone, or crosswise.
+        let target = forest.only_target().filter(|_| self.base.len() < 2)?;
+        // Of a score that is written under the second class, the base value is no part.
+        let base = if target == 0 { self.base.first().copied().unwrap_or(0.0) } else { 0.0 };
+        if base != 0.0 && !forest.always_gives(target) {
+            return None;
+        }
+        Some(Sum { single: true, ..all(vec![base], Some(classes.split_off(1))) })
     }
 }
 

@@ -152,23 +152,53 @@ impl Forest {
     }
 
     pub fn leaf<A: Real>(&self, root: u32, row: &[A]) -> &[Weight] {
+        self.weights_of(self.descend(root, &|feature: usize| row[feature].wide()))
+    }
+
+    /// The leaf a row falls into.
+    pub fn descend(&self, root: u32, row: &impl Fn(usize) -> f64) -> &Node {
         let mut node = &self.nodes[root as usize];
         while node.mode != Mode::Leaf {
-            let value = row[node.feature as usize].wide();
-            let yes = match node.mode {
-                Mode::AtMost => value <= node.value,
-                Mode::Below => value < node.value,
-                Mode::AtLeast => value >= node.value,
-                Mode::Above => value > node.value,
-                Mode::Equal => value == node.value,
-                Mode::Differs => value != node.value,
-                Mode::Member => self.sets[node.value as usize].contains(&key(value)),
-                Mode::Leaf => false,
-            };
-            let next = if yes || (node.nan_is_yes && value.is_nan()) { node.yes } else { node.no };
+            let next = if self.is_yes(node, row(node.feature as usize)) { node.yes } else { node.no };
             node = &self.nodes[next as usize];
         }
-        self.weights_of(node)
+        node
+    }
+
+    /// Which way a branch sends a value.
+    #[inline]
+    pub fn is_yes(&self, node: &Node, value: f64) -> bool {
+        let yes = match node.mode {
+            Mode::AtMost => value <= node.value,
+            Mode::Below => value < node.value,
+            Mode::AtLeast => value >= node.value,
+            Mode::Above => value > node.value,
+            Mode::Equal => value == node.value,
+            Mode::Differs => value != node.value,
+            Mode::Member => self.sets[node.value as usize].contains(&key(value)),
+            Mode::Leaf => false,
+        };
+        yes || (node.nan_is_yes && value.is_nan())
+    }
+
+    /// Whether every row gets some weight of this target.
+    pub fn always_gives(&self, target: usize) -> bool {
+        let gives = |node: &Node| self.weights_of(node).iter().any(|weight| weight.target == target);
+        self.roots.iter().any(|&root| self.leaves_under(root).all(gives))
+    }
+
+    fn leaves_under(&self, root: u32) -> impl Iterator<Item = &Node> {
+        let mut waiting = vec![root];
+        std::iter::from_fn(move || {
+            while let Some(at) = waiting.pop() {
+                let node = &self.nodes[at as usize];
+                if node.mode == Mode::Leaf {
+                    return Some(node);
+                }
+                waiting.extend([node.no, node.yes]);
+            }
+            None
+        })
     }
 
     /// Copies one tree, parent before child, and returns its root's place. A file lists each node once:

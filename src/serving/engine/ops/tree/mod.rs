@@ -1,9 +1,9 @@
 //! TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble, to the letter of onnxruntime.
 //!
 //! `forest` holds the trees, read by `listed` and `ensemble`, and `flat` walks them fast; `classifier`
-//! and `regressor` make answers of the sums. Sums run in the order of the trees and in the precision of
-//! the input, as onnxruntime's do on one thread: a vote split evenly is decided by the last bit of the
-//! sum.
+//! and `regressor` make answers of the sums; `sum` is what they add up, and `shapley` shares it out among
+//! the columns. Sums run in the order of the trees and in the precision of the input, as onnxruntime's do
+//! on one thread: a vote split evenly is decided by the last bit of the sum.
 
 mod classifier;
 mod ensemble;
@@ -11,12 +11,16 @@ mod flat;
 mod forest;
 mod listed;
 mod regressor;
+mod shapley;
+mod sum;
 #[cfg(test)]
 mod tests;
 
 pub use classifier::tree_ensemble_classifier;
 pub use ensemble::tree_ensemble;
 pub use regressor::tree_ensemble_regressor;
+pub use shapley::{Columns, Shares, can_share, interventional};
+pub use sum::Sum;
 
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::tract_num_traits::Float;

@@ -5,6 +5,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::forest::Forest;
+use super::sum::Sum;
 use super::{Real, Score, Work, check_input, in_precision, listed};
 use crate::serving::engine::ops::attrs::{Attrs, tensor};
 use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, wrap};
@@ -129,6 +130,22 @@ impl Kernel for Regressor {
         let made = in_precision(&self.forest, inputs[0], self)??;
         let datum = self.datum(inputs[0].datum_type());
         Ok(tvec!(if made.datum_type() == datum { made } else { made.cast_to_dt(datum)?.into_owned() }))
+    }
+
+    fn sum(&self) -> Option<Sum<'_>> {
+        let scale = match self.aggregate {
+            Aggregate::Sum => 1.0,
+            Aggregate::Average => (self.forest.trees() as f64).recip(),
+            Aggregate::Min | Aggregate::Max => return None,
+        };
+        let mut base = self.base.clone();
+        base.resize(self.targets, 0.0);
+        // Of several targets, one that no leaf adds to loses its base value too.
+        let steady = |(target, base): (usize, &f64)| {
+            *base == 0.0 || self.targets == 1 || self.forest.always_gives(target)
+        };
+        let adds_up = base.iter().enumerate().all(steady);
+        adds_up.then_some(Sum { forest: &self.forest, base, scale, classes: None, single: false })
     }
 }
 

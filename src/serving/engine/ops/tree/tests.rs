@@ -4,7 +4,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::flat::Flat;
 use super::forest::{Forest, Grown, Listing, Mode, Weight};
-use super::{Real, Score};
+use super::{Columns, Real, Score, Sum, can_share, interventional};
 
 /// A small generator of the same numbers every time.
 struct Dice(u64);
@@ -116,4 +116,61 @@ fn trees_that_run_in_a_circle_are_refused() {
     let nodes = vec![(Mode::AtMost, 0.0, 0, false, 1, 0), (Mode::Leaf, 0.0, 0, false, 0, 0)];
     let refused = Forest::plant(&Random { nodes, roots: vec![0], targets: 1 }, Vec::new());
     assert!(refused.is_err_and(|error| error.to_string().contains("circle")));
+}
+
+/// One score a row, of columns taken from the row where `taken` has their bit, else from the background;
+/// averaged over the background.
+fn game(sum: &Sum, row: &[f64], background: &[Vec<f64>], taken: usize) -> Vec<f64> {
+    let mut total = vec![0.0; sum.outputs()];
+    for behind in background {
+        let mut scores = vec![0.0; sum.outputs()];
+        sum.score(|column| if taken >> column & 1 == 1 { row[column] } else { behind[column] }, &mut scores);
+        total.iter_mut().zip(scores).for_each(|(total, score)| *total += score / background.len() as f64);
+    }
+    total
+}
+
+/// Shapley's definition, word by word.
+fn by_definition(sum: &Sum, row: &[f64], background: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let worth: Vec<_> = (0..1 << COLUMNS).map(|taken| game(sum, row, background, taken)).collect();
+    let orders = [6.0, 2.0, 2.0, 6.0].map(|ways| ways / 24.0);
+    let share = |column: usize, output: usize| {
+        let without = (0..1 << COLUMNS).filter(|taken| taken >> column & 1 == 0);
+        let gain = |taken: usize| worth[taken | 1 << column][output] - worth[taken][output];
+        without.map(|taken: usize| orders[taken.count_ones() as usize] * gain(taken)).sum()
+    };
+    (0..COLUMNS).map(|column| (0..sum.outputs()).map(|output| share(column, output)).collect()).collect()
+}
+
+fn drawn(dice: &mut Dice, rows: usize) -> Vec<Vec<f64>> {
+    let value = |dice: &mut Dice| if dice.roll(6) == 0 { f64::NAN } else { VALUES[dice.roll(9) as usize] };
+    (0..rows).map(|_| (0..COLUMNS).map(|_| value(dice)).collect()).collect()
+}
+
+fn columns(table: &[Vec<f64>]) -> Columns {
+    let column = |at: usize| table.iter().map(|row| row[at]).collect();
+    Columns { rows: table.len(), values: (0..COLUMNS).map(column).collect() }
+}
+
+#[test]
+fn shares_are_those_of_the_definition() {
+    let dice = &mut Dice(0x2545_f491_4f6c_dd1d);
+    for (trees, targets, scale) in [(1, 1, 1.0), (9, 3, 0.25), (20, 2, 1.0)] {
+        let forest = forest(dice, trees, targets);
+        let base = vec![0.5; targets as usize];
+        let sum = Sum { forest: &forest, base, scale, classes: None, single: false };
+        assert!(can_share(&sum));
+        for (rows, behind) in [(1, 1), (3, 11), (30, 5)] {
+            let (rows, behind) = (drawn(dice, rows), drawn(dice, behind));
+            let found = interventional(&sum, &columns(&rows), &columns(&behind), &|| true).expect("runs");
+            let outputs = sum.outputs();
+            for (at, row) in rows.iter().enumerate() {
+                let wanted: Vec<f64> = by_definition(&sum, row, &behind).concat();
+                let found = &found.shares[at * COLUMNS * outputs..][..COLUMNS * outputs];
+                for (found, wanted) in found.iter().zip(&wanted) {
+                    assert!((found - wanted).abs() < 1e-9, "{found}, not {wanted}, of row {row:?}");
+                }
+            }
+        }
+    }
 }
