@@ -13,6 +13,8 @@ usage: bench_tracking.py CRANNOG PYTHON_WITH_MLFLOW [--runs N] [--calls N] [--se
 
 import argparse
 import base64
+import hashlib
+import hmac
 import json
 import os
 import random
@@ -48,6 +50,9 @@ ROWS = [
     ("  1,000 a page", "search_page", 2, "<= 24"),
     ("read 100,000 points of history, CPU ms", "history", 1, "<= 25"),
     ("artifact up, MB/s", "up_mb_s", 0, ">= 500"),
+    ("  the same bytes put at the S3 door, MB/s", "s3_mb_s", 0, ">= 80 %"),
+    ("  CPU ms a MiB", "up_cpu", 2, ""),
+    ("  at the S3 door, CPU ms a MiB", "s3_cpu", 2, ""),
     ("  the disk alone: written and synced, MB/s", "disk_mb_s", 0, ""),
     ("artifact down, MB/s", "down_mb_s", 0, ">= 500"),
     ("memory at the end, MiB", "end_mib", 1, ""),
@@ -112,8 +117,8 @@ class Server:
 class Wire:
     """One kept connection that asks for no delay and gives none: every segment is acknowledged at once."""
 
-    def __init__(self, server: Server):
-        self.auth, self.port = server.auth, server.port
+    def __init__(self, server: Server, port: int | None = None):
+        self.auth, self.port = server.auth, port or server.port
         self.connect()
 
     def connect(self):
@@ -191,13 +196,14 @@ def free_port() -> int:
 
 
 def crannog(options, folder: Path, *more) -> Server:
-    data, port = folder / "data", free_port()
-    listen = ["--http-listen", f"127.0.0.1:{port}", "--s3-listen", "127.0.0.1:0"]
+    data, port, s3_port = folder / "data", free_port(), free_port()
+    listen = ["--http-listen", f"127.0.0.1:{port}", "--s3-listen", f"127.0.0.1:{s3_port}"]
     server = Server("crannog", [options.crannog, "serve", "--data-dir", data, *listen, *more], folder / "log")
     server.wait(port, "/readyz")
     admin = tomllib.loads((data / "secrets" / "admin.toml").read_text())
     secret = base64.b64encode(f"{admin['user']}:{admin['password']}".encode()).decode()
     server.auth = f"Authorization: Basic {secret}\r\n"
+    server.s3_port, server.s3_key = s3_port, (admin["access_key_id"], admin["secret_access_key"])
     return server
 
 
@@ -340,19 +346,48 @@ def disk(folder: Path, block: bytes, count: int) -> float:
     return rate
 
 
+def put(options, server: Server, wire: Wire, head: str, block: bytes) -> tuple[float, float]:
+    """Sends a file; answers the rate, and the server's CPU in ms for each MiB."""
+    size, before, began = options.artifact_mib << 20, server.cpu_s(), time.perf_counter()
+    wire.socket.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode())
+    for _ in range(options.artifact_mib):
+        wire.socket.sendall(block)
+    status, text = wire.answer()
+    assert status == 200, text
+    rate = size / 1e6 / (time.perf_counter() - began)
+    return rate, (server.cpu_s() - before) / options.artifact_mib * 1000
+
+
+def s3_head(server: Server, path: str) -> str:
+    """The head of a PUT with a signature over everything but the body, as clients send over TLS."""
+    access, secret = server.s3_key
+    host, now = f"127.0.0.1:{server.s3_port}", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{now[:8]}/us-crannog-1/s3/aws4_request"
+    signed = {"host": host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD", "x-amz-date": now}
+    lines, names = "".join(f"{name}:{value}\n" for name, value in signed.items()), ";".join(signed)
+    request = f"PUT\n{path}\n\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
+    to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    key = f"AWS4{secret}".encode()
+    for part in [*scope.split("/"), to_sign]:
+        key = hmac.digest(key, part.encode(), "sha256")
+    by = f"AWS4-HMAC-SHA256 Credential={access}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+    headers = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+    return f"PUT {path} HTTP/1.1\r\n{headers}Authorization: {by}\r\n"
+
+
 def artifacts(options, server: Server, wire: Wire, folder: Path, result: dict):
     experiment = wire.post("experiments/create", {"name": "artifacts"})["experiment_id"]
     run, size = new_run(wire, experiment), options.artifact_mib << 20
     path = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts/big.bin"
     block = os.urandom(1 << 20)
     result["disk_mb_s"] = disk(folder, block, options.artifact_mib)
-    began = time.perf_counter()
-    head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\n{server.auth}Content-Type: application/octet-stream\r\n"
-    wire.socket.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode())
-    for _ in range(options.artifact_mib):
-        wire.socket.sendall(block)
-    assert wire.answer()[0] == 200
-    result["up_mb_s"] = size / 1e6 / (time.perf_counter() - began)
+    kind = "Content-Type: application/octet-stream\r\n"
+    head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\n{server.auth}{kind}"
+    result["up_mb_s"], result["up_cpu"] = put(options, server, wire, head, block)
+    if server.name == "crannog":
+        with closing(Wire(server, server.s3_port)) as door:
+            head = s3_head(server, f"/mlflow/{experiment}/{run}/again.bin")
+            result["s3_mb_s"], result["s3_cpu"] = put(options, server, door, head, block)
     began = time.perf_counter()
     wire.send("GET", path, b"", "application/json")
     got, head = 0, b""
@@ -511,8 +546,10 @@ def show(options, results: dict):
     names = "".join(f"{name:>12}" for name in results) + ("       ratio" if ratio else "")
     print(f"{'':<42}{names}   goal")
     for title, field, digits, goal in ROWS:
-        cells = "".join(f"{result[field]:>12,.{digits}f}" for result in results.values())
-        if ratio:
+        cells = "".join(
+            f"{result[field]:>12,.{digits}f}" if field in result else " " * 12 for result in results.values()
+        )
+        if ratio and field in results["mlflow"]:
             ours, theirs = max(results["crannog"][field], 1e-9), max(results["mlflow"][field], 1e-9)
             cells += f"{max(ours, theirs) / min(ours, theirs):>11,.1f}x"
         print(f"{title:<42}{cells}   {goal}")

@@ -1,6 +1,9 @@
 //! The rules for names, versions and `models:/` addresses, in MLflow's words.
 
-use crate::kernel::error::{Error, Result};
+use crate::{
+    kernel::error::{Error, Result},
+    tracking::check,
+};
 
 const LONGEST_ALIAS: usize = 255;
 const LONGEST_KEY: usize = 250;
@@ -111,29 +114,13 @@ pub fn check_alias_is_free(alias: &str) -> Result<()> {
 }
 
 pub fn check_tag_key(key: &str) -> Result<()> {
-    let plain = |c: char| c.is_alphanumeric() || "_-./ :".contains(c);
-    if !key.chars().all(plain) {
-        return Err(Error::invalid(format!(
-            "Invalid value \"{key}\" for parameter 'key' supplied: Names may only contain alphanumerics, \
-             underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
-        )));
-    }
+    check::name("key", key)?;
     within("key", key, LONGEST_KEY)
 }
 
 pub fn check_tag(key: &str, value: &str) -> Result<()> {
     check_tag_key(key)?;
     within("value", value, LONGEST_VALUE)
-}
-
-/// A version's number, which MLflow writes as text.
-pub fn version(text: &str) -> Result<u32> {
-    let number = text
-        .trim()
-        .parse::<i64>()
-        .map_err(|_| Error::invalid(format!("Parameter 'version' must be an integer, got '{text}'.")))?;
-    // No version is 0 or less; looking for one then finds nothing, as it should.
-    Ok(u32::try_from(number).unwrap_or(0))
 }
 
 fn within(what: &str, value: &str, longest: usize) -> Result<()> {

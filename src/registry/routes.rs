@@ -3,10 +3,11 @@
 use super::{
     Service, graphql,
     model::{ModelVersion, NewVersion, RegisteredModel},
-    names,
+    service::no_version,
 };
 use crate::{
     auth,
+    kernel::error::{Error, Result},
     tracking::{
         self,
         search::reach::Reach,
@@ -140,6 +141,7 @@ async fn version_create(
     State(registry): Registry,
     fields: Fields,
 ) -> Answer {
+    let name = fields.required("name")?;
     let new = NewVersion {
         source: fields.required("source")?.to_owned(),
         storage: String::new(),
@@ -150,7 +152,7 @@ async fn version_create(
         user_id: Some(who.user),
         tags: fields.pairs("tags")?,
     };
-    let version = registry.version_create(fields.required("name")?, new).await?;
+    let version = registry.version_create(name, new).await?;
     Ok(Json(json!({ "model_version": version_json(&version) })))
 }
 
@@ -223,12 +225,20 @@ async fn version_tag_delete(_: auth::Editor, State(registry): Registry, fields: 
 // ---- shapes
 
 /// MLflow writes a version as text, but a number is as clear.
-fn version_of(fields: &Fields) -> crate::kernel::error::Result<u32> {
-    match fields.raw("version") {
-        Some(Value::Number(number)) => {
-            Ok(number.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0))
+fn version_of(fields: &Fields) -> Result<u32> {
+    let number = match fields.raw("version") {
+        Some(Value::Number(_)) => fields.int("version")?.unwrap_or(0),
+        _ => {
+            let text = fields.required("version")?;
+            text.trim().parse().map_err(|_| {
+                Error::invalid(format!("Parameter 'version' must be an integer, got '{text}'."))
+            })?
         }
-        _ => names::version(fields.required("version")?),
+    };
+    match u32::try_from(number) {
+        Ok(version) => Ok(version),
+        // There is none, and whoever asked is told so by the number they know.
+        Err(_) => Err(no_version(fields.required("name")?, number)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! The queue is bounded: a caller finding it full is told to come again, and memory stays bounded.
 
 use super::{
+    ahead::Ahead,
     migrate::{self, Migration},
     percentile, regexp,
 };
@@ -63,9 +64,10 @@ impl Db {
         }
         let (jobs, queue) = mpsc::channel(QUEUE);
         let name = path.file_stem().map_or_else(|| "db".into(), |stem| stem.to_string_lossy().into_owned());
+        let log = matches!(durability, Durability::Full).then(|| Ahead::of(path));
         std::thread::Builder::new()
             .name(format!("write-{name}"))
-            .spawn(move || write_loop(&writer, queue))?;
+            .spawn(move || write_loop(&writer, queue, log))?;
         Ok(Self(Arc::new(Inner {
             jobs,
             readers: Mutex::new(readers),
@@ -196,7 +198,7 @@ fn commit_failed(error: &rusqlite::Error) -> Error {
     }
 }
 
-fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>) {
+fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>, mut log: Option<Ahead>) {
     while let Some(first) = queue.blocking_recv() {
         let mut answers = Vec::new();
         let outcome = write_group(db, first, &mut queue, &mut answers);
@@ -207,6 +209,9 @@ fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>) {
         }
         for answer in answers {
             answer(outcome.as_ref().copied());
+        }
+        if let Some(log) = &mut log {
+            log.keep();
         }
     }
     // A clean stop leaves one file, not a log to replay.
@@ -370,6 +375,30 @@ mod tests {
             assert!(db.read(|_| Err::<(), _>(Error::invalid("on purpose"))).await.is_err());
         }
         assert_eq!(count(&db).await, 1);
+    }
+
+    #[tokio::test]
+    async fn the_log_is_lengthened_seldom_and_read_to_its_end_only() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (db, log) = (open(&dir), dir.path().join("t.db-wal"));
+        let mut lengths = std::collections::BTreeSet::new();
+        for i in 0..300 {
+            db.write(move |c| Ok(c.execute("INSERT INTO t (v) VALUES (?1)", [i.to_string()])?))
+                .await
+                .expect("writes");
+            lengths.insert(fs_err::metadata(&log).expect("a log").len());
+        }
+        // Each of the writes adds two pages to the log, and it has room for a hundred and more of them.
+        assert!(lengths.len() < 20, "{lengths:?}");
+        // What a crash leaves behind: the database and the log with its zeros.
+        let copy = tempfile::tempdir().expect("a folder");
+        for name in ["t.db", "t.db-wal"] {
+            fs_err::copy(dir.path().join(name), copy.path().join(name)).expect("copies");
+        }
+        let found = open(&copy);
+        assert_eq!(count(&found).await, 300);
+        found.write(|c| Ok(c.execute("INSERT INTO t (v) VALUES ('behind')", [])?)).await.expect("writes");
+        assert_eq!(count(&found).await, 301);
     }
 
     #[tokio::test]

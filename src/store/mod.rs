@@ -3,6 +3,7 @@
 //! Invariants: an answer to a write is given after its commit reached the disk; a blob is durable
 //! before the row that names it is committed; nothing here knows what the rows mean.
 
+mod ahead;
 pub mod blob;
 mod chunks;
 pub mod db;

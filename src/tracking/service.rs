@@ -12,7 +12,7 @@ mod runs;
 pub use artifacts::{BUCKET, Entry, file_key, path_is_safe, prefix_of};
 pub use log::Batch;
 pub use models::NewLoggedModel;
-pub use runs::{CreateRun, UpdateRun};
+pub use runs::{CreateRun, FoundRuns, UpdateRun};
 
 use super::{
     check,

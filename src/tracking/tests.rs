@@ -83,6 +83,15 @@ impl Tracker {
 }
 
 #[tokio::test]
+async fn a_search_of_no_experiments_finds_nothing_and_reads_its_filter() {
+    let tracker = Tracker::open().await;
+    tracker.run().await;
+    assert_eq!(tracker.post("runs/search", json!({})).await, json!({ "runs": [] }));
+    let (status, ..) = tracker.refused("runs/search", json!({ "filter": "metrics.a >" })).await;
+    assert_eq!(status, 400);
+}
+
+#[tokio::test]
 async fn the_default_experiment_is_there_from_the_start() {
     let tracker = Tracker::open().await;
     let answer = tracker.get("experiments/get?experiment_id=0").await;

@@ -2,6 +2,7 @@
 
 mod json;
 mod problem;
+mod quiet;
 mod server;
 
 pub use json::Json;

@@ -1,5 +1,6 @@
 //! The accept loop of a door: HTTP/1.1 and HTTP/2, over TLS or not, with limits, TCP_NODELAY and a graceful stop.
 
+use super::quiet::Quiet;
 use crate::kernel::tls::Identity;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, Version, header};
@@ -108,7 +109,7 @@ pub async fn serve<S>(
             answer(rooms.clone(), request)
         });
         let (builder, watcher, tls, stop) = (Arc::clone(&builder), open.watcher(), tls.clone(), stop.clone());
-        tokio::spawn(async move {
+        let talk = async move {
             let ended = match tls {
                 None => {
                     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
@@ -129,7 +130,8 @@ pub async fn serve<S>(
                 tracing::debug!(%error, "a connection ended early");
             }
             drop(slot);
-        });
+        };
+        tokio::spawn(Quiet::new(talk));
     }
     if tokio::time::timeout(limits.drain, open.shutdown()).await.is_err() {
         tracing::warn!(

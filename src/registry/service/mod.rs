@@ -249,7 +249,7 @@ fn known_version(db: &Connection, id: i64, version: u32) -> Result<ModelVersion>
     }
 }
 
-fn no_version(name: &str, version: u32) -> Error {
+pub(super) fn no_version(name: &str, version: impl std::fmt::Display) -> Error {
     Error::not_found(format!("Model Version (name={name}, version={version}) not found"))
 }
 

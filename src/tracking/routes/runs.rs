@@ -6,11 +6,16 @@ use crate::{
         Service,
         model::{Pair, RUN_STATUSES, Run, Stage, View},
         search::PAGE_MAX,
-        service::{CreateRun, UpdateRun},
+        service::{CreateRun, FoundRuns, UpdateRun},
         wire::{Answer, Fields, MlflowError},
     },
 };
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -62,19 +67,18 @@ pub async fn restore(State(tracker): State<Service>, _: Editor, fields: Fields) 
     Ok(Json(json!({})))
 }
 
-#[derive(Serialize)]
-pub struct Runs {
-    runs: Vec<Run>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_page_token: Option<String>,
-}
-
 pub async fn search(
     State(tracker): State<Service>,
     _: Viewer,
     fields: Fields,
-) -> Result<Json<Runs>, MlflowError> {
-    let page = tracker
+) -> Result<Response, MlflowError> {
+    let text = found(&tracker, &fields).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// What a search answers, as JSON.
+pub(super) async fn found(tracker: &Service, fields: &Fields) -> Result<String, MlflowError> {
+    let FoundRuns { runs: mut text, next } = tracker
         .run_search(
             &fields.texts("experiment_ids")?,
             fields.text_or_empty("filter")?,
@@ -84,7 +88,12 @@ pub async fn search(
             fields.text_or_empty("page_token")?,
         )
         .await?;
-    Ok(Json(Runs { runs: page.items, next_page_token: page.next }))
+    text.insert_str(0, "{\"runs\":");
+    if let Some(token) = next {
+        text.push_str(&format!(",\"next_page_token\":{}", json!(token)));
+    }
+    text.push('}');
+    Ok(text)
 }
 
 /// How many runs a search finds on all of its pages.

@@ -10,12 +10,15 @@ use crate::{
     },
     tracking::{
         check,
-        model::{Page, Pair, Run, RunInfo, Stage, View},
+        model::{Pair, Run, RunInfo, Stage, View},
         search::{
             self,
             page::{Ask, Asked},
         },
-        store::runs::{self as rows, NewRun, Query},
+        store::{
+            runs::{self as rows, NewRun, Query},
+            runs_json::runs_json,
+        },
     },
 };
 
@@ -39,6 +42,15 @@ pub struct UpdateRun {
     pub status: Option<&'static str>,
     pub ended_at: Option<i64>,
     pub name: Option<String>,
+}
+
+/// A page of a search.
+#[derive(Debug)]
+pub struct FoundRuns {
+    /// The list of them, as JSON.
+    pub runs: String,
+    /// The token of the next page.
+    pub next: Option<String>,
 }
 
 impl Service {
@@ -120,7 +132,7 @@ impl Service {
         view: View,
         limit: Option<i64>,
         token: &str,
-    ) -> Result<Page<Run>> {
+    ) -> Result<FoundRuns> {
         let limit = search::page_size(limit, search::PAGE_DEFAULT, search::PAGE_MAX)?;
         let asked = Asked::of("runs")
             .by("Experiment IDs", &experiments)
@@ -133,7 +145,7 @@ impl Service {
         self.db()
             .read(move |c| {
                 let page = rows::run_search(c, &query, &ask)?;
-                Ok(Page { items: rows::runs_filled(c, page.items)?, next: page.next })
+                Ok(FoundRuns { runs: runs_json(c, &page.items)?, next: page.next })
             })
             .await
     }

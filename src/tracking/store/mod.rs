@@ -10,6 +10,7 @@ pub mod models;
 mod packed;
 pub mod paged;
 pub mod runs;
+pub mod runs_json;
 
 use super::{
     model::Pair,

@@ -139,7 +139,7 @@ pub fn runs_filled(db: &Connection, infos: Vec<RunInfo>) -> Result<Vec<Run>> {
 }
 
 /// The numbers of runs as JSON: `json_each` has them in this order, with their places in the list.
-fn rid_list(infos: &[RunInfo]) -> String {
+pub(super) fn rid_list(infos: &[RunInfo]) -> String {
     let numbers: Vec<_> = infos.iter().map(|info| info.rid.to_string()).collect();
     format!("[{}]", numbers.join(","))
 }
@@ -234,6 +234,10 @@ pub fn run_search(db: &Connection, query: &Query, ask: &Ask) -> Result<Page<RunI
     let mut experiments = query.experiments.clone();
     experiments.sort_unstable();
     experiments.dedup();
+    if experiments.is_empty() {
+        runs::compile_filter(&query.filter)?;
+        return Ok(Page { items: Vec::new(), next: None });
+    }
     // An experiment is read in the order of its index, several side by side, until the page is full.
     let merged = (2..=MERGED_MAX).contains(&experiments.len()) && runs::is_newest_first(&query.order_by);
     let parts: Vec<_> = experiments.chunks(if merged { 1 } else { usize::MAX }).collect();
