@@ -25,19 +25,21 @@ export interface PipeParam {
 }
 export interface Pipeline {
   name: string; description: string | null; schedule: string | null; schedule_text: string | null; timezone: string | null; paused: boolean;
-  next_run_at: string | null; source: string | null; error: string | null; params: PipeParam[];
+  next_run_at: string | null; source: string | null; commit: string | null; error: string | null; params: PipeParam[];
   tasks: TaskDef[]; recent_runs: PipeRunMark[]; definition?: string;
 }
 export interface PipeTask extends TaskDef {
   state: string; attempt: number; max_attempts: number; started_at: string | null; ended_at: string | null; exit_code: number | null; reason: string | null;
   waiting_for?: string | null; output?: Record<string, unknown> | null; map_index?: number | null; mapped?: number | null; pool?: string; priority?: number;
 }
+/** Something that definitions are followed from. */
+export interface PipeSource { kind: string; place: string; ref: string | null; commit: string | null; looked_at: string | null; error: string | null }
 export interface Attempt { attempt: number; state: string; started_at: string; ended_at: string | null; exit_code: number | null; reason: string | null }
 export interface CalendarDay { day: string; states: Partial<Record<RunState, number>>; planned: number; runs: { id: string; state: RunState; logical_at: string }[] }
 export interface Calendar { month: string; timezone: string; today: string; days: CalendarDay[] }
 export interface Found { lines: { line: number; text: string }[]; total: number; more: boolean }
 export interface PipeRun extends PipeRunMark {
-  pipeline: string; trigger: string; logical_at: string | null; created_at: string | null; params: Record<string, unknown>; tasks?: PipeTask[]; waiting_for?: string | null;
+  pipeline: string; trigger: string; commit: string | null; logical_at: string | null; created_at: string | null; params: Record<string, unknown>; tasks?: PipeTask[]; waiting_for?: string | null;
 }
 export interface Tensor { name: string; datatype: string; shape: number[] }
 export interface Quantiles { p50: number | null; p95: number | null; p99: number | null }
@@ -96,6 +98,7 @@ export const s3KeyCreate = (json: { label: string; user?: string }) => ask<{ acc
 export const s3KeyDelete = (id: string) => ask(`${V1}/s3-keys/${enc(id)}`, { method: "DELETE" });
 
 export const pipelines = async () => (await ask<{ pipelines: Pipeline[] }>(`${V1}/pipelines`)).pipelines;
+export const pipelineSources = async () => (await ask<{ sources: PipeSource[] }>(`${V1}/pipeline-sources`)).sources;
 export const pipeline = (name: string) => ask<Pipeline>(`${V1}/pipelines/${enc(name)}`);
 export const pipelinePut = (name: string, text: string) => ask<Pipeline>(`${V1}/pipelines/${enc(name)}`, { method: "PUT", text });
 export const pipelineDelete = (name: string) => ask(`${V1}/pipelines/${enc(name)}`, { method: "DELETE" });
