@@ -171,6 +171,18 @@ fn trust(config: &Config) -> Trust {
     Trust(config.tls.trusted.iter().cloned().collect())
 }
 
+/// The Git repository of definitions, if there is one.
+fn git(config: &Config) -> Option<pipelines::GitSettings> {
+    let config = &config.pipelines;
+    Some(pipelines::GitSettings {
+        place: config.git.clone()?,
+        reference: config.git_ref.clone(),
+        folder: config.git_folder.clone().unwrap_or_default(),
+        interval: config.git_interval.0,
+        credentials: config.git_credentials.clone(),
+    })
+}
+
 /// Tasks run on this machine, so they are given the addresses that need no proxy and no Service.
 fn own_pipelines(
     config: &Config,
@@ -192,6 +204,7 @@ fn own_pipelines(
         dir: config.pipelines.dir.clone(),
         venvs: config.pipelines.venvs.clone(),
         bucket: config.pipelines.bucket.clone(),
+        git: git(config),
         parallelism: config.pipelines.max_tasks,
         archive: config.pipelines.archive_logs,
         history: pipelines::Policy { runs: config.pipelines.keep_runs, age: config.pipelines.keep_age.0 },

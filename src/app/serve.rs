@@ -51,6 +51,7 @@ pub async fn serve(effective: &Effective) -> Result<()> {
     let first = house.auth.first_admin(&stores.secrets(), chosen).await?;
     house.recover().await?;
     house.start(&tasks, config)?;
+    tasks.spawn("stores: rest", stores.keep_small(tasks.stopping()));
     http_gate.open(house.main_door(s3_gate.clone()));
     s3_gate.open(house.s3_door());
 

@@ -5,6 +5,7 @@ use super::{
     error::{Error, Result},
     tls::Trust,
 };
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use std::{
     sync::{Arc, OnceLock},
@@ -40,6 +41,20 @@ pub struct Answer {
     pub text: String,
 }
 
+/// An answer whose body is still to come, piece by piece.
+pub struct Coming {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    response: reqwest::Response,
+}
+
+impl Coming {
+    /// The next piece of the body; nothing after the last.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, String> {
+        self.response.chunk().await.map_err(|error| why(&error))
+    }
+}
+
 impl Web {
     pub fn new(trust: Trust) -> Result<Self> {
         let plain = with_manners(Trust::plain()?)?;
@@ -59,6 +74,13 @@ impl Web {
 
     /// The answer, whatever its status; the error says in plain words why there is none.
     pub async fn ask(&self, question: Question) -> Result<Answer, String> {
+        let coming = self.open(question).await?;
+        let (status, headers) = (coming.status, coming.headers);
+        Ok(Answer { status, headers, text: read(coming.response).await? })
+    }
+
+    /// The beginning of the answer; the time-out is for all of it.
+    pub async fn open(&self, question: Question) -> Result<Coming, String> {
         check_url(&question.url)?;
         let client = self.client(&question.url).map_err(|error| error.message)?;
         let mut request = client.request(question.method, &question.url).headers(question.headers);
@@ -66,8 +88,7 @@ impl Web {
             request = request.body(body);
         }
         let response = request.timeout(question.timeout).send().await.map_err(|error| why(&error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Answer { status, headers, text: read(response).await? })
+        Ok(Coming { status: response.status(), headers: response.headers().clone(), response })
     }
 }
 

@@ -1,9 +1,12 @@
 //! Logs of runs that are over go into the bucket `pipeline-logs`, one object for each run with the logs of all
 //! its tasks, so that they outlive the run's record here. A run that runs again is archived again.
 
-use super::{executor::Executor, model::AttemptKey, store};
+use super::{executor::Executor, log, model::AttemptKey, store};
 use crate::{
-    kernel::{clock::rfc3339, error::Result},
+    kernel::{
+        clock::rfc3339,
+        error::{Error, Result},
+    },
     objects::PutOptions,
     store::Db,
 };
@@ -19,10 +22,10 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Runs that are looked for at once.
 const BATCH: usize = 50;
 
-/// The log of one attempt, and what stands above it.
-struct Part {
-    head: String,
-    path: PathBuf,
+/// What an archive is put together from.
+enum Part {
+    Text(String),
+    File(PathBuf),
 }
 
 /// Archives until the server stops.
@@ -81,8 +84,15 @@ async fn parts(db: &Db, executor: &Executor, run: &str) -> Result<Vec<Part>> {
         for attempt in 1..=task.attempt {
             let key = AttemptKey { run_id: run.to_owned(), task_id: task.id.clone(), attempt };
             let path = executor.folder(&key).log();
-            if fs_err::tokio::metadata(&path).await.is_ok_and(|about| about.len() > 0) {
-                parts.push(Part { head: format!("==> {} · attempt {attempt} <==\n", task.id), path });
+            let log =
+                tokio::task::spawn_blocking(move || log::parts(&path)).await.map_err(Error::internal)??;
+            if !log.is_empty() {
+                parts.push(Part::Text(format!("==> {} · attempt {attempt} <==\n", task.id)));
+                parts.extend(log.into_iter().map(|part| match part {
+                    log::Part::File(segment) => Part::File(segment.path),
+                    log::Part::Missing(bytes) => Part::Text(log::note(bytes)),
+                }));
+                parts.push(Part::Text("\n".to_owned()));
             }
         }
     }
@@ -91,10 +101,11 @@ async fn parts(db: &Db, executor: &Executor, run: &str) -> Result<Vec<Part>> {
 
 /// One log after the other; each file is opened when it is its turn.
 fn text(parts: Vec<Part>) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    stream::iter(parts).flat_map(|part| {
-        let head = stream::once(async move { Ok(Bytes::from(part.head)) });
-        let opened = async move { fs_err::tokio::File::open(part.path).await.map(ReaderStream::new) };
-        let end = stream::once(async { Ok(Bytes::from_static(b"\n")) });
-        head.chain(stream::once(opened).try_flatten()).chain(end)
+    stream::iter(parts).flat_map(|part| match part {
+        Part::Text(text) => stream::once(async { Ok(Bytes::from(text)) }).left_stream(),
+        Part::File(path) => {
+            let opened = async { fs_err::tokio::File::open(path).await.map(ReaderStream::new) };
+            stream::once(opened).try_flatten().right_stream()
+        }
     })
 }

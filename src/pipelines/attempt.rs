@@ -6,6 +6,7 @@
 //! | `spec.json` | server, before it starts a supervisor | what to run, with secrets (0600); removed once begun |
 //! | `lock` | supervisor | held (flock) for as long as it lives |
 //! | `begun.json` | supervisor, once, before the command | the command may have run from here on |
+//! | `cgroup` | supervisor, before the start | the control group that all its processes are in, where it has one |
 //! | `child.json` | supervisor, after the start | the process group, provable as ours by its start time |
 //! | `log` | supervisor | the command's output |
 //! | `cancel` | server | please end |
@@ -19,7 +20,7 @@
 //! started (the database knows) counts as begun whatever its folder says, and a file that is empty was
 //! never written. Only `exit.json` is made durable: the server may be away when it is written.
 
-use super::definition::Limits;
+use super::{cgroup::Group, definition::Limits};
 use crate::kernel::error::{Error, Result};
 use fs_err::os::unix::fs::OpenOptionsExt;
 use rustix::{
@@ -29,12 +30,16 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
+    ffi::OsString,
     io::{Read, Write},
-    os::unix::ffi::OsStrExt,
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
     sync::LazyLock,
     time::{Duration, Instant},
 };
+
+/// How long what was killed may take to go.
+const AT_REST: Duration = Duration::from_secs(2);
 
 /// The version of this protocol. A field may be added; one that exists keeps its meaning.
 pub const VERSION: u32 = 1;
@@ -56,6 +61,9 @@ pub struct Spec {
     /// What each of its processes may use.
     #[serde(default)]
     pub limits: Limits,
+    /// The control group to make for it, where the machine has them.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
 }
 
 /// Which boot the command began in: after a reboot it is dead for certain.
@@ -172,6 +180,16 @@ impl Folder {
         Ok(spec)
     }
 
+    pub fn note_group(&self, group: &Path) -> Result<()> {
+        Ok(fs_err::write(self.0.join("cgroup"), group.as_os_str().as_bytes())?)
+    }
+
+    /// The control group it was given, if the machine still has them.
+    fn group(&self) -> Option<Group> {
+        let text = fs_err::read(self.0.join("cgroup")).ok().filter(|text| !text.is_empty())?;
+        Some(Group::noted(PathBuf::from(OsString::from_vec(text)))).filter(Group::can_tell)
+    }
+
     pub fn note_child(&self, pid: i32) -> Result<()> {
         let child = Child { pid, start_ticks: start_ticks(pid).unwrap_or_default() };
         fs_err::write(self.0.join("child.json"), serde_json::to_vec(&child).map_err(Error::internal)?)?;
@@ -224,6 +242,10 @@ impl Folder {
             Ok(_) => {}
             Err(_) => return false,
         }
+        // All of it was in there, and once it is gone nothing comes in that had yet to.
+        if let Some(group) = self.group() {
+            return group.put_to_rest(AT_REST);
+        }
         let Ok(Some(child)) = self.read::<Child>("child.json") else { return false };
         let Some(group) = Pid::from_raw(child.pid).filter(|_| child.pid > 1) else { return false };
         // A process of that number which started at another time: the group of old is gone, since
@@ -232,7 +254,7 @@ impl Folder {
         if !reused {
             let _ = kill_process_group(group, Signal::KILL);
         }
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = Instant::now() + AT_REST;
         while (!reused && group_exists(group)) || self.end_daemons() {
             if Instant::now() > deadline {
                 return false;

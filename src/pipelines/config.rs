@@ -1,6 +1,6 @@
 //! What an operator may set about pipelines.
 
-use super::history::Policy;
+use super::{history::Policy, source::git::Settings as GitSettings};
 use crate::kernel::tls::Trust;
 use std::{path::PathBuf, time::Duration};
 
@@ -12,6 +12,8 @@ pub struct Config {
     pub venvs: Option<PathBuf>,
     /// A bucket of definitions, or a prefix of one.
     pub bucket: Option<String>,
+    /// A Git repository of definitions.
+    pub git: Option<GitSettings>,
     /// Tasks that run at once.
     pub parallelism: usize,
     /// Bytes of output kept of each attempt.
@@ -35,6 +37,7 @@ impl Default for Config {
             dir: None,
             venvs: None,
             bucket: None,
+            git: None,
             parallelism: 16,
             log_limit: 64 << 20,
             grace: Duration::from_secs(10),

@@ -241,6 +241,7 @@ pub fn create_run_of(
         logical_at,
         definition: pipeline.definition.clone(),
         folder: pipeline.folder.clone(),
+        commit: pipeline.commit.clone(),
         params: merge_params(definition, given)?,
         event: origin.event,
         chain: origin.chain,

@@ -4,6 +4,7 @@
 
 use super::{
     attempt::{self, Ending, Exit, Folder, Spec, Standing, VERSION},
+    cgroup::Subtree,
     condition,
     config::Config,
     definition::{Action, Definition, Task, problems_text},
@@ -55,6 +56,8 @@ pub struct Executor {
     /// Attempts that were claimed before the machine started.
     before_boot: Mutex<HashSet<AttemptKey>>,
     rooms: OnceLock<Rooms>,
+    /// Where this machine has control groups for tasks.
+    subtree: Option<Subtree>,
     web: Web,
     /// Runs with a task in flight: parsed once, credentials issued once.
     contexts: Mutex<HashMap<String, Arc<OnceCell<Context>>>>,
@@ -88,6 +91,7 @@ impl Executor {
             nursery: Arc::new(Nursery::new(config.supervisor.clone())),
             before_boot: Mutex::default(),
             rooms: OnceLock::new(),
+            subtree: Subtree::find(),
             web: Web::new(config.trust.clone())?,
             contexts: Mutex::default(),
             db,
@@ -271,6 +275,7 @@ impl Executor {
             grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
             log_limit: self.config.log_limit,
             limits: task.limits,
+            cgroup: self.subtree.as_ref().map(|subtree| subtree.of(key)),
         })
     }
 
@@ -372,11 +377,12 @@ fn own_variables(run: &Run, key: &AttemptKey) -> Vec<(String, String)> {
         ("CRANNOG_TASK_ATTEMPT", key.attempt.to_string()),
         ("CRANNOG_LOGICAL_DATE", clock::rfc3339(run.logical_at)),
     ];
+    let commit = run.commit.clone().map(|commit| ("CRANNOG_COMMIT", commit));
     let params = run
         .params
         .iter()
         .map(|(name, value)| (format!("CRANNOG_PARAM_{}", name.to_ascii_uppercase()), value.clone()));
-    own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(params).collect()
+    own.into_iter().chain(commit).map(|(name, value)| (name.to_owned(), value)).chain(params).collect()
 }
 
 async fn standing(folder: &Folder) -> Result<Standing> {

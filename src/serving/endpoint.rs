@@ -192,7 +192,8 @@ fn health(champion: State, mut all: impl Iterator<Item = State>) -> State {
     if champion != State::Ready {
         return champion;
     }
-    all.find(|state| matches!(state, State::Failed | State::NoModel)).unwrap_or(champion)
+    let ill = all.any(|state| matches!(state, State::Failed | State::NoModel));
+    if ill { State::Degraded } else { champion }
 }
 
 /// The files of all models held, each counted once.

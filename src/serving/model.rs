@@ -23,6 +23,8 @@ pub enum State {
     Failed,
     /// The address means no model, so there is nothing to serve.
     NoModel,
+    /// Of an endpoint's health only: the champion is ready, and another route is not.
+    Degraded,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -31,7 +33,7 @@ pub struct EndpointInfo {
     /// The champion's address.
     pub model: String,
     pub state: State,
-    /// The champion's state, or that of another route which cannot answer.
+    /// The champion's state, and whether all other routes are well.
     pub health: State,
     /// The champion's model that answers now.
     pub model_name: Option<String>,

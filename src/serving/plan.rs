@@ -93,6 +93,9 @@ impl Plan {
     /// The route for a call: by its header, else among those that can answer by what makes it sticky, else by
     /// chance. Weights that no model stands behind are for the others to take.
     pub fn choose(&self, call: &Call) -> &Arc<Route> {
+        if let [only] = &self.routes[..] {
+            return only;
+        }
         if let Some(sent) = self.routes.iter().find(|route| route.is_asked_for(&call.headers)) {
             return sent;
         }

@@ -14,7 +14,10 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -24,6 +27,7 @@ const QUEUE: usize = 4096;
 /// Writes that share one commit at most: keeps one commit well under a tenth of a second.
 const GROUP: usize = 512;
 const READERS: usize = 4;
+const SHRINK: &str = "PRAGMA shrink_memory";
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +51,8 @@ struct Inner {
     jobs: mpsc::Sender<Job>,
     readers: Mutex<Vec<Connection>>,
     free: Arc<Semaphore>,
+    /// Reads and writes so far.
+    asked: AtomicU64,
 }
 
 impl Db {
@@ -72,7 +78,35 @@ impl Db {
             jobs,
             readers: Mutex::new(readers),
             free: Arc::new(Semaphore::new(READERS)),
+            asked: AtomicU64::new(0),
         })))
+    }
+
+    /// How often it was read or written since it was opened.
+    pub fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// Has the connections that are free now give back the memory they keep pages in.
+    pub async fn rest(&self) -> Result<()> {
+        let mut permits = Vec::new();
+        while let Ok(permit) = Arc::clone(&self.0.free).try_acquire_owned() {
+            permits.push(permit);
+        }
+        let shared = Arc::clone(&self.0);
+        let shrink = move || -> Result<()> {
+            let mut readers = lock(&shared.readers);
+            let kept = readers.len() - permits.len();
+            let free = readers.split_off(kept);
+            drop(readers);
+            let outcome = free.iter().try_for_each(|reader| reader.execute_batch(SHRINK));
+            lock(&shared.readers).extend(free);
+            // The permits go last: who holds one finds a reader.
+            drop(permits);
+            Ok(outcome?)
+        };
+        tokio::task::spawn_blocking(shrink).await.map_err(Error::internal)??;
+        self.write(|db| Ok(db.execute_batch(SHRINK)?)).await
     }
 
     /// Runs `work` on the writer thread and answers once its effects are committed. An error from
@@ -86,6 +120,7 @@ impl Db {
             Ok(value) => Ok(answer(sender, Ok(value))),
             Err(error) => Err(answer(sender, Err(error))),
         });
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
         self.0.jobs.try_send(job).map_err(|_| {
             Error::busy(
                 "The server has more writes waiting than it accepts. Send the request again in a second.",
@@ -126,6 +161,7 @@ impl Db {
 impl Inner {
     /// The caller holds a permit of `free`, so that a reader is there.
     fn with_reader<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let reader = lock(&self.readers).pop().ok_or_else(|| Error::internal("no reader is free"))?;
         let outcome = catch_unwind(AssertUnwindSafe(|| in_one_snapshot(&reader, work)));
         if !reader.is_autocommit() {

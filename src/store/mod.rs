@@ -12,6 +12,7 @@ pub mod migrate;
 pub mod outbox;
 mod percentile;
 pub mod regexp;
+mod rest;
 
 pub use blob::Blobs;
 pub use db::{Db, Durability};
@@ -21,6 +22,7 @@ pub use rusqlite::Connection;
 
 use crate::kernel::{error::Result, private};
 use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
 
 /// The databases of one data directory.
 #[derive(Clone)]
@@ -46,6 +48,11 @@ impl Stores {
             blobs: Blobs::open(&data_dir.join("blobs"))?,
             data_dir: data_dir.to_owned(),
         })
+    }
+
+    /// Gives memory back after busy spells, until the server stops.
+    pub fn keep_small(&self, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        rest::keep_small(vec![self.control.clone(), self.objects.clone()], stop)
     }
 
     pub fn secrets(&self) -> PathBuf {

@@ -4,7 +4,6 @@ The models and shap's answers are made by tests/fixtures/shap/make.py.
 """
 
 import json
-import re
 from pathlib import Path
 
 import mlflow
@@ -146,6 +145,16 @@ def test_tensors_go_and_come_as_bytes(server, served):
     np.testing.assert_allclose(found, case.attributions, atol=1e-6)
 
 
+def beside(s3, model_id):
+    """Bucket and folder of a model's ONNX file."""
+    for bucket in s3.list_buckets()["Buckets"]:
+        for page_of in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"]):
+            for found in page_of.get("Contents", []):
+                if model_id in found["Key"] and found["Key"].endswith("/model.onnx"):
+                    return bucket["Name"], found["Key"].rsplit("/", 1)[0]
+    raise AssertionError(f"no bucket holds the file of {model_id}")
+
+
 def test_a_background_comes_with_the_request_or_lies_beside_the_model(server, served, s3):
     case = served["forest_three"]
     one = case.background.head(1)
@@ -155,12 +164,7 @@ def test_a_background_comes_with_the_request_or_lies_beside_the_model(server, se
     own = arrays(v2(server, case, split(one) | {"parameters": {"background": split(one)}}))
     assert not own["attributions"].any()
 
-    with server.api() as api:
-        found = api.get(f"{server.http_url}/api/2.0/mlflow/logged-models/{case.model_id}").json()
-    bucket, prefix = re.fullmatch(r"(?:s3|mlflow-artifacts)://?/?([^/]+)/(.*)", found["model"]["info"]["artifact_uri"]).groups()
-    keys = [o["Key"] for b in s3.list_buckets()["Buckets"] for o in s3.list_objects_v2(Bucket=b["Name"]).get("Contents", []) if case.model_id in o["Key"] and o["Key"].endswith("model.onnx")]
-    home = next(b["Name"] for b in s3.list_buckets()["Buckets"] if any(o["Key"] == keys[0] for o in s3.list_objects_v2(Bucket=b["Name"]).get("Contents", [])))
-    place = keys[0].rsplit("/", 1)[0]
+    home, place = beside(s3, case.model_id)
     try:
         s3.put_object(Bucket=home, Key=f"{place}/background.json", Body=json.dumps(split(one)).encode())
         answer = v2(server, case, split(case.rows))

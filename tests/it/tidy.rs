@@ -32,6 +32,8 @@ const CONFINED: &[(&str, Allowed)] = &[
         path.starts_with("src/store/") || path.ends_with("/store.rs") || path.contains("/store/")
     }),
     ("tract_onnx", |path| path.starts_with("src/serving/engine/")),
+    ("gix_odb", |path| path.starts_with("src/pipelines/source/git/")),
+    ("gix_pack", |path| path.starts_with("src/pipelines/source/git/")),
     // The log filter quiets the crate by its name.
     ("s3s", |path| path.starts_with("src/objects/") || path == "src/kernel/telemetry.rs"),
 ];

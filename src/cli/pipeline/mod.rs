@@ -3,6 +3,7 @@
 mod follow;
 mod operate;
 mod show;
+mod source;
 
 use super::{Failure, Global, client::Client, failure::Code, print, print_json, wait_for};
 use crate::pipelines::definition::{Definition, schema};
@@ -128,6 +129,11 @@ pub enum Command {
     },
     /// Make the token by which a webhook starts a pipeline; the one before is worth nothing then
     Token { name: String },
+    /// Where definitions come from besides `apply`: a folder, a bucket, a Git repository
+    Source {
+        #[command(subcommand)]
+        command: source::Source,
+    },
     /// Print the JSON Schema of definitions, for an editor
     Schema,
     /// Print a definition that shows what there is
@@ -171,6 +177,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
             }
             Command::Token { name } => operate::token(&client, name).await,
             Command::Variable { command } => operate::variable(&client, command).await,
+            Command::Source { command } => source::source(&client, command).await,
             Command::Pool { command } => operate::pool(&client, command).await,
             Command::Validate { .. } | Command::Schema | Command::Example => Ok(()), // answered above
         }

@@ -74,6 +74,7 @@ fn pipeline_text(pipeline: &Value) -> String {
         row(["Description", &text(&pipeline["description"])]),
         row(["State", state(pipeline)]),
         row(["Source", &text(&pipeline["source"])]),
+        row(["Commit", &text(&pipeline["commit"])]),
         row(["Schedule", &schedule(pipeline)]),
         row(["Next run", &text(&pipeline["next_run_at"])]),
     ];
@@ -117,6 +118,7 @@ fn run_text(run: &Value) -> String {
         row(["State", &text(&run["state"])]),
         row(["Trigger", &text(&run["trigger"])]),
         row(["Logical date", &text(&run["logical_at"])]),
+        row(["Commit", &text(&run["commit"])]),
         row(["Waiting for", &text(&run["waiting_for"])]),
         row(["Started", &text(&run["started_at"])]),
         row(["Ended", &text(&run["ended_at"])]),

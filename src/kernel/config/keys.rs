@@ -197,6 +197,18 @@ settings! {
         /// A bucket of pipeline files, or a prefix of one (`definitions/nightly/`), that the server
         /// follows; empty for none. Who may write there decides what runs on this machine.
         bucket: OptionalText = "";
+        /// A Git repository of pipeline files that the server follows: an http(s) address, or the path of a
+        /// repository or a bundle on this machine; empty for none. Who may push there decides what runs on this
+        /// machine.
+        git: OptionalText = "";
+        /// The branch, tag or commit (all 40 digits of its id) of the repository.
+        git_ref: String = "HEAD";
+        /// The folder of the repository whose files count and are checked out for tasks; empty for all.
+        git_folder: OptionalText = "";
+        /// Between two looks at the repository; 0s is only when a push is told.
+        git_interval: Duration = "1m";
+        /// A file with `user:password`, or a token alone, for the repository.
+        git_credentials: Option<PathBuf> = "";
         /// How many tasks run at the same time.
         max_tasks: usize = "16";
         /// Runs of each pipeline that are kept however old they are.

@@ -88,6 +88,8 @@ pub(super) struct FileTask {
     #[serde(default)]
     pub cpu_time: Option<Spanned<Scalar>>,
     #[serde(default)]
+    pub cpus: Option<Spanned<Scalar>>,
+    #[serde(default)]
     pub pool: Option<Spanned<String>>,
     #[serde(default)]
     pub pool_slots: Option<Spanned<u32>>,

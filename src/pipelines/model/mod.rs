@@ -206,10 +206,12 @@ impl TaskState {
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     pub name: String,
-    /// `api`, or `file:` and the path below the pipelines folder.
+    /// `api`, or the kind of its source (`file:`, `s3:`, `git:`) and the path there.
     pub source: String,
     /// Where its tasks start: the folder of its file; `None`: in their attempt's own.
     pub folder: Option<String>,
+    /// Of one from Git: the commit its text is of.
+    pub commit: Option<String>,
     /// The last good text; empty while there never was one.
     pub definition: String,
     /// What is wrong with the newest text, when it is not the one in `definition`.
@@ -234,6 +236,8 @@ pub struct Run {
     /// The text this run was made from, whatever the pipeline says now.
     pub definition: String,
     pub folder: Option<String>,
+    /// The commit of that text and folder, where they came from Git.
+    pub commit: Option<String>,
     pub params: BTreeMap<String, String>,
     /// What happened, of a run that an event made.
     pub event: Option<serde_json::Value>,

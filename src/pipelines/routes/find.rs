@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Result},
         http::Json,
     },
-    pipelines::{calendar, service::Service},
+    pipelines::{calendar, log, service::Service},
 };
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
@@ -70,13 +70,8 @@ pub(super) async fn lines(
         return Err(Error::invalid("Give the text to look for as q.").into());
     }
     let place = service.log(&run, &task, query.attempt).await?;
-    let search = move || -> Result<Value> {
-        match fs_err::File::open(&place.path) {
-            Ok(file) => search(BufReader::new(file), &query.q),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => search(std::io::empty(), &query.q),
-            Err(error) => Err(error.into()),
-        }
-    };
+    let search =
+        move || -> Result<Value> { search(BufReader::new(log::Reader::open(&place.path)?), &query.q) };
     Ok(Json(tokio::task::spawn_blocking(search).await.map_err(Error::internal)??))
 }
 

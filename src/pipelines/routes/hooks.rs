@@ -1,5 +1,5 @@
-//! `POST /hooks/pipelines/NAME`: something outside starts a pipeline with the pipeline's own token. And
-//! the token itself, which is shown once.
+//! `POST /hooks/pipelines/NAME`: something outside starts a pipeline with the pipeline's own token; `POST
+//! /hooks/pipeline-sources/git`: somebody pushed. And the tokens themselves, which are shown once.
 
 use super::Answer;
 use crate::{
@@ -30,6 +30,7 @@ const SHOWN: [&str; 5] = ["content-type", "user-agent", "x-github-event", "x-git
 pub fn router(service: Service) -> Router {
     Router::new()
         .route(&format!("{HOOKS}pipelines/{{name}}"), post(hook))
+        .route(&push_path(), post(push))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(service)
 }
@@ -47,9 +48,7 @@ async fn hook(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let token = text("x-crannog-token").or(bearer).or(query.token.as_deref());
-    service.hook_check(&name, token.unwrap_or_default()).await?;
+    service.hook_check(&name, given_token(&headers, &query)).await?;
     let id = IDS.iter().find_map(|header| text(header)).map(str::to_owned);
     if id.as_ref().is_some_and(|id| id.len() > 200) {
         return Err(Error::invalid("The id of the delivery is longer than 200 characters.").into());
@@ -60,6 +59,33 @@ async fn hook(
     let (run, new) = service.hook(&name, id, event).await?;
     let status = if new { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(json!({ "run_id": run, "pipeline": name, "new": new }))))
+}
+
+/// The token a sender brings, in the header it can set, or in the address.
+fn given_token<'a>(headers: &'a HeaderMap, query: &'a HookQuery) -> &'a str {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let token = text("x-crannog-token").or(text("x-gitlab-token")).or(bearer).or(query.token.as_deref());
+    token.unwrap_or_default()
+}
+
+fn push_path() -> String {
+    format!("{HOOKS}pipeline-sources/git")
+}
+
+/// What was pushed is not believed: it is looked at.
+async fn push(
+    State(service): State<Service>,
+    Query(query): Query<HookQuery>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    service.push_hook(given_token(&headers, &query)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Makes a new token for telling of pushes; the one before is worth nothing from now on.
+pub(super) async fn push_token(_: Editor, State(service): State<Service>) -> Answer {
+    Ok(Json(json!({ "token": service.push_token().await?, "path": push_path() })))
 }
 
 /// JSON as such, anything else as text.

@@ -6,7 +6,10 @@ use crate::{
         error::{Error, Result},
         http::{Json, Problem},
     },
-    pipelines::service::{LogPlace, Service},
+    pipelines::{
+        log,
+        service::{LogPlace, Service},
+    },
 };
 use axum::{
     extract::{Path, Query, State},
@@ -15,11 +18,7 @@ use axum::{
 use futures::{Stream, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{
-    convert::Infallible,
-    io::{Read, Seek, SeekFrom},
-    time::Duration,
-};
+use std::{convert::Infallible, time::Duration};
 
 /// Bytes of log in one answer.
 const PAGE: u64 = 256 << 10;
@@ -134,18 +133,10 @@ pub(in crate::pipelines) async fn read(place: LogPlace, offset: u64, cut: Cut) -
 }
 
 fn read_piece(place: &LogPlace, offset: u64, cut: Cut) -> Result<Piece> {
-    let mut bytes = Vec::new();
-    match fs_err::File::open(&place.path) {
-        Ok(mut file) => {
-            file.seek(SeekFrom::Start(offset))?;
-            file.take(PAGE).read_to_end(&mut bytes)?;
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error.into()),
-    }
+    let log::Piece { mut bytes, next, is_note, more } = log::piece(&place.path, offset, PAGE)?;
     let full = bytes.len() as u64 == PAGE;
     // A character cut in two by the page or by the moment waits for its rest.
-    if !place.complete || full {
+    if full || !(place.complete || more) {
         bytes.truncate(match (cut, bytes.iter().rposition(|byte| *byte == b'\n')) {
             (Cut::Lines, Some(end)) => end + 1,
             // Nothing but the beginning of a line: it waits for its end, unless it fills a page.
@@ -153,9 +144,9 @@ fn read_piece(place: &LogPlace, offset: u64, cut: Cut) -> Result<Piece> {
             _ => whole_characters(&bytes),
         });
     }
-    let next_offset = offset + bytes.len() as u64;
+    let next_offset = if is_note { next } else { offset + bytes.len() as u64 };
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Piece { text, next_offset, done: place.complete && !full })
+    Ok(Piece { text, next_offset, done: place.complete && !more })
 }
 
 /// The length without an unfinished character at the end; a byte that can never become part of

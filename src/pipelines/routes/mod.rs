@@ -47,6 +47,9 @@ pub fn router(service: Service) -> Router {
         .route("/pipelines/{name}/calendar", get(find::month))
         .route("/pipeline-pools", get(operate::pools))
         .route("/pipeline-pools/{name}", put(operate::set_pool).delete(operate::delete_pool))
+        .route("/pipeline-sources", get(sources))
+        .route("/pipeline-sources/git/look", post(look))
+        .route("/pipeline-sources/git/token", post(hooks::push_token))
         .route("/pipeline-schema", get(operate::schema))
         .route("/pipeline-runs/{id}/tasks/{task}/log", get(logs::page))
         .route("/pipeline-runs/{id}/tasks/{task}/log/search", get(find::lines))
@@ -90,6 +93,15 @@ async fn pause(_: Editor, State(service): State<Service>, Path(name): Path<Strin
 
 async fn unpause(_: Editor, State(service): State<Service>, Path(name): Path<String>) -> Answer {
     Ok(Json(wire::pipeline(&service.set_paused(&name, false).await?)))
+}
+
+async fn sources(_: Viewer, State(service): State<Service>) -> Json<Value> {
+    Json(json!({ "sources": service.sources().iter().map(wire::source).collect::<Vec<_>>() }))
+}
+
+async fn look(_: Editor, State(service): State<Service>) -> Result<StatusCode, Problem> {
+    service.source_pushed()?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 async fn validate(_: Viewer, text: String) -> Json<Value> {

@@ -6,7 +6,7 @@ use crate::{
         backfill::Firing,
         definition::{Definition, Kind, Param, Schedule, Task, trigger},
         model::{Attempt, ForEach, Pool, Run, TaskInstance, TaskKind, TaskState, TriggerRule},
-        service::Overview,
+        service::{Overview, Source},
         waiting::RunView,
     },
 };
@@ -30,6 +30,7 @@ pub(super) fn pipeline(overview: &Overview) -> Value {
         "paused": pipeline.paused,
         "next_run_at": time(pipeline.next_at),
         "source": pipeline.source,
+        "commit": pipeline.commit,
         "error": pipeline.error,
         "triggers": definition.map(triggers).unwrap_or_default(),
         "trigger_note": pipeline.trigger_note,
@@ -127,6 +128,7 @@ pub(super) fn run(run: &Run) -> Value {
         "ended_at": time(run.ended_at),
         "cancel_requested": run.cancel_requested,
         "params": run.params,
+        "commit": run.commit,
         "event": run.event,
         "deadline_at": time(run.deadline_at),
         "deadline_missed": run.deadline_missed,
@@ -180,6 +182,18 @@ pub(super) fn backfill(one: &Firing) -> Value {
         "logical_at": rfc3339(one.logical_at),
         "run_id": one.run.as_ref().map(|run| &run.id),
         "exists": one.exists,
+    })
+}
+
+pub(super) fn source(source: &Source) -> Value {
+    let look = source.look.as_ref();
+    json!({
+        "kind": source.kind,
+        "place": source.place,
+        "ref": source.reference,
+        "commit": look.and_then(|look| look.commit.as_ref()),
+        "looked_at": look.map(|look| rfc3339(look.at)),
+        "error": look.and_then(|look| look.error.as_ref()),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::{
         definition::{Definition, trigger::On},
         events::{self, Started},
         model::Run,
+        source::GIT,
         store,
     },
     registry::News,
@@ -128,30 +129,45 @@ impl Service {
 
     /// Whether a token is the one of a pipeline that asks for webhooks. What is wrong is not told apart.
     pub(in crate::pipelines) async fn hook_check(&self, name: &str, token: &str) -> Result<()> {
-        let wanted = name.to_owned();
-        let known = self.0.db.read(move |db| store::hook_token_get(db, &wanted)).await?;
-        let given = Sha256::digest(token.as_bytes());
-        let fits = match &known {
-            Some(known) => same(known, &given),
-            None => false,
-        };
+        let fits = self.token_fits(name, token).await?;
         let wanted = name.to_owned();
         let pipeline = self.0.db.read(move |db| store::pipeline_get(db, &wanted)).await?;
         let asks = pipeline.and_then(|pipeline| Definition::parse(&pipeline.definition).ok());
         let asks = asks.is_some_and(|asks| asks.triggers.iter().any(|trigger| trigger.on == On::Webhook));
         match fits && asks {
             true => Ok(()),
-            false => Err(Error::new(
-                Kind::Unauthenticated,
-                "There is no such hook, or the token is not its own. `crannog pipeline token NAME` makes one.",
-            )),
+            false => Err(no_hook("pipeline token NAME")),
         }
+    }
+
+    async fn token_fits(&self, name: &str, token: &str) -> Result<bool> {
+        let wanted = name.to_owned();
+        let known = self.0.db.read(move |db| store::hook_token_get(db, &wanted)).await?;
+        let given = Sha256::digest(token.as_bytes());
+        Ok(known.is_some_and(|known| same(&known, &given)))
+    }
+
+    /// A push to the Git repository is told with the repository's token: it is looked at now.
+    pub(in crate::pipelines) async fn push_hook(&self, token: &str) -> Result<()> {
+        match self.token_fits(GIT, token).await? {
+            true => self.source_pushed(),
+            false => Err(no_hook("pipeline source token")),
+        }
+    }
+
+    /// A new token for telling of pushes; no pipeline can have the name it is kept under.
+    pub(in crate::pipelines) async fn push_token(&self) -> Result<String> {
+        if self.0.config.git.is_none() {
+            return Err(Error::not_found("No Git repository is followed: pipelines.git names one."));
+        }
+        let (token, digest) = new_token();
+        self.0.db.write(move |db| store::hook_token_put(db, GIT, &digest, now_ms())).await?;
+        Ok(token)
     }
 
     /// A new token for a pipeline's webhook. Its digest is kept, it is not.
     pub(in crate::pipelines) async fn hook_token(&self, name: &str) -> Result<String> {
-        let token = format!("crnhook_{}", id::secret(40));
-        let (name, digest) = (name.to_owned(), Sha256::digest(token.as_bytes()).to_vec());
+        let (name, (token, digest)) = (name.to_owned(), new_token());
         let put = move |db: &Connection| {
             let pipeline = existing(db, &name)?;
             let asks = Definition::parse(&pipeline.definition)
@@ -166,6 +182,19 @@ impl Service {
         self.0.db.write(put).await?;
         Ok(token)
     }
+}
+
+/// A token, and what is kept of it.
+fn new_token() -> (String, Vec<u8>) {
+    let token = format!("crnhook_{}", id::secret(40));
+    let digest = Sha256::digest(token.as_bytes()).to_vec();
+    (token, digest)
+}
+
+fn no_hook(command: &str) -> Error {
+    let message =
+        format!("There is no such hook, or the token is not its own. `crannog {command}` makes one.");
+    Error::new(Kind::Unauthenticated, message)
 }
 
 /// Compares in a time that tells nothing of where they differ.

@@ -6,6 +6,8 @@ mod events;
 mod operate;
 mod sources;
 
+pub(in crate::pipelines) use sources::Source;
+
 use super::{
     archive,
     config::Config,
@@ -17,7 +19,8 @@ use super::{
     model::{AttemptKey, Pipeline, Run, TaskState, Trigger},
     rooms::Rooms,
     scheduler::{self, Scheduler},
-    source, store,
+    source::{self, Look, Text},
+    store,
     waiting::{self, RunView},
 };
 use crate::{
@@ -30,8 +33,9 @@ use crate::{
     store::{Connection, Db, Stores, outbox::Bell},
 };
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock, RwLock},
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, RwLock},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +56,12 @@ struct Inner {
     executor: Arc<Executor>,
     wake: Arc<Notify>,
     hearings: RwLock<events::Hearings>,
+    /// How the last look at each source went.
+    looks: Mutex<HashMap<&'static str, Look>>,
+    /// Rung when the Git repository is to be looked at now.
+    pushed: Arc<Notify>,
+    /// Where commits are checked out.
+    checkouts: PathBuf,
     /// Rung when somebody is to be told of a run.
     bell: Arc<Bell>,
     /// Fires when the server stops, so that live logs end; set when the work starts.
@@ -73,6 +83,10 @@ impl Service {
         environment: Arc<dyn TaskEnvironment>,
         config: Config,
     ) -> Result<Self> {
+        if let Some(git) = &config.git {
+            git.check()?;
+        }
+        let checkouts = fs_err::canonicalize(&stores.data_dir)?.join("checkouts");
         let (db, tasks_dir) = (stores.control.clone(), fs_err::canonicalize(stores.data_dir.join("tasks"))?);
         let executor = Arc::new(Executor::new(db.clone(), tasks_dir, config.clone(), environment)?);
         Ok(Self(Arc::new(Inner {
@@ -82,6 +96,9 @@ impl Service {
             executor,
             wake: Arc::new(Notify::new()),
             hearings: RwLock::default(),
+            looks: Mutex::default(),
+            pushed: Arc::default(),
+            checkouts,
             bell: Arc::default(),
             stop: OnceLock::new(),
         })))
@@ -114,12 +131,27 @@ impl Service {
             let (db, executor) = (self.0.db.clone(), Arc::clone(&self.0.executor));
             tasks.spawn("pipelines: archive", archive::keep_archived(db, executor, tasks.stopping()));
         }
+        self.start_sources(tasks);
+    }
+
+    /// Follows what definitions come from.
+    fn start_sources(&self, tasks: &Tasks) {
         if let Some(dir) = self.0.config.dir.clone() {
             tasks.spawn("pipelines: folder", source::folder::watch(self.clone(), dir, tasks.stopping()));
         }
         if let Some(place) = self.0.config.bucket.as_deref().map(source::bucket::Place::parse) {
             let (events, stop) = (self.0.bus.subscribe(), tasks.stopping());
             tasks.spawn("pipelines: bucket", source::bucket::watch(self.clone(), place, events, stop));
+        }
+        if let Some(settings) = self.0.config.git.clone() {
+            let follower = source::git::Follower {
+                service: self.clone(),
+                settings,
+                dir: self.0.checkouts.clone(),
+                web: self.0.executor.web().clone(),
+                pushed: Arc::clone(&self.0.pushed),
+            };
+            tasks.spawn("pipelines: git", follower.watch(tasks.stopping()));
         }
     }
 
@@ -155,7 +187,8 @@ impl Service {
             if let Some(other) = store::pipeline_get(db, &definition.name)? {
                 sources::refuse_if_followed(&other, &config)?;
             }
-            sources::put_definition(db, &definition, text, API, None)?;
+            let text = Text { source: API.into(), folder: None, commit: None, text };
+            sources::put_definition(db, &definition, text)?;
             overview(db, existing(db, &definition.name)?)
         };
         let overview = self.0.db.write(stored).await?;
@@ -314,7 +347,7 @@ impl Service {
 
 /// Where a log is, and whether more may come.
 pub struct LogPlace {
-    pub path: std::path::PathBuf,
+    pub path: PathBuf,
     pub attempt: u32,
     pub complete: bool,
 }

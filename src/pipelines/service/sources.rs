@@ -11,22 +11,17 @@ use crate::{
         definition::{Definition, problems_text},
         events,
         model::Pipeline,
-        source::{BUCKET, FILE},
+        source::{BUCKET, FILE, GIT, Look, Text},
         store,
     },
     store::Connection,
 };
-use std::path::Path;
+use std::{path::Path, sync::PoisonError};
 
 impl Service {
-    /// A text of a source was read: good, or bad with what is wrong. `folder` is where its tasks start.
-    pub(in crate::pipelines) async fn source_changed(
-        &self,
-        source: String,
-        folder: Option<String>,
-        text: String,
-    ) -> Result<()> {
-        self.0.db.write(move |db| store_text(db, &source, folder, text)).await?;
+    /// A text of a source was read: good, or bad with what is wrong.
+    pub(in crate::pipelines) async fn source_changed(&self, text: Text) -> Result<()> {
+        self.0.db.write(move |db| store_text(db, text)).await?;
         self.learn_hearings().await?;
         self.0.wake.notify_one();
         Ok(())
@@ -49,12 +44,81 @@ impl Service {
         }
         Ok(())
     }
+
+    /// A source was looked at, to its commit, or why it could not be.
+    pub(in crate::pipelines) fn source_looked(
+        &self,
+        kind: &'static str,
+        outcome: Result<Option<String>, String>,
+    ) {
+        let mut looks = self.0.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = looks.entry(kind).or_default();
+        look.at = now_ms();
+        match outcome {
+            Ok(commit) => (look.commit, look.error) = (commit, None),
+            Err(why) => {
+                // The same complaint again and again helps nobody.
+                if look.error.as_ref() != Some(&why) {
+                    tracing::warn!(source = kind, error = why, "a source of pipelines could not be read");
+                }
+                look.error = Some(why);
+            }
+        }
+    }
+
+    /// The sources that are followed: kind, place, and how the last look went, if there was one.
+    pub(in crate::pipelines) fn sources(&self) -> Vec<Source> {
+        let (config, looks) =
+            (&self.0.config, self.0.looks.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let git = config.git.as_ref();
+        let followed = [
+            (FILE, config.dir.as_ref().map(|dir| dir.display().to_string()), None),
+            (BUCKET, config.bucket.clone(), None),
+            (GIT, git.map(|git| git.place.clone()), git.map(|git| git.reference.clone())),
+        ];
+        let source = |(kind, place, reference): (&'static str, Option<String>, Option<String>)| {
+            Some(Source {
+                kind: kind.trim_end_matches(':'),
+                place: place?,
+                reference,
+                look: looks.get(kind).cloned(),
+            })
+        };
+        followed.into_iter().filter_map(source).collect()
+    }
+
+    /// Has the Git repository looked at now.
+    pub(in crate::pipelines) fn source_pushed(&self) -> Result<()> {
+        match self.0.config.git {
+            Some(_) => {
+                self.0.pushed.notify_one();
+                Ok(())
+            }
+            None => Err(Error::not_found("No Git repository is followed: pipelines.git names one.")),
+        }
+    }
+
+    /// The folders below another in which runs and pipelines start their tasks.
+    pub(in crate::pipelines) async fn folders_in_use(&self, below: &Path) -> Result<Vec<String>> {
+        let below = fs_err::canonicalize(below)?.to_string_lossy().into_owned();
+        self.0.db.read(move |db| store::folders_in_use(db, &below)).await
+    }
+}
+
+/// A source that is followed.
+pub(in crate::pipelines) struct Source {
+    pub kind: &'static str,
+    pub place: String,
+    /// The branch, tag or commit, of Git.
+    pub reference: Option<String>,
+    pub look: Option<Look>,
 }
 
 /// What a source gives, only the source changes; once it is followed no more, it is anybody's.
 pub(super) fn refuse_if_followed(pipeline: &Pipeline, config: &Config) -> Result<()> {
     let followed = (pipeline.source.starts_with(FILE) && config.dir.is_some())
-        || (pipeline.source.starts_with(BUCKET) && config.bucket.is_some());
+        || (pipeline.source.starts_with(BUCKET) && config.bucket.is_some())
+        || (pipeline.source.starts_with(GIT) && config.git.is_some());
     match followed {
         true => {
             let (name, from) = (&pipeline.name, in_words(&pipeline.source));
@@ -68,19 +132,14 @@ fn in_words(source: &str) -> String {
     match source.split_once(':') {
         Some(("file", file)) => format!("the file {file}"),
         Some(("s3", object)) => format!("the object s3://{object}"),
+        Some(("git", file)) => format!("the file {file} of the Git repository"),
         _ => "a definition given through the API".to_owned(),
     }
 }
 
 /// Stores a sound definition. The next firing is computed anew only if the schedule changed, so
 /// that saving a file neither skips nor repeats one.
-pub(super) fn put_definition(
-    db: &Connection,
-    definition: &Definition,
-    text: String,
-    source: &str,
-    folder: Option<String>,
-) -> Result<()> {
+pub(super) fn put_definition(db: &Connection, definition: &Definition, text: Text) -> Result<()> {
     let now = now_ms();
     let old = store::pipeline_get(db, &definition.name)?;
     let paused = old.as_ref().is_some_and(|old| old.paused);
@@ -94,26 +153,26 @@ pub(super) fn put_definition(
         None if paused => None,
         None => definition.first_due(store::run_last_firing(db, &definition.name)?, now),
     };
-    let max_active_runs = definition.max_active_runs;
-    let (name, source) = (definition.name.clone(), source.to_owned());
     let pipeline = Pipeline {
-        name,
-        source,
-        folder,
-        definition: text,
+        name: definition.name.clone(),
+        source: text.source,
+        folder: text.folder,
+        commit: text.commit,
+        definition: text.text,
         error: None,
         paused,
         next_at,
-        max_active_runs,
+        max_active_runs: definition.max_active_runs,
         trigger_note: None,
     };
     store::listeners_put(db, &pipeline.name, &events::asked_for(definition))?;
     store::pipeline_put(db, &pipeline, now)
 }
 
-fn store_text(db: &Connection, source: &str, folder: Option<String>, text: String) -> Result<()> {
+fn store_text(db: &Connection, text: Text) -> Result<()> {
+    let source = text.source.as_str();
     let old = store::pipeline_by_source(db, source)?;
-    let definition = match Definition::parse(&text) {
+    let definition = match Definition::parse(&text.text) {
         Ok(definition) => definition,
         Err(problems) => return store_bad_file(db, source, old, &problems_text(&problems)),
     };
@@ -126,7 +185,7 @@ fn store_text(db: &Connection, source: &str, folder: Option<String>, text: Strin
     if let Some(old) = old.filter(|old| old.name != definition.name) {
         store::pipeline_delete(db, &old.name)?;
     }
-    put_definition(db, &definition, text, source, folder)
+    put_definition(db, &definition, text)
 }
 
 /// The last good version stays; a text that never was good is shown under its file's name.
@@ -144,6 +203,7 @@ fn store_bad_file(db: &Connection, source: &str, old: Option<Pipeline>, message:
         name,
         source: source.to_owned(),
         folder: None,
+        commit: None,
         definition: String::new(),
         error: Some(message.to_owned()),
         paused: false,

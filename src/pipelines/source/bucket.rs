@@ -1,7 +1,7 @@
 //! A bucket of definitions, or what is below a prefix of it: looked at as soon as an object there is
 //! written or removed, and now and then besides. Every `*.yaml` and `*.yml` is a definition.
 
-use super::{BUCKET, MAX_FILES};
+use super::{BUCKET, MAX_FILES, Text};
 use crate::{
     kernel::{
         error::{Error, Kind, Result},
@@ -56,14 +56,9 @@ pub(in crate::pipelines) async fn watch(
     stop: CancellationToken,
 ) {
     let mut known: HashMap<String, Mark> = HashMap::new();
-    let mut complaint = None;
     loop {
-        let outcome = look(&service, &place, &mut known).await.err().map(|error| format!("{error:?}"));
-        // The same complaint again and again helps nobody.
-        if outcome.is_some() && outcome != complaint {
-            tracing::warn!(bucket = place.bucket, error = outcome, "the pipelines' bucket could not be read");
-        }
-        complaint = outcome;
+        let outcome = look(&service, &place, &mut known).await.map_err(|error| format!("{error:?}"));
+        service.source_looked(BUCKET, outcome.map(|()| None));
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -108,7 +103,8 @@ async fn look(service: &Service, place: &Place, known: &mut HashMap<String, Mark
             Err(error) if error.kind == Kind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        service.source_changed(place.source(&key), None, text).await?;
+        let text = Text { source: place.source(&key), folder: None, commit: None, text };
+        service.source_changed(text).await?;
         known.insert(key, mark);
     }
     Ok(())

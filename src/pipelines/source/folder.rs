@@ -4,7 +4,7 @@
 //! Every `*.yaml` and `*.yml` directly in the folder is a definition. In the folders below, beside
 //! scripts and their own settings, only `pipeline.yaml` and `NAME.pipeline.yaml` are.
 
-use super::{FILE, MAX_FILES};
+use super::{FILE, MAX_FILES, Text};
 use crate::pipelines::{definition::MAX_BYTES, service::Service};
 use std::{
     collections::HashMap,
@@ -22,23 +22,18 @@ const DEPTH: usize = 3;
 type Mark = (SystemTime, u64);
 
 /// A definition file: its path below the folder, and its mark.
-struct Found {
-    name: String,
-    path: PathBuf,
+pub(super) struct Found {
+    pub name: String,
+    pub path: PathBuf,
     mark: Mark,
 }
 
 /// Follows the folder until the server stops.
 pub(in crate::pipelines) async fn watch(service: Service, dir: PathBuf, stop: CancellationToken) {
     let mut known: HashMap<String, Mark> = HashMap::new();
-    let mut complaint = None;
     loop {
-        let outcome = look(&service, &dir, &mut known).await.err();
-        // The same complaint every second helps nobody.
-        if outcome.is_some() && outcome != complaint {
-            tracing::warn!(folder = %dir.display(), error = outcome, "the pipelines folder could not be read");
-        }
-        complaint = outcome;
+        let outcome = look(&service, &dir, &mut known).await;
+        service.source_looked(FILE, outcome.map(|()| None));
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -69,13 +64,14 @@ async fn look(service: &Service, dir: &Path, known: &mut HashMap<String, Mark>) 
         // A file that went away between the look and the read is the next look's affair.
         let Ok(text) = text else { continue };
         let (source, folder) = (format!("{FILE}{}", file.name), folder.to_string_lossy().into_owned());
-        service.source_changed(source, Some(folder), text).await.map_err(|error| format!("{error:?}"))?;
+        let text = Text { source, folder: Some(folder), commit: None, text };
+        service.source_changed(text).await.map_err(|error| format!("{error:?}"))?;
         known.insert(file.name, file.mark);
     }
     Ok(())
 }
 
-fn scan(dir: &Path) -> std::io::Result<Vec<Found>> {
+pub(super) fn scan(dir: &Path) -> std::io::Result<Vec<Found>> {
     let root = fs_err::canonicalize(dir)?;
     let mut found = Vec::new();
     let mut folders = vec![(root.clone(), 0)];
@@ -111,7 +107,7 @@ fn is_definition(path: &Path, depth: usize) -> bool {
 }
 
 /// The text, cut just past the limit so that the definition's own check refuses it.
-fn read(path: &Path) -> std::io::Result<String> {
+pub(super) fn read(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     fs_err::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -4,17 +4,17 @@ use super::collect;
 use crate::{kernel::error::Result, pipelines::model::Pipeline};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "name, source, folder, definition, error, paused, next_at, max_active_runs, \
-                       trigger_note";
+const COLUMNS: &str = "name, source, folder, commit_id, definition, error, paused, next_at, \
+                       max_active_runs, trigger_note";
 
 /// Writes a good definition; what is paused stays paused.
 pub fn pipeline_put(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO pipelines (name, source, folder, definition, error, paused, next_at, created_at, updated_at,
-             max_active_runs)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)
+             max_active_runs, commit_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10)
          ON CONFLICT (name) DO UPDATE SET source = ?2, folder = ?3, definition = ?4, error = ?5, paused = ?6,
-             next_at = ?7, updated_at = ?8, max_active_runs = ?9",
+             next_at = ?7, updated_at = ?8, max_active_runs = ?9, commit_id = ?10",
     )?
     .execute(params![
         pipeline.name,
@@ -25,7 +25,8 @@ pub fn pipeline_put(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<()
         pipeline.paused,
         pipeline.next_at,
         now,
-        pipeline.max_active_runs
+        pipeline.max_active_runs,
+        pipeline.commit
     ])?;
     Ok(())
 }
@@ -79,11 +80,21 @@ pub fn pipeline_delete(db: &Connection, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The folders in which runs and pipelines start their tasks, of those below another.
+pub fn folders_in_use(db: &Connection, below: &str) -> Result<Vec<String>> {
+    let mut query = db.prepare_cached(
+        "SELECT folder FROM pipelines WHERE substr(folder, 1, length(?1)) = ?1
+         UNION SELECT folder FROM pipeline_runs WHERE substr(folder, 1, length(?1)) = ?1",
+    )?;
+    collect(query.query([below])?, |row| Ok(row.get(0)?))
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Pipeline> {
     Ok(Pipeline {
         name: row.get("name")?,
         source: row.get("source")?,
         folder: row.get("folder")?,
+        commit: row.get("commit_id")?,
         definition: row.get("definition")?,
         error: row.get("error")?,
         paused: row.get("paused")?,

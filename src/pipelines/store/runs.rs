@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 const COLUMNS: &str = "id, pipeline, state, trigger, logical_at, definition, folder, params, created_at, \
                        started_at, ended_at, cancel_requested, event, chain, \
-                       deadline_at, deadline_missed";
+                       deadline_at, deadline_missed, commit_id";
 
 /// Inserts a run. False if this firing of the schedule has made its run already.
 pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
@@ -20,8 +20,8 @@ pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
         .prepare_cached(
             "INSERT INTO pipeline_runs
                  (id, pipeline, state, trigger, logical_at, definition, folder, params, created_at,
-                  event, chain, deadline_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                  event, chain, deadline_at, commit_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (pipeline, logical_at) WHERE trigger = 'schedule' DO NOTHING",
         )?
         .execute(params![
@@ -36,7 +36,8 @@ pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
             run.created_at,
             run.event.as_ref().map(Value::to_string),
             run.chain.join(","),
-            run.deadline_at
+            run.deadline_at,
+            run.commit
         ])?;
     Ok(inserted == 1)
 }
@@ -266,6 +267,7 @@ fn read(row: &Row<'_>) -> Result<Run> {
         logical_at: row.get("logical_at")?,
         definition: row.get("definition")?,
         folder: row.get("folder")?,
+        commit: row.get("commit_id")?,
         params,
         event: event.map(|text| serde_json::from_str(&text)).transpose().map_err(Error::internal)?,
         chain: chain.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),

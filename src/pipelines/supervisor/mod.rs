@@ -11,7 +11,10 @@ mod tree;
 
 pub use nursery::{COMMAND as NURSERY_COMMAND, nurse};
 
-use super::attempt::{Ending, Exit, Folder, Spec, VERSION};
+use super::{
+    attempt::{Ending, Exit, Folder, Spec, VERSION},
+    cgroup::Group,
+};
 use crate::kernel::{
     clock::now_ms,
     error::{Error, Result},
@@ -103,7 +106,8 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     let mut signals = Signals::listen()?;
     tree::adopt();
     let (reader, writer) = std::io::pipe()?;
-    let mut command = shell(spec);
+    let cgroup = make_group(folder, spec)?;
+    let mut command = shell(spec, cgroup.as_ref());
     command.current_dir(&spec.folder);
     command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
@@ -123,21 +127,62 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
         folder.note_child(group.as_raw_pid())?;
     }
     let output = tokio::spawn(output::keep(reader, folder.log(), spec.log_limit));
-    let (status, ending) = wait(folder, spec, &mut child, group, &mut signals).await?;
-    let all_gone = tree::end(Duration::from_millis(spec.grace_ms), ending).await;
+    let killer = Killer { group, cgroup: cgroup.as_ref() };
+    let (status, ending) = wait(folder, spec, &mut child, &killer, &mut signals).await?;
+    let all_gone = tree::end(Duration::from_millis(spec.grace_ms), ending, cgroup.as_ref()).await;
     let kept = tokio::time::timeout(DRAIN, output).await;
     let mut ended = describe(status, ending, spec);
+    if let Some(cgroup) = &cgroup {
+        if ending == Ending::Exited && cgroup.ran_out_of_memory() {
+            ended.reason = Some(out_of_memory(spec));
+        }
+        // One that is not empty stays, and the next start of a server removes it.
+        let _ = cgroup.remove();
+    }
     if kept.is_err() || !all_gone {
         ended.reason = ended.reason.or(Some("a process it left behind could not be ended".into()));
     }
     Ok(ended)
 }
 
+/// The control group of the attempt, where the machine has them; without one its processes are bounded each for
+/// itself.
+fn make_group(folder: &Folder, spec: &Spec) -> Result<Option<Group>> {
+    let made = spec.cgroup.as_ref().map(|dir| Group::make(dir, &spec.limits));
+    let group = match made.transpose() {
+        Ok(group) => group,
+        Err(error) => {
+            eprintln!("[crannog] the task has no control group: {error}");
+            None
+        }
+    };
+    if let Some(group) = &group {
+        folder.note_group(group.dir())?;
+    }
+    if spec.limits.cpus_milli.is_some() && !group.as_ref().is_some_and(|group| group.bounds_cpus) {
+        eprintln!(
+            "[crannog] cpus is not held to: this machine gives the server no control group that bounds them"
+        );
+    }
+    Ok(group)
+}
+
+fn out_of_memory(spec: &Spec) -> String {
+    match spec.limits.memory {
+        Some(bytes) => format!("used more than {} MiB, its memory", bytes >> 20),
+        None => "the machine, or what the server may use of it, ran out of memory".into(),
+    }
+}
+
 /// The shell that runs the command; under limits, another one sets them first.
-fn shell(spec: &Spec) -> Command {
+fn shell(spec: &Spec, cgroup: Option<&Group>) -> Command {
     let mut command = Command::new("/bin/sh");
     let mut set = String::new();
-    if let Some(bytes) = spec.limits.memory {
+    if cgroup.is_some() {
+        // Before anything of the command runs. Where the group is gone, nobody waits for it any more.
+        set.push_str("echo $$ > \"$2\" && ");
+    }
+    if let Some(bytes) = spec.limits.memory.filter(|_| !cgroup.is_some_and(|cgroup| cgroup.bounds_memory)) {
         set.push_str(&format!("ulimit -d {} && ", bytes >> 10));
     }
     if let Some(seconds) = spec.limits.cpu_s {
@@ -148,6 +193,9 @@ fn shell(spec: &Spec) -> Command {
         true => command.arg("-c").arg(&spec.command),
         false => command.arg("-c").arg(format!("{set}exec /bin/sh -c \"$1\"")).arg("sh").arg(&spec.command),
     };
+    if let Some(cgroup) = cgroup {
+        command.arg(cgroup.door());
+    }
     command
 }
 
@@ -156,7 +204,7 @@ async fn wait(
     folder: &Folder,
     spec: &Spec,
     child: &mut tokio::process::Child,
-    group: Option<Pid>,
+    killer: &Killer<'_>,
     signals: &mut Signals,
 ) -> Result<(ExitStatus, Ending)> {
     let far = Instant::now() + Duration::from_secs(400 * 24 * 3600);
@@ -167,8 +215,7 @@ async fn wait(
         let asked = tokio::select! {
             status = child.wait() => return Ok((status?, ending)),
             () = sleep_until(kill_at) => {
-                send(group, Signal::KILL);
-                tree::signal(Signal::KILL);
+                killer.kill();
                 kill_at = far;
                 continue;
             }
@@ -183,16 +230,32 @@ async fn wait(
         };
         if ending == Ending::Exited {
             ending = asked;
-            send(group, Signal::TERM);
+            killer.send(Signal::TERM);
             kill_at = Instant::now() + Duration::from_millis(spec.grace_ms);
         }
     }
 }
 
-fn send(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        // Nobody left to signal is what we want anyway.
-        let _ = kill_process_group(group, signal);
+/// The ways to the command's processes.
+struct Killer<'a> {
+    group: Option<Pid>,
+    cgroup: Option<&'a Group>,
+}
+
+impl Killer<'_> {
+    fn send(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // Nobody left to signal is what we want anyway.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    fn kill(&self) {
+        self.send(Signal::KILL);
+        tree::signal(Signal::KILL);
+        if let Some(cgroup) = self.cgroup {
+            cgroup.kill();
+        }
     }
 }
 

@@ -1,11 +1,20 @@
-//! A command's output into its log, up to a limit; what is over it is read and thrown away, so
-//! that the command never blocks on a full pipe.
+//! A command's output into its log, in segments of an eighth of its limit: the first one is kept, as it says how
+//! all began, and of the others the newest. What is read is always written or dropped, so that the command never
+//! blocks on a full pipe.
 
-use std::{io::PipeReader, os::fd::OwnedFd, path::PathBuf};
+use std::{
+    collections::VecDeque,
+    io::PipeReader,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::unix::pipe::Receiver,
 };
+
+/// Into how many segments the limit is divided.
+const SEGMENTS: u64 = 8;
 
 /// Copies until the last writer has closed its end. A log that cannot be written (a full disk) is
 /// given up, while the command goes on.
@@ -17,28 +26,89 @@ pub(super) async fn keep(reader: PipeReader, path: PathBuf, limit: u64) {
 
 async fn copy(reader: PipeReader, path: PathBuf, limit: u64) -> std::io::Result<()> {
     let mut reader = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    let mut log = fs_err::tokio::OpenOptions::new().create(true).append(true).open(path).await.map(Some);
-    let mut left = limit;
+    let mut log = Log::open(path, limit).await.map(Some);
     let mut buffer = vec![0; 64 << 10];
     loop {
         let read = reader.read(&mut buffer).await?;
         if read == 0 {
             break;
         }
-        let Ok(Some(file)) = &mut log else { continue };
-        let keep = usize::try_from(left).unwrap_or(usize::MAX).min(read);
-        let mut written = file.write_all(&buffer[..keep]).await;
-        left -= keep as u64;
-        if keep < read {
-            let note =
-                format!("\n[crannog] the log reached its limit of {limit} bytes; the rest was not kept\n");
-            written = written.and(file.write_all(note.as_bytes()).await);
-        }
-        // tokio's file works in the background: without this a reader would lag behind by a buffer.
-        written = written.and(file.flush().await);
-        if written.is_err() || keep < read {
-            log = written.map(|()| None);
+        let Ok(Some(open)) = &mut log else { continue };
+        if let Err(error) = open.write(&buffer[..read]).await {
+            log = Err(error);
         }
     }
     log.map(|_| ())
+}
+
+/// A log that is being written.
+struct Log {
+    path: PathBuf,
+    /// Bytes of a segment, and how many of them are kept besides the first.
+    size: u64,
+    file: fs_err::tokio::File,
+    /// The segments after the first, the one being written included.
+    later: VecDeque<PathBuf>,
+    /// Where the current one begins, and how long it is.
+    start: u64,
+    length: u64,
+}
+
+impl Log {
+    async fn open(path: PathBuf, limit: u64) -> std::io::Result<Self> {
+        let file = append(&path).await?;
+        let length = file.metadata().await?.len();
+        let size = (limit / SEGMENTS).max(1);
+        Ok(Self { path, size, file, later: VecDeque::new(), start: 0, length })
+    }
+
+    async fn write(&mut self, mut bytes: &[u8]) -> std::io::Result<()> {
+        while !bytes.is_empty() {
+            let room = usize::try_from(self.size.saturating_sub(self.length)).unwrap_or(usize::MAX);
+            let piece = match bytes.len() <= room {
+                true => bytes,
+                false => whole_lines(&bytes[..room], self.length == 0),
+            };
+            self.file.write_all(piece).await?;
+            // tokio's file works in the background: without this a reader would lag behind by a buffer.
+            self.file.flush().await?;
+            self.length += piece.len() as u64;
+            bytes = &bytes[piece.len()..];
+            if !bytes.is_empty() {
+                self.turn().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on in a new segment, and drops the oldest one that is too many.
+    async fn turn(&mut self) -> std::io::Result<()> {
+        // What the supervisor itself said is in there too.
+        self.start += self.file.metadata().await?.len();
+        let path = PathBuf::from(format!("{}.{}", self.path.display(), self.start));
+        self.file = append(&path).await?;
+        self.length = 0;
+        // The supervisor's own words go where the log goes on.
+        rustix::stdio::dup2_stderr(self.file.file())?;
+        self.later.push_back(path);
+        if self.later.len() as u64 > SEGMENTS - 1
+            && let Some(oldest) = self.later.pop_front()
+        {
+            fs_err::tokio::remove_file(oldest).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn append(path: &Path) -> std::io::Result<fs_err::tokio::File> {
+    fs_err::tokio::OpenOptions::new().create(true).append(true).open(path).await
+}
+
+/// As many whole lines as there are; of a line longer than a whole segment, what fits.
+fn whole_lines(bytes: &[u8], is_all_there_is: bool) -> &[u8] {
+    match bytes.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => &bytes[..=end],
+        None if is_all_there_is => bytes,
+        None => &[],
+    }
 }

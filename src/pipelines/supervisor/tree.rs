@@ -2,7 +2,7 @@
 //! daemon does, comes to the supervisor when its parent ends, since it adopts the orphans below it.
 
 use super::Ending;
-use crate::pipelines::attempt::stat_fields;
+use crate::pipelines::{attempt::stat_fields, cgroup::Group};
 use rustix::{
     io::Errno,
     process::{Pid, Signal, WaitOptions, kill_process, wait},
@@ -20,23 +20,26 @@ pub(super) fn adopt() {
 }
 
 /// Whatever the command left behind ends with it: first asked, then made to. False if something stayed.
-pub(super) async fn end(grace: Duration, ending: Ending) -> bool {
-    if !anybody_left() {
+pub(super) async fn end(grace: Duration, ending: Ending, cgroup: Option<&Group>) -> bool {
+    if !anybody_left(cgroup) {
         return true;
     }
     if ending == Ending::Exited {
         eprintln!("[crannog] the command ended and left processes behind; they are ended too");
     }
     signal(Signal::TERM);
-    if gone_by(Instant::now() + grace, None).await {
+    if gone_by(Instant::now() + grace, None, cgroup).await {
         return true;
     }
-    gone_by(Instant::now() + LAST_WAIT, Some(Signal::KILL)).await
+    if let Some(cgroup) = cgroup {
+        cgroup.kill();
+    }
+    gone_by(Instant::now() + LAST_WAIT, Some(Signal::KILL), cgroup).await
 }
 
 /// Waits for the end of all; what is new meanwhile gets the signal too.
-async fn gone_by(deadline: Instant, again: Option<Signal>) -> bool {
-    while anybody_left() {
+async fn gone_by(deadline: Instant, again: Option<Signal>, cgroup: Option<&Group>) -> bool {
+    while anybody_left(cgroup) {
         if Instant::now() > deadline {
             return false;
         }
@@ -46,13 +49,13 @@ async fn gone_by(deadline: Instant, again: Option<Signal>) -> bool {
     true
 }
 
-/// Collects the dead; whether any child still lives.
-fn anybody_left() -> bool {
+/// Collects the dead; whether any child still lives, or anybody in the task's control group.
+fn anybody_left(cgroup: Option<&Group>) -> bool {
     loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some(_)) | Err(Errno::INTR) => {}
             Ok(None) => return true,
-            Err(_) => return false,
+            Err(_) => return cgroup.is_some_and(|cgroup| !cgroup.is_empty()),
         }
     }
 }

@@ -50,6 +50,7 @@ impl Lab {
             name: definition.name.clone(),
             source: "api".into(),
             folder: None,
+            commit: None,
             definition: yaml.to_owned(),
             error: None,
             paused: false,

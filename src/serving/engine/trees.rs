@@ -53,6 +53,11 @@ impl Trees {
         self.kernel.sum().map_or(0, |sum| sum.trees())
     }
 
+    /// Scores of one row.
+    pub fn outputs(&self) -> usize {
+        self.kernel.sum().map_or(0, |sum| sum.outputs())
+    }
+
     /// The classes whose scores are explained; one name alone is the second of two.
     pub fn classes(&self) -> Option<Vec<String>> {
         self.kernel.sum().and_then(|sum| sum.classes)

@@ -52,7 +52,7 @@ impl Asked<'_> {
         self.check_batches()?;
         let (rows, behind) = (count(self.rows), count(self.background));
         let columns: usize = self.rows.iter().map(width).sum();
-        let plans = self.plans(rows, columns)?;
+        let differing = self.differing(rows, columns)?;
         let values = self.answers(self.rows)?;
         let of_background = self.answers(self.background)?;
         let outputs = values.len() / rows.max(1);
@@ -60,44 +60,48 @@ impl Asked<'_> {
             .map(|output| of_background.iter().skip(output).step_by(outputs).sum::<f64>() / behind as f64)
             .collect();
         let mut attributions = vec![0.0; rows * columns * outputs];
-        for (row, plan) in plans.iter().enumerate() {
+        let mut sampled = None;
+        for (row, differing) in differing.into_iter().enumerate() {
             let whole = &values[row * outputs..][..outputs];
-            let shares = self.shares(row, plan, &base, whole)?;
+            let plan = self.plan(differing);
+            sampled = sampled.max(plan.sample.as_ref().map(|sample| sample.coalitions.len()));
+            let shares = self.shares(row, &plan, &base, whole)?;
             let into = &mut attributions[row * columns * outputs..];
             for (&column, shares) in plan.columns.iter().zip(shares.chunks_exact(outputs)) {
                 into[column * outputs..][..outputs].copy_from_slice(shares);
             }
         }
-        let sampled = plans.iter().filter_map(|plan| plan.sample.as_ref().map(|s| s.coalitions.len())).max();
         Ok(Found { base, values, attributions, sampled })
     }
 
-    /// Settles what is asked for each row, or says that it is too much.
-    fn plans(&self, rows: usize, columns: usize) -> Result<Vec<Plan>> {
-        let mut plans = Vec::with_capacity(rows);
+    /// The columns in which each row differs from the background; or that this is too much to ask.
+    fn differing(&self, rows: usize, columns: usize) -> Result<Vec<Vec<usize>>> {
+        let behind = count(self.background);
+        let mut all = Vec::with_capacity(rows);
         let mut answers = 0usize;
         for row in 0..rows {
-            let plan = self.plan(self.differing(row, columns))?;
-            let asked = plan.sample.as_ref().map_or(plan.coalitions.len(), |sample| sample.coalitions.len());
-            answers = answers.saturating_add(asked.saturating_mul(count(self.background)));
+            if !(self.go_on)() {
+                return Err(late());
+            }
+            let differing = self.differing_of(row, columns);
+            let asked = self.coalitions(differing.len())?;
+            answers = answers.saturating_add(asked.saturating_mul(behind));
             if answers > MOST_ANSWERS {
                 return Err(Error::invalid(format!(
-                    "This explanation would ask the model for more than {MOST_ANSWERS} answers: {rows} rows, {} \
-                     background rows and up to {asked} coalitions of columns, multiplied. Send fewer rows, or a \
-                     smaller background.",
-                    count(self.background)
+                    "This explanation would ask the model for more than {MOST_ANSWERS} answers: {rows} rows, {behind} \
+                     background rows and {asked} coalitions of columns, multiplied. Send fewer rows, or a smaller \
+                     background."
                 )));
             }
-            plans.push(plan);
+            all.push(differing);
         }
-        Ok(plans)
+        Ok(all)
     }
 
-    fn plan(&self, columns: Vec<usize>) -> Result<Plan> {
-        let differing = columns.len();
+    /// How many coalitions are asked of a row that differs in this many columns.
+    fn coalitions(&self, differing: usize) -> Result<usize> {
         if differing <= MOST_EXACT {
-            let coalitions = if differing < 2 { Vec::new() } else { coalitions::all(differing) };
-            return Ok(Plan { columns, coalitions, sample: None });
+            return Ok((1usize << differing).saturating_sub(2));
         }
         if differing > MOST {
             return Err(Error::invalid(format!(
@@ -112,16 +116,23 @@ impl Asked<'_> {
                 2 * differing
             )));
         }
-        if size.saturating_mul(count(self.background)) > MOST_ANSWERS {
-            return Err(Error::invalid(format!(
-                "{size} samples of {} background rows are more than {MOST_ANSWERS} answers of the model.",
-                count(self.background)
-            )));
-        }
-        Ok(Plan { columns, coalitions: Vec::new(), sample: Some(Sample::draw(differing, size, self.seed)) })
+        Ok(size)
     }
 
-    fn differing(&self, row: usize, columns: usize) -> Vec<usize> {
+    fn plan(&self, columns: Vec<usize>) -> Plan {
+        let differing = columns.len();
+        match differing {
+            0 | 1 => Plan { columns, coalitions: Vec::new(), sample: None },
+            2..=MOST_EXACT => Plan { columns, coalitions: coalitions::all(differing), sample: None },
+            _ => {
+                let size = self.samples.unwrap_or(usual_size(differing));
+                let sample = Sample::draw(differing, size, self.seed);
+                Plan { columns, coalitions: Vec::new(), sample: Some(sample) }
+            }
+        }
+    }
+
+    fn differing_of(&self, row: usize, columns: usize) -> Vec<usize> {
         let mut differing = Vec::with_capacity(columns);
         let mut first = 0;
         for (ours, theirs) in self.rows.iter().zip(self.background) {

@@ -75,7 +75,7 @@ impl<'a> Job<'a> {
         let trees = loaded.model.trees().filter(|_| self.settings.output.as_deref().is_none_or(|o| o == RAW));
         if let Some(trees) = trees {
             let classes = trees.classes();
-            check_size(rows, features.len(), classes.as_ref().map_or(1, Vec::len))?;
+            check_size(rows, features.len(), trees.outputs())?;
             check_walks(trees, rows, background_rows)?;
             let (ours, theirs) = (only(&self.rows)?, only(&background)?);
             let found = trees.explain(ours, theirs, &go_on)?.ok_or_else(late)?;

@@ -25,22 +25,44 @@ export interface PipeParam {
 }
 export interface Pipeline {
   name: string; description: string | null; schedule: string | null; schedule_text: string | null; timezone: string | null; paused: boolean;
-  next_run_at: string | null; source: string | null; error: string | null; params: PipeParam[];
+  next_run_at: string | null; source: string | null; commit: string | null; error: string | null; params: PipeParam[];
   tasks: TaskDef[]; recent_runs: PipeRunMark[]; definition?: string;
 }
 export interface PipeTask extends TaskDef {
   state: string; attempt: number; max_attempts: number; started_at: string | null; ended_at: string | null; exit_code: number | null; reason: string | null;
   waiting_for?: string | null; output?: Record<string, unknown> | null; map_index?: number | null; mapped?: number | null; pool?: string; priority?: number;
 }
+/** Something that definitions are followed from. */
+export interface PipeSource { kind: string; place: string; ref: string | null; commit: string | null; looked_at: string | null; error: string | null }
 export interface Attempt { attempt: number; state: string; started_at: string; ended_at: string | null; exit_code: number | null; reason: string | null }
 export interface CalendarDay { day: string; states: Partial<Record<RunState, number>>; planned: number; runs: { id: string; state: RunState; logical_at: string }[] }
 export interface Calendar { month: string; timezone: string; today: string; days: CalendarDay[] }
 export interface Found { lines: { line: number; text: string }[]; total: number; more: boolean }
 export interface PipeRun extends PipeRunMark {
-  pipeline: string; trigger: string; logical_at: string | null; created_at: string | null; params: Record<string, unknown>; tasks?: PipeTask[]; waiting_for?: string | null;
+  pipeline: string; trigger: string; commit: string | null; logical_at: string | null; created_at: string | null; params: Record<string, unknown>; tasks?: PipeTask[]; waiting_for?: string | null;
 }
 export interface Tensor { name: string; datatype: string; shape: number[] }
+export interface Quantiles { p50: number | null; p95: number | null; p99: number | null }
+export interface Route {
+  name: string; model: string; weight: number; share: number; match: { header: string; value: string } | null; shadow: boolean; limits: unknown; state: string;
+  model_name: string | null; version: string | null; error: string | null; warm: string[]; waiting: number;
+}
+export interface CanaryGates { error_rate: number; p95_ms?: number; p95_ratio?: number; agreement?: number; min_requests: number }
+export interface Canary {
+  id: string; model: string; version: string; champion: string; steps: { weight: number; seconds: number }[]; gates: CanaryGates;
+  status: "running" | "promoting" | "promoted" | "rolled_back"; step: number; step_began_ms: number | null; began_ms: number; ended_ms: number | null; note: string; user: string;
+  figures: { requests: number; errors: number; p95_ms: number | null; champion_p95_ms: number | null; compared: number; agreed: number };
+}
+export interface VersionStats {
+  model: string; version: string; requests: number; errors: number; refused: number; in_flight: number; requests_per_s: number; latency_ms: Quantiles; minute_latency_ms: Quantiles;
+  queue_ms: number | null; rows: number; series: { at_ms: number; requests: number; errors: number; mean_ms: number | null }[];
+  shadow: { requests: number; errors: number; dropped: number; rows: number; agreed: number; agreement: number | null; latency_ms: Quantiles };
+}
+export interface Failed { at: string; request_id: string; route: string; version: string | null; status: number; message: string }
+export interface EndpointStats { versions: VersionStats[]; unserved: number; failures: Failed[] }
+export interface Happened { at_ms: number; kind: string; route: string | null; model: string | null; version: string | null; note: string | null; user: string | null }
 export interface Endpoint {
+  health: string; requests_per_s: number; minute_latency_ms: Quantiles; model_bytes: number; routes: Route[]; sticky: { by: string; name?: string } | null; canary: Canary | null;
   name: string; model: string; state: string; model_name: string | null; version: string | number | null; error: string | null; loaded_at: string | null;
   requests: number; errors: number; latency_ms: { p50: number | null; p95: number | null; p99: number | null } | null;
   inputs: Tensor[]; outputs: Tensor[]; url_path: string; signature?: unknown; input_example?: unknown;
@@ -76,6 +98,7 @@ export const s3KeyCreate = (json: { label: string; user?: string }) => ask<{ acc
 export const s3KeyDelete = (id: string) => ask(`${V1}/s3-keys/${enc(id)}`, { method: "DELETE" });
 
 export const pipelines = async () => (await ask<{ pipelines: Pipeline[] }>(`${V1}/pipelines`)).pipelines;
+export const pipelineSources = async () => (await ask<{ sources: PipeSource[] }>(`${V1}/pipeline-sources`)).sources;
 export const pipeline = (name: string) => ask<Pipeline>(`${V1}/pipelines/${enc(name)}`);
 export const pipelinePut = (name: string, text: string) => ask<Pipeline>(`${V1}/pipelines/${enc(name)}`, { method: "PUT", text });
 export const pipelineDelete = (name: string) => ask(`${V1}/pipelines/${enc(name)}`, { method: "DELETE" });
@@ -106,6 +129,14 @@ export const taskLog = (id: string, task: string, attempt: number, offset: numbe
 export const endpoints = async () => (await ask<{ endpoints: Endpoint[] }>(`${V1}/endpoints`)).endpoints;
 export const endpoint = (name: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`);
 export const endpointPut = (name: string, model: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`, { method: "PUT", json: { model } });
+export const endpointPatch = (name: string, json: unknown) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`, { method: "PATCH", json });
+export const endpointSplit = (name: string, weights: Record<string, number>) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}/split`, { method: "PUT", json: { weights } });
+export const endpointRollback = (name: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}/rollback`, { method: "POST", json: {} });
+export const endpointStats = (name: string) => ask<EndpointStats>(`${V1}/endpoints/${enc(name)}/stats`);
+export const endpointHistory = async (name: string) => (await ask<{ history: Happened[] }>(`${V1}/endpoints/${enc(name)}/history`)).history;
+export const canaryBegin = (name: string, json: unknown) => ask<Canary>(`${V1}/endpoints/${enc(name)}/canary`, { json });
+export const canaryPromote = (name: string) => ask<Canary>(`${V1}/endpoints/${enc(name)}/canary/promote`, { method: "POST" });
+export const canaryStop = (name: string) => ask<Canary>(`${V1}/endpoints/${enc(name)}/canary`, { method: "DELETE" });
 export const endpointDelete = (name: string) => ask(`${V1}/endpoints/${enc(name)}`, { method: "DELETE" });
 export const explain = (name: string, json: unknown) => ask<Explanation>(`/v1/models/${enc(name)}:explain`, { method: "POST", json });
 export const invoke = (name: string, json: unknown) => ask<unknown>(`/endpoints/${enc(name)}/invocations`, { method: "POST", json });

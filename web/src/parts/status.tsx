@@ -39,6 +39,10 @@ const STATES: Record<string, [word: string, tone: Tone, icon: IconName]> = {
   // Endpoints and the server
   loading: ["Loading", "busy", "arc"],
   ready: ["Ready", "ok", "check"],
+  promoting: ["Promoting", "busy", "arc"],
+  promoted: ["Promoted", "ok", "check"],
+  rolled_back: ["Rolled back", "warn", "undo"],
+  degraded: ["Degraded", "warn", "warn"],
   no_model: ["No model", "warn", "warn"],
   deleted: ["Deleted", "off", "trash"],
   ok: ["Healthy", "ok", "check"],

@@ -28,7 +28,7 @@ export function Waterfall({ base, value, steps, label }: { base: number; value: 
           {lines.map(({ step, from, to }) => (
             <tr key={step.name} class={step.share < 0 ? "down" : "up"}>
               <th scope="row" title={step.given === undefined ? step.name : `${step.name} = ${step.given}`}>
-                {step.name}{step.given !== undefined && <small> {step.given}</small>}
+                <div><span class="cut">{step.name}</span>{step.given !== undefined && <small class="cut">{step.given}</small>}</div>
               </th>
               <td><Bar from={place(from)} to={place(to)} /></td>
               <td>{signed(step.share)}</td>

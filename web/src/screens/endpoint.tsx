@@ -2,28 +2,32 @@
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
 import { ms, number } from "../lib/format";
-import { go, path } from "../lib/router";
+import { go } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
-import { Card, Facts, Page, Problem, Skeleton, Time } from "../parts/basics";
+import { Card, Page, Problem, Skeleton } from "../parts/basics";
 import { type Addresses, CA, UseFromCode } from "../parts/code";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
+import { CanaryCard } from "./endpoint-canary";
+import { RollBack, Routes } from "./endpoint-routes";
+import { History, Traffic } from "./endpoint-traffic";
 import { columnsOf, exampleRow, TryIt } from "./try-it";
 
 export function EndpointScreen({ name }: { name: string }) {
   const { edit } = useMay();
-  const [dialog, setDialog] = useState<"model" | "delete">();
+  const [dialog, setDialog] = useState<"model" | "rollback" | "delete">();
   const loaded = useLoad(() => api.endpoint(name), [name], (e) => (e?.state === "loading" ? 1_000 : 3_000));
   const e = loaded.data;
   const close = () => setDialog(undefined);
   if (!e) return <Page title={name} crumbs={[{ label: "Endpoints", href: "/endpoints" }]}>{loaded.error ? <Problem error={loaded.error} retry={loaded.reload} /> : <Card><Skeleton rows={8} /></Card>}</Page>;
   return (
     <Page
-      title={name} heading={<>{name}<Status state={e.state} /></>} crumbs={[{ label: "Endpoints", href: "/endpoints" }]}
+      title={name} heading={<>{name}<Status state={e.health} /></>} crumbs={[{ label: "Endpoints", href: "/endpoints" }]}
       actions={<>
         <UseFromCode snippets={(at) => snippets(at, e)} />
+        {edit && <button type="button" class="btn" onClick={() => setDialog("rollback")}><Icon name="undo" />Roll back</button>}
         {edit && <button type="button" class="btn" onClick={() => setDialog("model")}><Icon name="edit" />Change model</button>}
         {edit && <button type="button" class="btn quiet-danger" onClick={() => setDialog("delete")}><Icon name="trash" />Delete</button>}
       </>}
@@ -31,22 +35,20 @@ export function EndpointScreen({ name }: { name: string }) {
       {loaded.error && <Problem error={loaded.error} retry={loaded.reload} />}
       {e.error && <div class="problem" role="alert"><Icon name="warn" /><div><p>{e.error}</p></div></div>}
       <div class="tiles figures">
-        <Figure label="Requests" value={number(e.requests)} />
-        <Figure label="Errors" value={number(e.errors)} bad={e.errors > 0} />
+        <Figure label="Requests a second" value={number(e.requests_per_s)} />
+        <Figure label="Errors" value={number(e.errors)} bad={e.errors > 0} note={`of ${number(e.requests)} requests`} />
         <Figure label="p50" value={ms(e.latency_ms?.p50)} />
         <Figure label="p95" value={ms(e.latency_ms?.p95)} />
         <Figure label="p99" value={ms(e.latency_ms?.p99)} />
       </div>
-      <Card>
-        <Facts items={[
-          ["Follows", <code>{e.model}</code>],
-          ["Serves", e.model_name ? <a href={path("models", e.model_name)}>{e.model_name}{e.version !== null && <> version {e.version}</>}</a> : "nothing"],
-          ["Loaded", <Time at={e.loaded_at} />], ["Answers at", <code>{e.url_path}</code>],
-        ]} />
-      </Card>
+      {e.canary && <CanaryCard endpoint={e} edit={edit} after={loaded.reload} />}
+      <Routes endpoint={e} edit={edit} after={loaded.reload} />
+      <Traffic endpoint={e} />
       <TryIt endpoint={e} after={loaded.reload} />
       <div class="two"><Signature title="Inputs" tensors={e.inputs} /><Signature title="Outputs" tensors={e.outputs} /></div>
       {dialog === "model" && <ChangeModel endpoint={e} close={close} after={loaded.reload} />}
+      <History name={name} />
+      {dialog === "rollback" && <RollBack endpoint={e} close={close} after={loaded.reload} />}
       {dialog === "delete" && (
         <Confirm title="Delete the endpoint" submit="Delete" type={name} close={close} save={() => api.endpointDelete(name)} after={() => go("/endpoints")}>
           <p><code>{e.url_path}</code> and <code>/v2/models/{name}</code> stop answering at once. The model and its versions stay.</p>
@@ -56,7 +58,7 @@ export function EndpointScreen({ name }: { name: string }) {
   );
 }
 
-const Figure = ({ label, value, bad }: { label: string; value: string; bad?: boolean }) => <div class="tile"><b class={bad ? "bad" : ""}>{value}</b><span>{label}</span></div>;
+const Figure = ({ label, value, bad, note }: { label: string; value: string; bad?: boolean; note?: string }) => <div class="tile"><b class={bad ? "bad" : ""}>{value}</b><span>{label}{note && <> {note}</>}</span></div>;
 
 function Signature({ title, tensors }: { title: string; tensors: api.Tensor[] }) {
   return (
@@ -69,7 +71,7 @@ function Signature({ title, tensors }: { title: string; tensors: api.Tensor[] })
 function ChangeModel({ endpoint, close, after }: { endpoint: api.Endpoint; close: () => void; after: () => void }) {
   const [model, setModel] = useState(endpoint.model);
   return (
-    <FormModal title="Change the model" submit="Change" close={close} after={after} disabled={!model || model === endpoint.model} save={() => api.endpointPut(endpoint.name, model)}>
+    <FormModal title="Change the model" submit="Change" close={close} after={after} disabled={!model || model === endpoint.model} save={() => api.endpointPatch(endpoint.name, { model })}>
       <Field label="Model" hint="models:/NAME@ALIAS or models:/NAME/VERSION"><input class="mono" value={model} onInput={(e) => setModel(e.currentTarget.value.trim())} autofocus /></Field>
       {model !== endpoint.model && <p class="change"><b>{endpoint.name}</b> follows <code>{model}</code> instead of <code>{endpoint.model}</code>. It serves the old model until the new one is loaded.</p>}
     </FormModal>

@@ -1,7 +1,7 @@
 // Endpoints: what is served, from which version, how fast.
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
-import { ms, number, plural } from "../lib/format";
+import { bytes, ms, number, plural } from "../lib/format";
 import * as ml from "../lib/mlflow";
 import { go, path, setQuery, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
@@ -32,20 +32,36 @@ export function EndpointsScreen() {
             label="Endpoints" rows={rows} rowKey={(e) => e.name} href={(e) => path("endpoints", e.name)}
             columns={[
               { id: "name", head: "Name", cell: (e) => <a class="strong" href={path("endpoints", e.name)}>{e.name}</a> },
-              { id: "state", head: "State", cell: (e) => <Status state={e.state} note={e.error} /> },
-              { id: "model", head: "Follows", cell: (e) => <code>{e.model}</code> },
-              { id: "version", head: "Serves", cell: (e) => (e.version === null ? <span class="muted">–</span> : <>v{e.version}</>) },
-              { id: "n", head: "Requests", class: "num", cell: (e) => number(e.requests) },
-              { id: "bad", head: "Errors", class: "num", cell: (e) => <span class={e.errors ? "bad" : ""}>{number(e.errors)}</span> },
+              { id: "state", head: "Health", cell: (e) => <Status state={e.health} note={e.routes.map((r) => r.error).find(Boolean)} /> },
+              { id: "model", head: "Model", cell: (e) => <code>{e.model}</code> },
+              { id: "version", head: "Serves", cell: (e) => <Serves endpoint={e} /> },
+              { id: "rate", head: "Req/s", class: "num", cell: (e) => number(e.requests_per_s) },
+              { id: "bad", head: "Errors", class: "num", cell: (e) => <span class={e.errors ? "bad" : ""} title={`of ${number(e.requests)} requests`}>{number(e.errors)}</span> },
               { id: "p50", head: "p50", class: "num wide-only", cell: (e) => ms(e.latency_ms?.p50) },
               { id: "p95", head: "p95", class: "num", cell: (e) => ms(e.latency_ms?.p95) },
               { id: "p99", head: "p99", class: "num wide-only", cell: (e) => ms(e.latency_ms?.p99) },
+              { id: "bytes", head: "Memory", class: "num wide-only", cell: (e) => <span title="The files of all models it holds">{bytes(e.model_bytes)}</span> },
             ]}
           />
         )}
       </Card>
       {making && <NewEndpoint close={() => setMaking(false)} />}
     </Page>
+  );
+}
+
+/** The versions that answer, with their shares where there are several, and what is going on. */
+function Serves({ endpoint }: { endpoint: api.Endpoint }) {
+  const heard = endpoint.routes.filter((route) => route.version !== null && (route.share > 0 || route.match));
+  const shadows = endpoint.routes.filter((route) => route.shadow).length;
+  const [only] = heard;
+  if (!only) return <span class="muted">–</span>;
+  return (
+    <span class="serves">
+      {heard.length === 1 ? <>v{only.version}</> : heard.map((route) => <span key={route.name} title={route.name}>v{route.version} <span class="muted">{number(route.share)} %</span></span>)}
+      {endpoint.canary?.status === "running" && <span class="tag">canary</span>}
+      {shadows > 0 && <span class="tag">{plural(shadows, "shadow")}</span>}
+    </span>
   );
 }
 

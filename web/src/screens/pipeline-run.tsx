@@ -68,6 +68,7 @@ function RunFacts({ run }: { run: api.PipeRun }) {
   return (
     <Facts items={[
       ["Run", <Id id={run.id} />], ["Started by", run.trigger], ["Started", <Time at={run.started_at} empty="not yet" />], ["Took", start === null ? "–" : duration((millis(run.ended_at) ?? Date.now()) - start)],
+      !!run.commit && ["Commit", <Id id={run.commit} />],
       run.trigger !== "manual" && ["For", <Time at={run.logical_at} />],
       params.length > 0 && ["Params", <span class="tags">{params.map(([k, v]) => <span class="tag" key={k}><b>{k}</b><span>{typeof v === "string" ? v : JSON.stringify(v)}</span></span>)}</span>],
     ]} />

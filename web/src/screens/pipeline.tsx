@@ -5,7 +5,7 @@ import { duration, millis, plural } from "../lib/format";
 import { go, path, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useAction, useLoad } from "../lib/use";
-import { Card, Empty, Facts, Page, Problem, Skeleton, Tabs, Time } from "../parts/basics";
+import { Card, Empty, Facts, Id, Page, Problem, Skeleton, Tabs, Time } from "../parts/basics";
 import { type Addresses, CA, CodeBlock, UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
 import { Graph } from "../parts/graph";
@@ -35,17 +35,17 @@ export function PipelineScreen({ name }: { name: string }) {
           {p.schedule && <button type="button" class="btn" disabled={!!p.error} onClick={() => setDialog("backfill")}><Icon name="clock" />Backfill</button>}
           <button type="button" class="btn" onClick={() => setDialog("edit")}><Icon name="edit" />Edit</button>
           <button type="button" class="btn quiet-danger" onClick={() => setDialog("delete")}><Icon name="trash" />Delete</button>
-          <button type="button" class="btn primary" disabled={!!p.error} onClick={() => setDialog("run")}><Icon name="play" />Run now</button>
+          <button type="button" class="btn primary" disabled={!p.tasks.length} onClick={() => setDialog("run")}><Icon name="play" />Run now</button>
         </>}
       </>}
     >
       {loaded.error && <Problem error={loaded.error} retry={loaded.reload} />}
       {pause.error && <Problem error={pause.error} />}
-      {p?.error && <div class="problem"><Icon name="warn" /><div><p>{p.error}</p><p class="request-id">The pipeline does not run until its definition is mended.</p></div></div>}
+      {p?.error && <div class="problem"><Icon name="warn" /><div><p>{p.error}</p><p class="request-id">{p.tasks.length > 0 ? "The version before stays, and runs." : "The pipeline does not run until its definition is mended."}</p></div></div>}
       {!p && !loaded.error && <Card><Skeleton /></Card>}
       {p && (
         <Card>
-          <Facts items={[["Schedule", p.schedule ? <>{p.schedule_text ?? ""} <code>{p.schedule}</code></> : "on demand"], !!p.schedule && ["Time zone", p.timezone ?? "UTC"], ["Next run", p.paused ? "paused" : <Time at={p.next_run_at} />], ["Source", p.source ?? "–"], ["Tasks", String(p.tasks.length)]]} />
+          <Facts items={[["Schedule", p.schedule ? <>{p.schedule_text ?? ""} <code>{p.schedule}</code></> : "on demand"], !!p.schedule && ["Time zone", p.timezone ?? "UTC"], ["Next run", p.paused ? "paused" : <Time at={p.next_run_at} />], ["Source", p.source ?? "–"], !!p.commit && ["Commit", <Id id={p.commit} />], ["Tasks", String(p.tasks.length)]]} />
           {p.tasks.length > 0 && <Graph nodes={p.tasks} />}
         </Card>
       )}

@@ -18,6 +18,7 @@ export function PipelinesScreen() {
   const [making, setMaking] = useState(false);
   const [running, setRunning] = useState<api.Pipeline>();
   const list = useLoad(api.pipelines, [], 4_000);
+  const sources = useLoad(api.pipelineSources, [], 10_000);
   const pause = useAction();
   const text = query.get("q") ?? "";
   const rows = list.data?.filter((p) => `${p.name} ${p.description ?? ""}`.toLowerCase().includes(text.toLowerCase()));
@@ -27,6 +28,9 @@ export function PipelinesScreen() {
       <div class="toolbar"><Filter value={text} onChange={(q) => setQuery({ q })} placeholder="Filter by name" label="Filter pipelines by name" />{rows && <span class="muted">{plural(rows.length, "pipeline")}</span>}</div>
       {list.error && <Problem error={list.error} retry={list.reload} />}
       {pause.error && <Problem error={pause.error} />}
+      {sources.data?.filter((s) => s.error).map((s) => (
+        <div class="problem" key={s.kind}><Icon name="warn" /><div><p>{KINDS[s.kind] ?? s.kind} {s.place} could not be read: {s.error}</p><p class="request-id">What was there last stays, and runs.</p></div></div>
+      ))}
       <Card flush>
         {!rows && !list.error && <div class="card-body"><Skeleton /></div>}
         {rows?.length === 0 && (text ? <Empty kind="none" title="No pipeline matches" clear={() => setQuery({ q: null })} /> : <Empty kind="start" icon="flow" title="No pipeline yet"><p>A pipeline is a YAML file of commands that need one another:</p><CodeBlock code={EXAMPLE} /></Empty>)}
@@ -53,6 +57,8 @@ export function PipelinesScreen() {
     </Page>
   );
 }
+
+const KINDS: Record<string, string> = { file: "The folder", s3: "The bucket", git: "The Git repository" };
 
 const snippets = (at: Addresses) => [
   { label: "CLI", code: `export CRANNOG_URL=${at.http}\ncrannog pipeline list` },

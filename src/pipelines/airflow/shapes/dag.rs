@@ -35,7 +35,7 @@ pub(in crate::pipelines::airflow) fn dag(dag: &Dag) -> Value {
         "last_parse_duration": null,
         "last_expired": null,
         "bundle_name": bundle(&pipeline.source),
-        "bundle_version": null,
+        "bundle_version": pipeline.commit,
         "relative_fileloc": file(&pipeline.source),
         "fileloc": file(&pipeline.source),
         "description": Some(&definition.description).filter(|text| !text.is_empty()),

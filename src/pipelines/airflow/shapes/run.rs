@@ -77,7 +77,7 @@ pub(in crate::pipelines::airflow) fn run(one: &DagRun) -> Value {
         "conf": run.params,
         "note": one.note.note,
         "dag_versions": [],
-        "bundle_version": null,
+        "bundle_version": run.commit,
         "partition_key": null,
         "partition_date": null,
     })
