@@ -1,6 +1,6 @@
 """Rolling models out: weights, headers, sticky callers, shadows, canaries, limits, and the log of predictions.
 
-CRANNOG_ALIAS_MOVES=1000 makes the test of alias moves the whole one: 1,000 moves under 100,000 requests.
+ALIAS_MOVES=1000 makes the test of alias moves the whole one: 1,000 moves under 100,000 requests.
 """
 
 import base64
@@ -27,7 +27,7 @@ from onnx import TensorProto, helper
 from serving_support import register
 
 ROW = {"inputs": [[1.0, 2.0]]}
-MOVES = int(os.environ.get("CRANNOG_ALIAS_MOVES", "40"))
+MOVES = int(os.environ.get("ALIAS_MOVES", "40"))
 REQUESTS_PER_MOVE = 100
 
 
