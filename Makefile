@@ -32,6 +32,7 @@ test:
 	@scripts/setup.sh browser
 	@scripts/setup.sh rclone
 	@scripts/setup.sh dvc
+	@scripts/setup.sh kserve
 	CRANNOG_BIN=$(CURDIR)/target/debug/crannog $(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients $(PYTEST)
 
 s3-tests:

@@ -5,6 +5,7 @@
 #   setup.sh browser        a Chromium for the browser test; installed when root on Debian or Ubuntu
 #   setup.sh rclone         rclone for the S3 tests; installed likewise
 #   setup.sh dvc            DVC for the S3 tests, in .venv/dvc
+#   setup.sh kserve         KServe's client for the serving tests, in .venv/kserve
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -77,8 +78,9 @@ venv) environment "$2" ;;
 browser) browser ;;
 rclone) rclone ;;
 dvc) environment tests/clients/dvc.txt .venv/dvc ;;
+kserve) environment tests/clients/kserve.txt .venv/kserve ;;
 *)
-    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

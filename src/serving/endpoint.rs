@@ -16,7 +16,10 @@ use crate::kernel::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 use tokio::sync::{Mutex, Notify};
 
@@ -28,6 +31,8 @@ pub struct Endpoint {
     pub bell: Notify,
     /// One look at the addresses at a time.
     turn: Mutex<()>,
+    /// Whether somebody unloaded it. Not kept: a server that starts loads what is defined.
+    parked: AtomicBool,
     /// One change of the definition at a time.
     pub changing: Mutex<()>,
     /// Which model and version each route served when it was last noted.
@@ -45,6 +50,7 @@ impl Endpoint {
             board: Board::default(),
             bell: Notify::new(),
             turn: Mutex::new(()),
+            parked: AtomicBool::new(false),
             changing: Mutex::new(()),
             noted: Mutex::default(),
             canary: RwLock::new(canary),
@@ -60,6 +66,7 @@ impl Endpoint {
         let mut plan = self.plan.write().unwrap_or_else(PoisonError::into_inner);
         *plan = Arc::new(Plan::new(definition, canary, Some(&plan)));
         drop(plan);
+        self.parked.store(false, Relaxed);
         self.bell.notify_one();
     }
 
@@ -140,9 +147,37 @@ impl Endpoint {
     /// Looks up what the addresses mean now and, where that is not what answers, makes it answer.
     pub async fn refresh(&self, from: &Sources) {
         let _turn = self.turn.lock().await;
+        if self.parked.load(Relaxed) {
+            return;
+        }
         let plan = self.plan();
         let all = plan.routes.iter().map(|route| route.follower.refresh(&self.name, from));
         futures::future::join_all(all).await;
+    }
+
+    /// Lets go of its models, and follows no address until it is unparked or defined anew.
+    pub async fn park(&self) {
+        let _turn = self.turn.lock().await;
+        self.parked.store(true, Relaxed);
+        self.plan().routes.iter().for_each(|route| route.follower.unload());
+    }
+
+    /// Follows its addresses again, if it had been parked.
+    pub fn unpark(&self) {
+        if self.parked.swap(false, Relaxed) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// The versions that its routes answer with, the champion's first.
+    pub fn versions(&self) -> Vec<String> {
+        let mut versions = Vec::new();
+        for loaded in self.plan().routes.iter().filter_map(|route| route.follower.current()) {
+            if !versions.contains(&loaded.version) {
+                versions.push(loaded.version.clone());
+            }
+        }
+        versions
     }
 
     pub fn info(&self) -> EndpointInfo {

@@ -196,6 +196,16 @@ impl Follower {
         slot.refused = None;
     }
 
+    /// Lets go of all it has loaded; the next look loads again.
+    pub fn unload(&self) {
+        let mut slot = self.slot();
+        slot.current = None;
+        slot.warm.clear();
+        slot.refused = None;
+        slot.state = State::NoModel;
+        slot.error = Some("it was unloaded, and answers again when it is loaded".to_owned());
+    }
+
     fn failed(&self, endpoint: &str, uri: &str, error: &Error) {
         let mut slot = self.slot();
         if slot.uri != uri {

@@ -114,7 +114,7 @@ async fn onnx(objects: &objects::Service, origin: &Origin) -> Result<(Runner, us
     let bytes = objects.get_bytes(&origin.bucket, &origin.key, MOST_MODEL_BYTES).await?;
     let size = bytes.len();
     let model = tokio::task::spawn_blocking(move || Model::load(&bytes)).await.map_err(Error::internal)??;
-    Ok((Runner::Onnx(model), size))
+    Ok((Runner::Onnx(Box::new(model)), size))
 }
 
 /// An example that cannot be read is no reason not to serve.

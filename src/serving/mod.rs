@@ -8,11 +8,11 @@
 //! work on the CPU is bounded, and so is the queue before it, of the machine and of each route (429 with
 //! Retry-After past it); shadows and the prediction log can neither delay nor change an answer.
 //!
-//! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`), and the
-//! scoring protocol of `mlflow models serve` (`scoring`). NaN and the infinities leave as `null` in
-//! JSON, which has no word for them, and exactly in binary; `null` and the texts `NaN`, `Infinity`
-//! and `-Infinity` are read where a float is wanted, and so are Python's bare `NaN` tokens.
-//! Departure from MLflow: an output with several values a row becomes a list in the row's record,
+//! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`),
+//! KServe's first protocol (`kserve`), and the scoring protocol of `mlflow models serve` (`scoring`). NaN and
+//! the infinities leave as `null` in JSON, which has no word for them, and exactly in binary; `null` and the
+//! texts `NaN`, `Infinity` and `-Infinity` are read where a float is wanted, and so are Python's bare `NaN`
+//! tokens. Departure from MLflow: an output with several values a row becomes a list in the row's record,
 //! where MLflow fails.
 
 pub mod engine;
@@ -32,6 +32,7 @@ mod follower;
 mod gate;
 mod grpc;
 mod json;
+mod kserve;
 mod load;
 mod log;
 mod mirror;
@@ -70,6 +71,7 @@ pub fn router(service: Service) -> Router {
     Router::new()
         .merge(oip::router(service.clone()))
         .merge(grpc::router(service.clone()))
+        .merge(kserve::router(service.clone(), explainer.clone()))
         .merge(scoring::router(service.clone()))
         .merge(explain::router(explainer))
         .layer(DefaultBodyLimit::max(MOST_BYTES))

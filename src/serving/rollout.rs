@@ -100,7 +100,8 @@ impl Service {
         definition: Definition,
         who: Option<&str>,
     ) -> Result<EndpointInfo> {
-        if known.is_some_and(|endpoint| endpoint.definition() == definition) {
+        if let Some(endpoint) = known.filter(|endpoint| endpoint.definition() == definition) {
+            endpoint.unpark();
             return self.get(name);
         }
         let defined = Defined {

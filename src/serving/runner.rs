@@ -9,7 +9,7 @@ use crate::kernel::error::Result;
 use std::time::Instant;
 
 pub enum Runner {
-    Onnx(Model),
+    Onnx(Box<Model>),
     Python(Worker),
 }
 

@@ -25,6 +25,10 @@ PRIVATE = [
     ("GET", "/v2"),
     ("GET", "/v2/health/live"),
     ("POST", "/v2/models/x/infer"),
+    ("GET", "/v1/models"),
+    ("POST", "/v1/models/x:predict"),
+    ("GET", "/api/2.0/endpoints/"),
+    ("POST", "/inference.GRPCInferenceService/ServerLive"),
     ("POST", "/endpoints/x/invocations"),
     ("GET", "/no/such/page"),
 ]

@@ -161,6 +161,50 @@ def test_server_and_models_tell_of_themselves(client, headers, models):
     assert (index[model.name].state, index[model.name].version) == ("READY", model.version)
 
 
+def test_a_model_is_unloaded_and_loaded_again(client, headers, models):
+    name = models.mixed.name
+    client.unload_model(name, headers=headers)
+    assert not client.is_model_ready(name, headers=headers)
+    with pytest.raises(InferenceServerException, match="unloaded") as refused:
+        client.infer(name, inputs(models.mixed, 1), headers=headers)
+    assert refused.value.status() == "StatusCode.UNAVAILABLE"
+    client.load_model(name, headers=headers)
+    assert_same(client.infer(name, inputs(models.mixed, 1), headers=headers).as_numpy("label"), models.mixed.wanted(1)["label"])
+    with pytest.raises(InferenceServerException, match="nobody") as refused:
+        client.load_model("nobody", headers=headers)
+    assert refused.value.status() == "StatusCode.NOT_FOUND"
+    with pytest.raises(InferenceServerException, match="config"):
+        client.load_model(name, config="{}", headers=headers)
+
+
+def test_a_viewer_asks_but_does_not_unload(server, client, api, models):
+    viewer = {"name": "grpc-viewer", "password": "a long enough password", "role": "viewer"}
+    assert api.post("/users", json=viewer).status_code in (200, 201, 409)
+    signed = basic(server, viewer["name"], viewer["password"])
+    assert client.infer(models.numbers.name, inputs(models.numbers, 1), headers=signed).as_numpy("label").shape == (1,)
+    with pytest.raises(InferenceServerException, match="editor") as refused:
+        client.unload_model(models.numbers.name, headers=signed)
+    assert refused.value.status() == "StatusCode.PERMISSION_DENIED"
+
+
+def test_statistics_count_what_was_asked(client, headers, models):
+    model = models.numbers
+
+    def counted():
+        [found] = client.get_inference_statistics(model.name, model.version, headers=headers).model_stats
+        return found
+
+    before = counted()
+    for rows in (1, 3):
+        client.infer(model.name, inputs(model, rows), headers=headers)
+    after = counted()
+    assert after.inference_count - before.inference_count == 4
+    assert after.inference_stats.success.count - before.inference_stats.success.count == 2
+    assert after.inference_stats.compute_infer.ns > before.inference_stats.compute_infer.ns
+    everything = {found.name for found in client.get_inference_statistics(headers=headers).model_stats}
+    assert {models.numbers.name, models.mixed.name} <= everything
+
+
 def test_settings_are_those_of_a_server_without_traces(client, headers):
     assert client.get_trace_settings(headers=headers).settings["trace_level"].value == ["OFF"]
     client.update_trace_settings(settings={"trace_level": ["OFF"]}, headers=headers)

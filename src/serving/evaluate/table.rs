@@ -14,6 +14,9 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+/// The largest table that is read into memory.
+const MOST_CELLS: usize = 1 << 24;
+
 pub fn read(name: &str, bytes: &[u8], signature: Option<&[Column]>) -> Result<Frame> {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
     let text = || std::str::from_utf8(bytes).map_err(|_| Error::invalid(format!("{name} is not UTF-8.")));
@@ -23,7 +26,7 @@ pub fn read(name: &str, bytes: &[u8], signature: Option<&[Column]>) -> Result<Fr
             Value::Array(records) => frame(json!({ "dataframe_records": records })),
             body => frame(body),
         },
-        "parquet" => parquet::read(bytes),
+        "parquet" => parquet::read(bytes, MOST_CELLS),
         "jsonl" | "ndjson" => {
             let lines = text()?.lines().filter(|line| !line.trim().is_empty());
             let records = lines.map(|line| json::parse(line.as_bytes())).collect::<Result<Vec<_>>>()?;

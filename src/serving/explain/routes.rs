@@ -1,5 +1,5 @@
-//! The routes: `/v2/models/{name}/explain` beside the Open Inference Protocol's, and KServe's
-//! `/v1/models/{name}:explain`.
+//! The routes `/v2/models/{name}/explain` beside the Open Inference Protocol's, and what the room of KServe's first
+//! protocol asks for `/v1/models/{name}:explain`.
 
 use super::{
     answer,
@@ -53,7 +53,6 @@ pub fn router(explainer: Explainer) -> Router {
     Router::new()
         .route("/v2/models/{name}/explain", post(explain))
         .route("/v2/models/{name}/versions/{version}/explain", post(explain))
-        .route("/v1/models/{name}", post(kserve))
         .with_state(explainer)
 }
 
@@ -80,18 +79,6 @@ async fn explain(
     };
     let answered = explainer.run(&name, call.of_version(version), work).await?;
     Ok((answered.headers(), answered.answer).into_response())
-}
-
-async fn kserve(
-    State(explainer): State<Explainer>,
-    Path(target): Path<String>,
-    call: Call,
-    body: Body,
-) -> Result<Response, Refusal> {
-    match target.strip_suffix(":explain") {
-        Some(name) => explainer.kserve(name, call, body).await,
-        None => Err(Error::not_found("POST /v1/models/NAME:explain explains an endpoint's answers.").into()),
-    }
 }
 
 impl Explainer {

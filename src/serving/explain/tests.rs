@@ -26,7 +26,12 @@ fn case(name: &str) -> Case {
     let json: Value = serde_json::from_slice(&fixture_in("shap", &format!("{name}.json"))).expect("JSON");
     let tensors = |key: &str| json[key].as_array().expect("a list").iter().map(tensor).collect();
     let model = Model::load(&fixture_in("shap", &format!("{name}.onnx"))).expect("the model loads");
-    Case { rows: tensors("rows"), background: tensors("background"), model: Runner::Onnx(model), json }
+    Case {
+        rows: tensors("rows"),
+        background: tensors("background"),
+        model: Runner::Onnx(Box::new(model)),
+        json,
+    }
 }
 
 impl Case {

@@ -2,7 +2,7 @@
 
 use super::{bounds, deadline, infer, refuse::status};
 use crate::{
-    auth::Principal,
+    auth::{Principal, Role},
     kernel::error::{Error, Kind, Result},
     serving::{
         Service,
@@ -12,10 +12,12 @@ use crate::{
         oip::{
             about,
             messages::{
-                Config, Flag, Index, IndexRequest, LogSetting, LogSettings, LogValue, ModelName, Nothing,
-                SharedMemoryRegions, TraceSettings, TraceValues,
+                Config, Done, Flag, Index, IndexRequest, Load, LogSetting, LogSettings, LogValue, ModelName,
+                Nothing, SharedMemoryRegions, TraceSettings, TraceValues,
             },
+            repository,
             settings::{self, Log},
+            statistics::statistics,
         },
     },
 };
@@ -51,7 +53,23 @@ impl Caller {
             let words = format!("{method} takes no message of more than {MOST_BYTES} bytes.");
             return Err(status(Error::new(Kind::TooLarge, words)));
         }
-        self.tell(&method, message)
+        match method.as_str() {
+            "RepositoryModelLoad" => {
+                let asked: Load = read(message)?;
+                self.who.require(Role::Editor).map_err(status)?;
+                repository::load(&self.serving, asked.model(), asked.parameters.keys())
+                    .await
+                    .map_err(status)?;
+                Ok(write(&Done { model_name: asked.model().to_owned(), is: true }))
+            }
+            "RepositoryModelUnload" => {
+                let asked: Load = read(message)?;
+                self.who.require(Role::Editor).map_err(status)?;
+                repository::unload(&self.serving, asked.model()).await.map_err(status)?;
+                Ok(write(&Done { model_name: asked.model().to_owned(), is: true }))
+            }
+            _ => self.tell(&method, message),
+        }
     }
 
     /// Answers one message of a stream of inferences.
@@ -71,13 +89,18 @@ impl Caller {
             "ServerMetadata" => write(&about::server()),
             "ModelMetadata" => {
                 let which: ModelName = read(message)?;
-                let (_, loaded) = self.model(&which).map_err(status)?;
-                write(&about::metadata(&which.name, vec![loaded.version.clone()], &loaded))
+                let (endpoint, loaded) = self.model(&which).map_err(status)?;
+                write(&about::metadata(&which.name, endpoint.versions(), &loaded))
             }
             "ModelConfig" => {
                 let which: ModelName = read(message)?;
                 let (_, loaded) = self.model(&which).map_err(status)?;
                 write(&Config { config: Some(about::config(&which.name, &loaded)) })
+            }
+            "ModelStatistics" => {
+                let which: ModelName = read(message)?;
+                let version = (!which.version.is_empty()).then_some(which.version.as_str());
+                write(&statistics(&self.serving, &which.name, version).map_err(status)?)
             }
             "RepositoryIndex" => {
                 let asked: IndexRequest = read(message)?;

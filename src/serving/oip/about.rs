@@ -66,14 +66,21 @@ pub fn config(name: &str, loaded: &Loaded) -> ModelConfig {
     }
 }
 
-/// Every endpoint; those that answer only, if `ready` is asked for.
+/// Every endpoint with the versions it answers with; those that answer only, if `ready` is asked for.
 pub fn index(endpoints: Vec<EndpointInfo>, ready: bool) -> Vec<ModelIndex> {
-    let asked = endpoints.into_iter().filter(|info| !ready || info.version.is_some());
-    let one = |info: EndpointInfo| ModelIndex {
-        state: if info.version.is_some() { "READY" } else { "UNAVAILABLE" }.into(),
-        name: info.name,
-        version: info.version.unwrap_or_default(),
-        reason: info.error.unwrap_or_default(),
-    };
-    asked.map(one).collect()
+    let mut models: Vec<ModelIndex> = Vec::new();
+    for info in endpoints {
+        let before = models.len();
+        for version in info.routes.into_iter().filter_map(|route| route.version) {
+            if !models[before..].iter().any(|known| known.version == version) {
+                let (name, reason) = (info.name.clone(), String::new());
+                models.push(ModelIndex { name, version, state: "READY".into(), reason });
+            }
+        }
+        if models.len() == before && !ready {
+            let (version, reason) = (String::new(), info.error.unwrap_or_default());
+            models.push(ModelIndex { name: info.name, version, state: "UNAVAILABLE".into(), reason });
+        }
+    }
+    models
 }

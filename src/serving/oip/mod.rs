@@ -7,17 +7,32 @@
 pub(super) mod about;
 pub(super) mod binary;
 mod classify;
+mod extras;
 pub(super) mod messages;
+mod packing;
+pub(super) mod repository;
 mod request;
 mod response;
 mod routes;
 pub(super) mod settings;
+pub(super) mod statistics;
 mod wanted;
 
-pub use request::{Request, read};
-pub use response::{Refusal, write_with};
-pub use routes::{json_length, router};
+pub(super) use request::{Request, read};
+pub(super) use response::{Refusal, write_with};
+pub(super) use routes::json_length;
 pub(super) use wanted::Wanted;
+
+use super::Service;
+use axum::Router;
+
+pub fn router(service: Service) -> Router {
+    Router::new()
+        .merge(routes::router(service.clone()))
+        .merge(repository::router(service.clone()))
+        .merge(statistics::router(service.clone()))
+        .merge(extras::router(service))
+}
 
 /// How many bytes of a body are JSON; the rest are tensors.
 const HEADER_LENGTH: &str = "inference-header-content-length";

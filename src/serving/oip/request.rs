@@ -4,6 +4,7 @@ use super::{Wanted, binary};
 use crate::{
     kernel::error::{Error, Result},
     serving::{
+        body,
         engine::{NamedTensor, TensorSpec},
         json,
     },
@@ -49,15 +50,15 @@ pub struct Request {
 }
 
 /// Reads a body whose first `json_length` bytes are JSON; all of them, if none is said.
-pub fn read(body: &[u8], json_length: Option<usize>, outputs: &[TensorSpec]) -> Result<Request> {
-    let (text, mut tail) = body.split_at_checked(json_length.unwrap_or(body.len())).ok_or_else(|| {
+pub fn read(bytes: &[u8], json_length: Option<usize>, outputs: &[TensorSpec]) -> Result<Request> {
+    let (text, mut tail) = bytes.split_at_checked(json_length.unwrap_or(bytes.len())).ok_or_else(|| {
         Error::invalid(format!(
             "Inference-Header-Content-Length is {}, but the body has {} bytes.",
             json_length.unwrap_or_default(),
-            body.len()
+            bytes.len()
         ))
     })?;
-    let wire: Wire = serde_json::from_value(json::parse(text)?)
+    let wire: Wire = serde_json::from_value(body::json(text)?)
         .map_err(|error| Error::invalid(format!("The body is not an inference request: {error}.")))?;
     let inputs = wire.inputs.into_iter().map(|input| input.read(&mut tail)).collect::<Result<_>>()?;
     if !tail.is_empty() {

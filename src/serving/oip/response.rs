@@ -1,6 +1,6 @@
 //! Writing an inference answer, and refusals in this protocol's shape.
 
-use super::{HEADER_LENGTH, binary, request::Request};
+use super::{HEADER_LENGTH, binary, packing::Packing, request::Request};
 use crate::{
     kernel::error::{Error, Kind, Result},
     serving::{
@@ -41,7 +41,7 @@ impl IntoResponse for Refusal {
 }
 
 /// The outputs asked for, in the order asked, each as JSON or as bytes behind it.
-pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTensor]) -> Result<Response> {
+pub fn write(model: &str, loaded: &Loaded, request: &Request, results: &[NamedTensor]) -> Result<Answer> {
     write_with(model, loaded, request, results, None)
 }
 
@@ -52,7 +52,7 @@ pub fn write_with(
     request: &Request,
     results: &[NamedTensor],
     parameters: Option<Map<String, Value>>,
-) -> Result<Response> {
+) -> Result<Answer> {
     let mut tail = Vec::new();
     let mut outputs = Vec::with_capacity(request.outputs.len());
     for wanted in &request.outputs {
@@ -67,17 +67,39 @@ pub fn write_with(
         answer["parameters"] = parameters.into();
     }
     let mut body = answer.to_string().into_bytes();
-    let length = body.len();
-    if tail.is_empty() {
-        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        return Ok((json, body).into_response());
-    }
+    let json_length = (!tail.is_empty()).then_some(body.len());
     body.append(&mut tail);
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
-        (HeaderName::from_static(HEADER_LENGTH), HeaderValue::from(length)),
-    ];
-    Ok((headers, body).into_response())
+    Ok(Answer { body, json_length, packing: Packing::None })
+}
+
+/// An answer's body, and how much of it is JSON where there are tensors behind that.
+pub struct Answer {
+    body: Vec<u8>,
+    json_length: Option<usize>,
+    packing: Packing,
+}
+
+impl Answer {
+    /// Compressed, if the caller asked for it.
+    pub fn packed(self, packing: Packing) -> Result<Self> {
+        Ok(Self { body: packing.pack(self.body)?, packing, ..self })
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let kind = if self.json_length.is_some() { "application/octet-stream" } else { "application/json" };
+        let mut response =
+            ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], self.body).into_response();
+        let headers = response.headers_mut();
+        if let Some(length) = self.json_length {
+            headers.insert(HeaderName::from_static(HEADER_LENGTH), HeaderValue::from(length));
+        }
+        if let Some(name) = self.packing.name() {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        response
+    }
 }
 
 fn output(result: &NamedTensor, tail: Option<&mut Vec<u8>>) -> Value {

@@ -1,15 +1,16 @@
 //! The protocol's routes, under `/v2`.
 
 use super::{
-    HEADER_LENGTH, request,
+    HEADER_LENGTH, about,
+    messages::{ModelConfig, ModelMetadata, ServerMetadata},
+    packing::Packing,
+    request,
     response::{self, Refusal},
 };
 use crate::{
     auth,
-    kernel::{VERSION, error::Error},
-    serving::{
-        Service, body::Body, call::Call, endpoint::Endpoint, engine::NamedTensor, load::Loaded, model::Tensor,
-    },
+    kernel::error::{Error, Result},
+    serving::{Service, body::Body, call::Call, endpoint::Endpoint, engine::NamedTensor, load::Loaded},
 };
 use axum::{
     Json, Router,
@@ -33,7 +34,7 @@ pub fn router(service: Service) -> Router {
         .route("/v2/", get(server))
         .route("/v2/health/live", get(live))
         .route("/v2/health/ready", get(ready))
-        .route("/v2/repository/index", post(index))
+        .route("/v2/models", get(models))
         .nest("/v2/models/{name}", model.clone())
         .nest("/v2/models/{name}/versions/{version}", model)
         .with_state(service)
@@ -58,12 +59,8 @@ impl Which {
     }
 }
 
-async fn server(_: auth::Viewer) -> Json<Value> {
-    Json(json!({
-        "name": "crannog",
-        "version": VERSION,
-        "extensions": ["binary_tensor_data", "model_configuration", "model_repository"],
-    }))
+async fn server(_: auth::Viewer) -> Json<ServerMetadata> {
+    Json(about::server())
 }
 
 async fn live(_: auth::Viewer) -> Json<Value> {
@@ -77,34 +74,18 @@ async fn ready(_: auth::Viewer, State(serving): State<Service>) -> Response {
     (status, Json(json!({ "ready": ready }))).into_response()
 }
 
-async fn index(_: auth::Viewer, State(serving): State<Service>) -> Json<Value> {
-    let models = serving.list().into_iter().map(|info| {
-        let ready = info.version.is_some();
-        json!({
-            "name": info.name,
-            "version": info.version.unwrap_or_default(),
-            "state": if ready { "READY" } else { "UNAVAILABLE" },
-            "reason": info.error.unwrap_or_default(),
-        })
-    });
-    Json(models.collect())
+async fn models(_: auth::Viewer, State(serving): State<Service>) -> Json<Value> {
+    let names: Vec<_> = serving.endpoints().iter().map(|endpoint| endpoint.name.clone()).collect();
+    Json(json!({ "models": names }))
 }
 
 async fn model(
     _: auth::Viewer,
     State(serving): State<Service>,
     Path(which): Path<Which>,
-) -> Result<Json<Value>, Refusal> {
-    let loaded = which.loaded(&*which.endpoint(&serving)?)?;
-    let tensors =
-        |specs: &[crate::serving::engine::TensorSpec]| specs.iter().map(Tensor::from).collect::<Vec<_>>();
-    Ok(Json(json!({
-        "name": which.name,
-        "versions": [loaded.version],
-        "platform": loaded.model.platform(),
-        "inputs": tensors(loaded.model.inputs()),
-        "outputs": tensors(loaded.model.outputs()),
-    })))
+) -> Result<Json<ModelMetadata>, Refusal> {
+    let endpoint = which.endpoint(&serving)?;
+    Ok(Json(about::metadata(&which.name, endpoint.versions(), &*which.loaded(&endpoint)?)))
 }
 
 async fn model_ready(
@@ -116,28 +97,13 @@ async fn model_ready(
     Ok(Json(json!({ "name": which.name, "ready": true })))
 }
 
-/// Triton's own extension, which its client's tools ask for.
 async fn model_config(
     _: auth::Viewer,
     State(serving): State<Service>,
     Path(which): Path<Which>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<ModelConfig>, Refusal> {
     let loaded = which.loaded(&*which.endpoint(&serving)?)?;
-    let tensors = |specs: &[crate::serving::engine::TensorSpec]| {
-        let one = |spec: &crate::serving::engine::TensorSpec| {
-            let kind = if spec.datatype == "BYTES" { "STRING" } else { spec.datatype.as_str() };
-            json!({ "name": spec.name, "data_type": format!("TYPE_{kind}"), "dims": spec.shape })
-        };
-        specs.iter().map(one).collect::<Vec<_>>()
-    };
-    Ok(Json(json!({
-        "name": which.name,
-        "platform": loaded.model.platform(),
-        "backend": "crannog",
-        "max_batch_size": 0,
-        "input": tensors(loaded.model.inputs()),
-        "output": tensors(loaded.model.outputs()),
-    })))
+    Ok(Json(about::config(&which.name, &loaded)))
 }
 
 async fn infer(
@@ -148,20 +114,21 @@ async fn infer(
 ) -> Result<Response, Refusal> {
     let endpoint = which.endpoint(&serving)?;
     let length = json_length(&call.headers)?;
-    let name = which.name;
+    let (name, packing) = (which.name, Packing::asked(&call.headers));
     let read = move |model: &Loaded| {
         let mut request = request::read(&body.decoded()?, length, model.model.outputs())?;
         let inputs = std::mem::take(&mut request.inputs);
-        let write =
-            move |model: &Loaded, results: &[NamedTensor]| response::write(&name, model, &request, results);
+        let write = move |model: &Loaded, results: &[NamedTensor]| {
+            response::write(&name, model, &request, results)?.packed(packing)
+        };
         Ok((inputs, write))
     };
     let answered = serving.predict(&endpoint, call.of_version(which.version), read).await?;
     Ok((answered.headers(), answered.answer).into_response())
 }
 
-pub fn json_length(headers: &HeaderMap) -> Result<Option<usize>, Refusal> {
+pub fn json_length(headers: &HeaderMap) -> Result<Option<usize>> {
     let Some(value) = headers.get(HEADER_LENGTH) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    length.map(Some).ok_or_else(|| Error::invalid("Inference-Header-Content-Length is not a number.").into())
+    length.map(Some).ok_or_else(|| Error::invalid("Inference-Header-Content-Length is not a number."))
 }

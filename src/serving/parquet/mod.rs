@@ -16,8 +16,6 @@ use serde_json::Value;
 use thrift::Node;
 
 const MAGIC: &[u8] = b"PAR1";
-/// As many cells as a table of a request may have.
-const MOST_CELLS: usize = 1 << 24;
 /// pandas keeps an index that is more than a count in a column of this name.
 const INDEX: &str = "__index_level_0__";
 
@@ -32,12 +30,13 @@ fn broken(why: &str) -> Error {
     Error::invalid(format!("The Parquet file cannot be read: {why}."))
 }
 
-pub fn read(bytes: &[u8]) -> Result<Frame> {
+/// Reads a table of at most so many cells.
+pub fn read(bytes: &[u8], most: usize) -> Result<Frame> {
     let footer = footer(bytes)?;
     let columns = columns(&footer)?;
     let rows =
         footer.int(3).and_then(|rows| usize::try_from(rows).ok()).ok_or_else(|| broken("it has no rows"))?;
-    if rows.saturating_mul(columns.len()) > MOST_CELLS {
+    if rows.saturating_mul(columns.len()) > most {
         return Err(broken("it has more cells than are read into memory"));
     }
     let mut frame = Frame { names: Some(Vec::new()), columns: Vec::new(), rows };
@@ -91,9 +90,12 @@ fn columns(footer: &Node) -> Result<Vec<Column>> {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
     use base64::{Engine, prelude::BASE64_STANDARD};
     use serde_json::json;
+
+    fn read(bytes: &[u8]) -> super::Result<super::Frame> {
+        super::read(bytes, 12)
+    }
 
     #[test]
     fn what_pandas_writes_is_read_and_what_is_cut_is_refused() {
@@ -105,6 +107,7 @@ mod tests {
         assert_eq!(frame.columns[1], [json!(0.5), json!(null), json!(1.5)]);
         assert_eq!(frame.columns[2], [json!("a"), json!("ü"), json!("a")]);
         assert_eq!(frame.columns[3], [json!(true), json!(false), json!(true)]);
+        super::read(&bytes, 11).expect_err("twelve cells are more than eleven");
         for end in 0..bytes.len() {
             assert!(read(&bytes[..end]).is_err(), "cut at {end}");
         }

@@ -196,7 +196,7 @@ mod tests {
                 ("word", Values::Texts((0..rows).map(texts).collect())),
                 ("maybe", Values::MaybeTexts((0..rows).map(maybe).collect())),
             ];
-            let frame = read(&write(&columns)).expect("is a table");
+            let frame = read(&write(&columns), 1 << 20).expect("is a table");
             assert_eq!(frame.rows, rows);
             let wanted: [Vec<Value>; 4] = [
                 (0..rows).map(|row| json!(row as i64 - 3)).collect(),

@@ -10,6 +10,7 @@ use crate::{
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
+use std::fmt;
 
 pub fn predictions(payload: &Payload, results: &[NamedTensor], bare: bool) -> Value {
     let list = |result: &NamedTensor| json::nested(&result.shape, json::values(&result.data));
@@ -42,6 +43,30 @@ pub fn records(rows: usize, results: &[NamedTensor]) -> Value {
     records.into_iter().map(Value::Object).collect()
 }
 
+/// The cause of a refusal of data that can be read but does not fit the signature: MLflow has a code of its
+/// own for that.
+#[derive(Debug)]
+pub struct Unfit;
+
+impl Unfit {
+    /// Marks the refusal.
+    pub fn refusal(message: String) -> Error {
+        Error { cause: Some(Box::new(Self)), ..Error::invalid(message) }
+    }
+
+    fn is_cause_of(error: &Error) -> bool {
+        error.cause.as_deref().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the data does not fit the model's signature")
+    }
+}
+
+impl std::error::Error for Unfit {}
+
 /// A refusal in MLflow's shape, with the codes its scoring server uses.
 pub struct Refusal(pub StatusCode, pub Error);
 
@@ -57,7 +82,12 @@ impl IntoResponse for Refusal {
         if error.kind == Kind::Internal {
             tracing::error!(?error, "an inference request failed");
         }
+        // MLflow's own refusal of a content type is a bare sentence.
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            return (status, error.message).into_response();
+        }
         let code = match (status, error.kind) {
+            _ if Unfit::is_cause_of(&error) => "INVALID_PARAMETER_VALUE",
             (_, Kind::TooMany) => "REQUEST_LIMIT_EXCEEDED",
             (_, Kind::Late) => "DEADLINE_EXCEEDED",
             (_, Kind::NotFound) => "RESOURCE_DOES_NOT_EXIST",

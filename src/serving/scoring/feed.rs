@@ -1,6 +1,9 @@
 //! From a request to the model's inputs: columns go to inputs by name, or side by side into one.
 
-use super::payload::{Frame, Payload};
+use super::{
+    answer::Unfit,
+    payload::{Frame, Payload},
+};
 use crate::{
     kernel::error::{Error, Result},
     serving::{
@@ -138,7 +141,7 @@ impl<'a> Table<'a> {
     /// One column as one input.
     fn column(&self, name: &str, spec: &TensorSpec) -> Result<NamedTensor> {
         let Some((_, values)) = self.columns.iter().find(|(known, _)| *known == name) else {
-            return Err(missing(&[name]));
+            return Err(missing(&[name], &[]));
         };
         let (mut leaves, mut shape) = (Vec::with_capacity(self.rows), vec![self.rows]);
         if values.iter().any(Value::is_array) {
@@ -197,12 +200,22 @@ impl<'a> Table<'a> {
 fn require(frame: &Frame, signature: &[Column]) -> Result<()> {
     let absent = |column: &&Column| column.required && frame.column(&column.name).is_none();
     let gone: Vec<&str> = signature.iter().filter(absent).map(|column| column.name.as_str()).collect();
-    if gone.is_empty() { Ok(()) } else { Err(missing(&gone)) }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let is_extra = |name: &&str| !signature.iter().any(|column| column.name == **name);
+    let given = frame.names.iter().flatten().map(String::as_str);
+    let extra: Vec<&str> = given.filter(is_extra).collect();
+    Err(missing(&gone, &extra))
 }
 
-fn missing(names: &[&str]) -> Error {
-    let names: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
-    Error::invalid(format!("Model is missing inputs [{}].", names.join(", ")))
+fn missing(gone: &[&str], extra: &[&str]) -> Error {
+    let list = |names: &[&str]| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let mut message = format!("Model is missing inputs [{}].", list(gone));
+    if !extra.is_empty() {
+        message.push_str(&format!(" Note that there were extra inputs: [{}].", list(extra)));
+    }
+    Unfit::refusal(message)
 }
 
 fn positional<'a>(

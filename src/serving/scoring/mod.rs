@@ -2,8 +2,14 @@
 
 pub(super) mod answer;
 pub(super) mod csv;
+mod deployments;
 pub(super) mod feed;
 pub(super) mod payload;
 mod routes;
 
-pub use routes::router;
+use super::Service;
+use axum::Router;
+
+pub fn router(service: Service) -> Router {
+    Router::new().merge(routes::router(service.clone())).merge(deployments::router(service))
+}

@@ -9,13 +9,13 @@ use crate::{
     },
     serving::{
         Service,
-        body::Body,
+        body::{self, Body, MOST_VALUES},
         call::{Call, VERSION_HEADER, value},
         endpoint::Endpoint,
         engine::NamedTensor,
-        json,
         load::Loaded,
         mlmodel::Column,
+        parquet,
         scoring::payload,
     },
 };
@@ -105,35 +105,46 @@ async fn score(
 enum Written {
     Json,
     Csv,
+    Parquet,
 }
 
 fn kind_of(headers: &HeaderMap) -> Result<Written, Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or("application/json");
-    let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
-    let charset = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("charset="));
-    if charset.is_some_and(|charset| !charset.trim_matches('"').eq_ignore_ascii_case("utf-8")) {
-        return Err(unsupported("The scoring server only supports UTF-8"));
+    let mut parts = kind.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    for parameter in parts.filter(|part| !part.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if !name.eq_ignore_ascii_case("charset") {
+            return Err(unsupported(format!("Unrecognized content type parameters: {name}.")));
+        }
+        if !value.trim_matches('"').eq_ignore_ascii_case("utf-8") {
+            return Err(unsupported("The scoring server only supports UTF-8".to_owned()));
+        }
     }
-    match essence.trim().to_ascii_lowercase().as_str() {
+    match essence.as_str() {
         "application/json" => Ok(Written::Json),
         "text/csv" => Ok(Written::Csv),
-        _ => Err(unsupported(&format!(
-            "This predictor only supports the following content types: application/json, text/csv. Got '{kind}'."
+        "application/vnd.apache.parquet" => Ok(Written::Parquet),
+        _ => Err(unsupported(format!(
+            "This predictor only supports the following content types: Types: ['text/csv', 'application/json', \
+             'application/vnd.apache.parquet']. Got '{kind}'."
         ))),
     }
 }
 
-fn read(kind: Written, body: &[u8], columns: Option<&[Column]>) -> Result<Payload> {
+fn read(kind: Written, bytes: &[u8], columns: Option<&[Column]>) -> Result<Payload> {
     match kind {
-        Written::Json => payload::read(json::parse(body)?, columns),
+        Written::Json => payload::read(body::json(bytes)?, columns),
         Written::Csv => {
-            let text = std::str::from_utf8(body).map_err(|_| Error::invalid("The CSV is not UTF-8."))?;
+            let text = std::str::from_utf8(bytes).map_err(|_| Error::invalid("The CSV is not UTF-8."))?;
+            body::few_values(bytes, b",\n")?;
             Ok(Payload::Frame(csv::read(text, columns)?))
         }
+        Written::Parquet => Ok(Payload::Frame(parquet::read(bytes, MOST_VALUES)?)),
     }
 }
 
-fn unsupported(message: &str) -> Refusal {
+fn unsupported(message: String) -> Refusal {
     Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, Error::invalid(message))
 }

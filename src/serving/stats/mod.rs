@@ -8,7 +8,7 @@ mod version;
 
 pub use failures::Failures;
 pub use histogram::Counts;
-pub use version::{InFlight, Run, Totals, VersionStats};
+pub use version::{Batch, InFlight, Run, Timed, Totals, VersionStats};
 
 use super::model::Latency;
 use std::{

@@ -4,11 +4,14 @@ use super::pair;
 use crate::{
     kernel::error::Result,
     tracking::{
-        model::{Dataset, DatasetInput, DatasetSummary, ModelInput, ModelOutput, Pair},
+        model::{
+            Dataset, DatasetInput, DatasetSummary, ModelInput, ModelOutput, Pair, RunInputs, RunOutputs,
+        },
         search::sql::{Bind, Sql},
     },
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, HashMap};
 
 /// The most datasets one search answers.
 const SUMMARIES: i64 = 1000;
@@ -41,55 +44,67 @@ pub fn dataset_log(db: &Connection, experiment_id: i64, rid: i64, input: &Datase
     Ok(())
 }
 
-/// Which of the listed runs (their numbers, as JSON) have datasets: their places in the list.
-pub fn runs_with_datasets(db: &Connection, rids: &str) -> Result<Vec<usize>> {
-    places(
-        db,
-        "SELECT key FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM run_datasets WHERE run = value)",
-        rids,
-    )
-}
+/// What goes into a run and what comes out of it.
+pub type Links = (RunInputs, RunOutputs);
 
-/// Which of the listed runs have models, in or out.
-pub fn runs_with_models(db: &Connection, rids: &str) -> Result<Vec<usize>> {
-    places(
-        db,
-        "SELECT key FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM run_models WHERE run = value)",
-        rids,
-    )
-}
-
-fn places(db: &Connection, sql: &str, rids: &str) -> Result<Vec<usize>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let found = statement.query_map([rids], |row| Ok(row.get::<_, u32>(0)? as usize))?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
-}
-
-pub fn run_inputs(db: &Connection, rid: i64) -> Result<Vec<DatasetInput>> {
-    let mut statement = db.prepare_cached(
-        "SELECT d.name, d.digest, d.source_type, d.source, d.schema, d.profile, d.id
-         FROM run_datasets rd JOIN datasets d ON d.id = rd.dataset WHERE rd.run = ?1 ORDER BY d.id",
+/// The datasets and models of listed runs (their numbers, as JSON) by their runs' places in the list;
+/// runs without any are left out.
+pub fn links(db: &Connection, rids: &str) -> Result<BTreeMap<usize, Links>> {
+    let mut found = BTreeMap::<usize, Links>::new();
+    each_input(db, rids, |place, input| found.entry(place).or_default().0.dataset_inputs.push(input))?;
+    let mut models = db.prepare_cached(
+        "SELECT j.key, m.direction, m.model_id, m.step FROM json_each(?1) j
+         CROSS JOIN run_models m ON m.run = j.value ORDER BY j.key, m.id",
     )?;
-    let dataset = |row: &Row<'_>| {
-        let dataset = Dataset {
-            name: row.get(0)?,
-            digest: row.get(1)?,
-            source_type: row.get(2)?,
-            source: row.get(3)?,
-            schema: row.get(4)?,
-            profile: row.get(5)?,
-        };
-        Ok((row.get::<_, i64>(6)?, dataset))
-    };
-    let found: Vec<_> = statement.query_map([rid], dataset)?.collect::<rusqlite::Result<_>>()?;
-    let mut tags =
-        db.prepare_cached("SELECT key, value FROM run_dataset_tags WHERE run = ?1 AND dataset = ?2")?;
-    let mut inputs = Vec::with_capacity(found.len());
-    for (id, dataset) in found {
-        let tags = tags.query_map([rid, id], pair)?.collect::<rusqlite::Result<_>>()?;
-        inputs.push(DatasetInput { tags, dataset });
+    let mut rows = models.query([rids])?;
+    while let Some(row) = rows.next()? {
+        let (inputs, outputs) = found.entry(row.get::<_, u32>(0)? as usize).or_default();
+        let model_id = row.get(2)?;
+        if row.get::<_, String>(1)? == Direction::In.word() {
+            inputs.model_inputs.push(ModelInput { model_id });
+        } else {
+            outputs.model_outputs.push(ModelOutput { model_id, step: row.get(3)? });
+        }
     }
-    Ok(inputs)
+    Ok(found)
+}
+
+/// The datasets that went into listed runs, each with its run's place in the list.
+fn each_input(db: &Connection, rids: &str, mut see: impl FnMut(usize, DatasetInput)) -> Result<()> {
+    let mut tags = tags_of_inputs(db, rids)?;
+    let mut statement = db.prepare_cached(
+        "SELECT j.key, d.id, d.name, d.digest, d.source_type, d.source, d.schema, d.profile
+         FROM json_each(?1) j CROSS JOIN run_datasets rd ON rd.run = j.value
+         CROSS JOIN datasets d ON d.id = rd.dataset",
+    )?;
+    let mut rows = statement.query([rids])?;
+    while let Some(row) = rows.next()? {
+        let (place, id) = (row.get::<_, u32>(0)? as usize, row.get(1)?);
+        let dataset = Dataset {
+            name: row.get(2)?,
+            digest: row.get(3)?,
+            source_type: row.get(4)?,
+            source: row.get(5)?,
+            schema: row.get(6)?,
+            profile: row.get(7)?,
+        };
+        see(place, DatasetInput { tags: tags.remove(&(place, id)).unwrap_or_default(), dataset });
+    }
+    Ok(())
+}
+
+/// The tags of datasets as inputs, by their runs' places in the list and their datasets' numbers.
+fn tags_of_inputs(db: &Connection, rids: &str) -> Result<HashMap<(usize, i64), Vec<Pair>>> {
+    let mut found = HashMap::<_, Vec<_>>::new();
+    let mut statement = db.prepare_cached(
+        "SELECT t.key, t.value, j.key, t.dataset FROM json_each(?1) j
+         CROSS JOIN run_dataset_tags t ON t.run = j.value",
+    )?;
+    let mut rows = statement.query([rids])?;
+    while let Some(row) = rows.next()? {
+        found.entry((row.get::<_, u32>(2)? as usize, row.get(3)?)).or_default().push(pair(row)?);
+    }
+    Ok(found)
 }
 
 /// The datasets that runs of these experiments used, each with the context it was used in.
@@ -137,22 +152,4 @@ pub fn run_model_log(db: &Connection, rid: i64, way: Direction, model_id: &str, 
     )?
     .execute(params![rid, way.word(), model_id, step])?;
     Ok(())
-}
-
-pub fn run_model_inputs(db: &Connection, rid: i64) -> Result<Vec<ModelInput>> {
-    let models = run_models(db, rid, Direction::In)?;
-    Ok(models.into_iter().map(|(model_id, _)| ModelInput { model_id }).collect())
-}
-
-pub fn run_model_outputs(db: &Connection, rid: i64) -> Result<Vec<ModelOutput>> {
-    let models = run_models(db, rid, Direction::Out)?;
-    Ok(models.into_iter().map(|(model_id, step)| ModelOutput { model_id, step }).collect())
-}
-
-fn run_models(db: &Connection, rid: i64, way: Direction) -> Result<Vec<(String, i64)>> {
-    let mut statement = db.prepare_cached(
-        "SELECT model_id, step FROM run_models WHERE run = ?1 AND direction = ?2 ORDER BY id",
-    )?;
-    let found = statement.query_map(params![rid, way.word()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -129,34 +129,22 @@ fn latest_put(db: &Connection, rid: i64, latest: &BTreeMap<i64, Point>) -> Resul
     Ok(())
 }
 
-/// The latest point of each metric of listed runs (their numbers, as JSON), each with its run's place in
-/// the list.
-pub fn latest(db: &Connection, rids: &str, mut see: impl FnMut(usize, Metric)) -> Result<()> {
+/// The latest point of each metric of a run, in the order of their names.
+pub fn latest(db: &Connection, rid: i64) -> Result<Vec<Metric>> {
     let mut statement = db.prepare_cached(
-        "SELECT j.key, m.key, m.value, m.nan, m.timestamp, m.step FROM json_each(?1) j
-         CROSS JOIN metrics_latest m ON m.run = j.value",
+        "SELECT k.key, m.value, m.nan, m.timestamp, m.step FROM metrics_latest m
+         JOIN metric_keys k ON k.id = m.key WHERE m.run = ?1 ORDER BY k.key",
     )?;
-    let mut name = db.prepare_cached("SELECT key FROM metric_keys WHERE id = ?1")?;
-    let mut names = HashMap::<i64, String>::new();
-    let mut rows = statement.query([rids])?;
-    while let Some(row) = rows.next()? {
-        let key = match names.entry(row.get(1)?) {
-            Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(new) => {
-                let found = name.query_row([new.key()], |row| row.get(0))?;
-                new.insert(found).clone()
-            }
-        };
-        let metric = Metric {
-            key,
-            value: Double(loaded(row, 2, 3)?),
-            timestamp: row.get(4)?,
-            step: row.get(5)?,
+    let metric = |row: &Row<'_>| {
+        Ok(Metric {
+            key: row.get(0)?,
+            value: Double(loaded(row, 1, 2)?),
+            timestamp: row.get(3)?,
+            step: row.get(4)?,
             ..Metric::default()
-        };
-        see(row.get::<_, u32>(0)? as usize, metric);
-    }
-    Ok(())
+        })
+    };
+    Ok(statement.query_map([rid], metric)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The first points of one metric by time, step and value.

@@ -110,32 +110,15 @@ pub fn run_writable(db: &Connection, id: &str) -> Result<(i64, i64)> {
 }
 
 pub fn run_get(db: &Connection, id: &str) -> Result<Run> {
-    let mut found = runs_filled(db, vec![run_info(db, id)?])?;
-    found.pop().ok_or_else(|| Error::internal("a run got lost while it was filled"))
-}
-
-/// The data, inputs and outputs of runs around their infos: a few queries for all of them.
-pub fn runs_filled(db: &Connection, infos: Vec<RunInfo>) -> Result<Vec<Run>> {
-    let rids = rid_list(&infos);
-    let mut found: Vec<_> = infos.into_iter().map(|info| Run { info, ..Run::default() }).collect();
-    metrics::latest(db, &rids, |index, metric| found[index].data.metrics.push(metric))?;
-    each_pair(db, "params", &rids, |index, param| found[index].data.params.push(param))?;
-    each_pair(db, "tags", &rids, |index, tag| found[index].data.tags.push(tag))?;
-    for index in datasets::runs_with_datasets(db, &rids)? {
-        let run = &mut found[index];
-        run.inputs.dataset_inputs = datasets::run_inputs(db, run.info.rid)?;
-    }
-    for index in datasets::runs_with_models(db, &rids)? {
-        let run = &mut found[index];
-        run.inputs.model_inputs = datasets::run_model_inputs(db, run.info.rid)?;
-        run.outputs.model_outputs = datasets::run_model_outputs(db, run.info.rid)?;
-    }
-    for Run { data, .. } in &mut found {
-        data.metrics.sort_by(|a, b| a.key.cmp(&b.key));
-        data.params.sort_by(|a, b| a.key.cmp(&b.key));
-        data.tags.sort_by(|a, b| a.key.cmp(&b.key));
-    }
-    Ok(found)
+    let info = run_info(db, id)?;
+    let data = RunData {
+        metrics: metrics::latest(db, info.rid)?,
+        params: pairs(db, "params", info.rid)?,
+        tags: pairs(db, "tags", info.rid)?,
+    };
+    let mut links = datasets::links(db, &rid_list(std::slice::from_ref(&info)))?;
+    let (inputs, outputs) = links.remove(&0).unwrap_or_default();
+    Ok(Run { info, data, inputs, outputs })
 }
 
 /// The numbers of runs as JSON: `json_each` has them in this order, with their places in the list.
@@ -144,16 +127,11 @@ pub(super) fn rid_list(infos: &[RunInfo]) -> String {
     format!("[{}]", numbers.join(","))
 }
 
-/// The params or tags of listed runs, each with its run's place in the list.
-fn each_pair(db: &Connection, table: &str, rids: &str, mut see: impl FnMut(usize, Pair)) -> Result<()> {
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT j.key, p.key, p.value FROM json_each(?1) j CROSS JOIN {table} p ON p.run = j.value"
-    ))?;
-    let mut rows = statement.query([rids])?;
-    while let Some(row) = rows.next()? {
-        see(row.get::<_, u32>(0)? as usize, Pair { key: row.get(1)?, value: row.get(2)? });
-    }
-    Ok(())
+/// The params or tags of a run, in the order of their names.
+fn pairs(db: &Connection, table: &str, rid: i64) -> Result<Vec<Pair>> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT key, value FROM {table} WHERE run = ?1 ORDER BY key"))?;
+    Ok(statement.query_map([rid], super::pair)?.collect::<rusqlite::Result<_>>()?)
 }
 
 pub fn run_update(

@@ -4,13 +4,13 @@
 use super::{datasets, runs};
 use crate::{
     kernel::error::{Error, Result},
-    tracking::model::{Double, RunInfo, RunInputs, RunOutputs},
+    tracking::model::{Double, RunInfo},
 };
 use rusqlite::{
     CachedStatement, Connection, Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator,
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// What is expected of a run's text, so that the page's seldom has to move.
 const USUAL: usize = 2048;
@@ -25,7 +25,8 @@ pub fn runs_json(db: &Connection, infos: &[RunInfo]) -> Result<String> {
          CROSS JOIN metrics_latest m ON m.run = j.value",
     )?;
     let (mut metrics, mut names) = (Lines::of(metrics.query([&rids])?)?, Names::of(db)?);
-    let links = links(db, infos, &rids)?;
+    let links = datasets::links(db, &rids)?;
+    let none = datasets::Links::default();
     let mut out = Vec::with_capacity(infos.len() * USUAL);
     out.push(b'[');
     for (index, info) in infos.iter().enumerate() {
@@ -38,7 +39,6 @@ pub fn runs_json(db: &Connection, infos: &[RunInfo]) -> Result<String> {
         out.extend_from_slice(b",\"tags\":");
         write_pairs(&mut out, info.rid, &mut tags)?;
         out.extend_from_slice(b"},\"inputs\":");
-        let none = Links::default();
         let (inputs, outputs) = links.get(&index).unwrap_or(&none);
         json(&mut out, inputs)?;
         out.extend_from_slice(b",\"outputs\":");
@@ -58,22 +58,6 @@ fn pairs_of<'db>(db: &'db Connection, table: &str) -> Result<CachedStatement<'db
     Ok(db.prepare_cached(&format!(
         "SELECT p.run, p.key, p.value FROM json_each(?1) j CROSS JOIN {table} p ON p.run = j.value"
     ))?)
-}
-
-type Links = (RunInputs, RunOutputs);
-
-/// What went into runs and came out of them, by their places; most have neither.
-fn links(db: &Connection, infos: &[RunInfo], rids: &str) -> Result<BTreeMap<usize, Links>> {
-    let mut found = BTreeMap::<usize, Links>::new();
-    for index in datasets::runs_with_datasets(db, rids)? {
-        found.entry(index).or_default().0.dataset_inputs = datasets::run_inputs(db, infos[index].rid)?;
-    }
-    for index in datasets::runs_with_models(db, rids)? {
-        let (inputs, outputs) = found.entry(index).or_default();
-        inputs.model_inputs = datasets::run_model_inputs(db, infos[index].rid)?;
-        outputs.model_outputs = datasets::run_model_outputs(db, infos[index].rid)?;
-    }
-    Ok(found)
 }
 
 /// Rows of several runs, one run behind the other, their runs' numbers first.
@@ -229,7 +213,8 @@ mod tests {
         // In an order that is not that of their numbers.
         infos.swap(0, 2);
         let alone: Vec<_> = infos.iter().map(|info| runs::run_get(&db, &info.run_id).unwrap()).collect();
-        assert_eq!(alone[0].inputs.dataset_inputs.len() + alone[3].outputs.model_outputs.len(), 2);
+        assert_eq!(alone[0].inputs.dataset_inputs[0].tags, input.tags);
+        assert_eq!(alone[3].outputs.model_outputs[0].step, 9);
         assert_eq!(runs_json(&db, &infos).unwrap(), serde_json::to_string(&alone).unwrap());
         assert_eq!(runs_json(&db, &[]).unwrap(), "[]");
     }

@@ -5,10 +5,12 @@ mod about;
 mod infer;
 mod repository;
 mod settings;
+mod statistics;
 
 pub use about::{DataType, ModelConfig, ModelInput, ModelMetadata, ModelOutput, ServerMetadata, Tensor};
 pub use infer::{Contents, Head, Input, Output, Parameter, Request, Response, StreamResponse, Value};
 pub use repository::{
-    Config, Flag, Index, IndexRequest, ModelIndex, ModelName, Nothing, SharedMemoryRegions,
+    Config, Done, Flag, Index, IndexRequest, Load, ModelIndex, ModelName, Nothing, SharedMemoryRegions,
 };
 pub use settings::{LogSetting, LogSettings, LogValue, TraceSettings, TraceValues};
+pub use statistics::{BatchStatistics, Duration, InferStatistics, ModelStatistics, Statistics};

@@ -55,6 +55,33 @@ pub struct ModelIndex {
     pub reason: String,
 }
 
+/// A model to load or to unload. Triton names a repository before the model, KServe does not.
+#[derive(Clone, PartialEq, Message)]
+pub struct Load {
+    #[prost(string, tag = "1")]
+    pub first: String,
+    #[prost(string, tag = "2")]
+    pub second: String,
+    /// Their names are enough to refuse what this server cannot do.
+    #[prost(btree_map = "string, message", tag = "3")]
+    pub parameters: BTreeMap<String, Nothing>,
+}
+
+impl Load {
+    pub fn model(&self) -> &str {
+        if self.second.is_empty() { &self.first } else { &self.second }
+    }
+}
+
+/// What KServe answers when a model is loaded or unloaded; Triton answers nothing, and its client reads nothing.
+#[derive(Clone, PartialEq, Message)]
+pub struct Done {
+    #[prost(string, tag = "1")]
+    pub model_name: String,
+    #[prost(bool, tag = "2")]
+    pub is: bool,
+}
+
 /// Regions of shared memory; there never are any.
 #[derive(Clone, PartialEq, Message)]
 pub struct SharedMemoryRegions {
