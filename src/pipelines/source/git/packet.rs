@@ -38,7 +38,10 @@ impl Packets {
     /// The next packet, if all of it is there.
     pub(super) fn next(&mut self) -> Result<Option<Packet>, String> {
         let Some(head) = self.buffer.get(..4) else { return Ok(None) };
-        let length = std::str::from_utf8(head).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+        // Digits only: a sign would be read as part of the number.
+        let text =
+            std::str::from_utf8(head).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let length = text.and_then(|text| usize::from_str_radix(text, 16).ok());
         let special = match length {
             Some(0) => Some(Packet::Flush),
             Some(1) => Some(Packet::Delimiter),
