@@ -3,10 +3,11 @@
 //! An endpoint is a name, and routes to `models:/` addresses (`definition`). A route's follower loads what its
 //! address means, off the request path, and swaps it in whole; a definition becomes a `plan`, which is
 //! swapped in whole too: a request uses the plan and the model it started with, the next one uses the new.
-//! Every prediction of every protocol passes through `Service::predict`. Invariants: a model that fails to
-//! load leaves the one before it serving, and says so; an address that means nothing any more serves nothing;
-//! work on the CPU is bounded, and so is the queue before it, of the machine and of each route (429 with
-//! Retry-After past it); shadows and the prediction log can neither delay nor change an answer.
+//! Every prediction of every protocol passes through `Service::predict`, to the engine or to a Python worker
+//! (`runner`). Invariants: a model that fails to load leaves the one before it serving, and says so; an address
+//! that means nothing any more serves nothing; work on the CPU is bounded, and so is the queue before it, of the
+//! machine and of each route (429 with Retry-After past it); shadows and the prediction log can neither delay
+//! nor change an answer.
 //!
 //! Protocols: Open Inference Protocol v2 over REST with Triton's extensions (`oip`) and over gRPC (`grpc`),
 //! KServe's first protocol (`kserve`), and the scoring protocol of `mlflow models serve` (`scoring`). NaN and

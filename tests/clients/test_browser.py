@@ -294,7 +294,8 @@ def test_a_bucket_is_made_and_deleted_with_what_is_in_it(page, s3):
 
 
 def test_an_artifact_names_who_refers_to_it(page, api, seeded):
-    objects = api.get("/buckets/mlflow/objects").json()["objects"]
+    under = {"prefix": f"{seeded.experiment_id}/"}
+    objects = api.get("/buckets/mlflow/objects", params=under).json()["objects"]
     key = next(found["key"] for found in objects if found["key"].endswith("/MLmodel"))
     folder = key.rsplit("/", 1)[0]
     page.goto(f"/data/mlflow/{folder}/?object={key}&tab=details")
