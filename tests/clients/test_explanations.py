@@ -214,6 +214,10 @@ def test_what_cannot_be_explained_is_refused_in_words(server, served):
     assert ask(server, "/v2/models/nobody/explain", rows).status_code == 404
     assert ask(server, "/v1/models/nobody:explain", rows).status_code == 404
     assert ask(server, f"/v1/models/{forest.name}:explode", rows).status_code == 404
+    of_version = f"/v1/models/{forest.name}/versions"
+    assert ask(server, f"{of_version}/{forest.version}:explain", rows).json() == v1(server, forest, rows).json()
+    assert ask(server, f"{of_version}/999:explain", rows).status_code == 404
+    assert ask(server, f"{of_version}/{forest.version}", rows).status_code == 404
     url = f"{server.http_url}/v2/models/{forest.name}/explain"
     assert requests.post(url, data=b"{", auth=server.auth, timeout=30).status_code == 400
     assert requests.post(url, json=rows, timeout=30).status_code == 401

@@ -10,7 +10,7 @@ use axum::{
     Json, Router,
     extract::{Path, State},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ pub fn router(serving: Service, explainer: Explainer) -> Router {
     Router::new()
         .route("/v1/models", get(models))
         .route("/v1/models/{name}", get(model).post(act))
+        .route("/v1/models/{name}/versions/{version}", post(act_on_version))
         .with_state(Rooms { serving, explainer })
 }
 
@@ -53,11 +54,39 @@ async fn act(
     body: Body,
 ) -> Result<Response, Refusal> {
     match target.rsplit_once(':') {
-        Some((name, "predict")) => predict::predict(&rooms.serving, name, call, body).await,
-        Some((name, "explain")) => rooms.explainer.kserve(name, call, body).await,
-        _ => Err(Error::not_found(format!(
-            "Nothing answers POST /v1/models/{target}: a model is asked by NAME:predict and explained by NAME:explain."
-        ))
-        .into()),
+        Some((name, verb)) => rooms.act(name, verb, call, body).await,
+        None => Err(unknown(&target)),
     }
+}
+
+/// The same of one version, as TensorFlow's server has it: `NAME/versions/3:predict`.
+async fn act_on_version(
+    State(rooms): State<Rooms>,
+    Path((name, target)): Path<(String, String)>,
+    call: Call,
+    body: Body,
+) -> Result<Response, Refusal> {
+    match target.rsplit_once(':') {
+        Some((version, verb)) => {
+            rooms.act(&name, verb, call.of_version(Some(version.to_owned())), body).await
+        }
+        None => Err(unknown(&format!("{name}/versions/{target}"))),
+    }
+}
+
+impl Rooms {
+    async fn act(&self, name: &str, verb: &str, call: Call, body: Body) -> Result<Response, Refusal> {
+        match verb {
+            "predict" => predict::predict(&self.serving, name, call, body).await,
+            "explain" => self.explainer.kserve(name, call, body).await,
+            _ => Err(unknown(&format!("{name}:{verb}"))),
+        }
+    }
+}
+
+fn unknown(target: &str) -> Refusal {
+    let message = format!(
+        "Nothing answers POST /v1/models/{target}: a model is asked by NAME:predict and explained by NAME:explain."
+    );
+    Error::not_found(message).into()
 }

@@ -1,5 +1,5 @@
 // Crannog's own API, /api/crannog/v1: its shapes and one function per route.
-import { ask, withQuery } from "./api";
+import { ask, send, withQuery } from "./api";
 
 const V1 = "/api/crannog/v1";
 const enc = encodeURIComponent;
@@ -138,5 +138,11 @@ export const canaryBegin = (name: string, json: unknown) => ask<Canary>(`${V1}/e
 export const canaryPromote = (name: string) => ask<Canary>(`${V1}/endpoints/${enc(name)}/canary/promote`, { method: "POST" });
 export const canaryStop = (name: string) => ask<Canary>(`${V1}/endpoints/${enc(name)}/canary`, { method: "DELETE" });
 export const endpointDelete = (name: string) => ask(`${V1}/endpoints/${enc(name)}`, { method: "DELETE" });
-export const explain = (name: string, json: unknown) => ask<Explanation>(`/v1/models/${enc(name)}:explain`, { method: "POST", json });
-export const invoke = (name: string, json: unknown) => ask<unknown>(`/endpoints/${enc(name)}/invocations`, { method: "POST", json });
+/** Why a version of an endpoint's model answers as it does: the one that answered, where several share the traffic. */
+export const explain = (name: string, version: string, json: unknown) =>
+  ask<Explanation>(`/v1/models/${enc(name)}/versions/${enc(version)}:explain`, { method: "POST", json });
+/** An answer, and the version that gave it. */
+export async function invoke(name: string, json: unknown) {
+  const response = await send(`/endpoints/${enc(name)}/invocations`, { method: "POST", json });
+  return { body: (await response.json()) as unknown, version: response.headers.get("x-crannog-model-version") ?? "" };
+}

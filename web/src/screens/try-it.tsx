@@ -76,7 +76,7 @@ export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () =
   const first = exampleRow(endpoint, columns);
   const [row, setRow] = useState<Record<string, string>>({});
   const [raw, setRaw] = useState<string>();
-  const [answer, setAnswer] = useState<{ body: unknown; took: number }>();
+  const [answer, setAnswer] = useState<{ body: unknown; version: string; took: number }>();
   const [why, setWhy] = useState<{ explanation: api.Explanation; given: Row }>();
   const { busy, error, act } = useAction();
   const examples = exampleRows(endpoint);
@@ -98,8 +98,8 @@ export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () =
         setAnswer(undefined);
         throw failure;
       });
-      setAnswer({ body: result, took: performance.now() - start });
-      if (explained) setWhy({ explanation: await api.explain(endpoint.name, body), given });
+      setAnswer({ ...result, took: performance.now() - start });
+      if (explained) setWhy({ explanation: await api.explain(endpoint.name, result.version, body), given });
     }, after);
   };
   return (
@@ -126,7 +126,7 @@ export function TryIt({ endpoint, after }: { endpoint: api.Endpoint; after: () =
         </div>
         <div class="try-answer" aria-live="polite">
           {error && <Problem error={error} />}
-          {answer && <><Prediction body={answer.body} /><CodeBlock code={JSON.stringify(answer.body, null, 2)} /><p class="muted">{ms(answer.took)} there and back</p></>}
+          {answer && <><Prediction body={answer.body} /><CodeBlock code={JSON.stringify(answer.body, null, 2)} /><p class="muted">{answer.version && `Version ${answer.version}, `}{ms(answer.took)} there and back</p></>}
           {why && <ExplanationView key={JSON.stringify(why.given)} {...why} />}
           {!answer && !error && <p class="muted">The answer appears here.</p>}
         </div>
