@@ -230,3 +230,27 @@ def test_without_an_environment_it_is_said_what_to_make(private_server, odd, mon
         wait(api, "odd")
     answer = ask(server, "odd", {"dataframe_records": [{"word": "ring", "number": 1.0}]})
     assert answer.json()["predictions"][0]["word"] == "RING"
+
+
+def test_a_tensor_is_asked_for_by_its_name_where_it_has_one(lab, tmp_path):
+    code = tmp_path / "twice.py"
+    code.write_text(
+        "import mlflow\n\n\nclass Twice(mlflow.pyfunc.PythonModel):\n"
+        "    def predict(self, context, model_input, params=None):\n"
+        "        values = model_input['input'] if isinstance(model_input, dict) else model_input\n"
+        "        return values * (2 if isinstance(model_input, dict) else 3)\n\n\nmlflow.models.set_model(Twice())\n"
+    )
+    array = np.array([[1.0, 2.0]])
+    for name, example, factor in [("named", {"input": array}, 2), ("bare", array, 3)]:
+        with mlflow.start_run():
+            mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(code),
+                signature=infer_signature(example),
+                registered_model_name=name,
+                pip_requirements=["mlflow"],
+            )
+        with lab.api() as api:
+            endpoint(api, name, f"models:/{name}/1")
+        answer = ask(lab, name, {"inputs": {"input": [[1.0, 2.0], [3.0, 4.0]]}})
+        assert answer.json()["predictions"] == [[factor, 2 * factor], [3 * factor, 4 * factor]], answer.text

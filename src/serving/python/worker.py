@@ -78,15 +78,15 @@ def array(tensor, raw):
     return values.reshape(tensor["shape"])
 
 
-def asked(tensors, body, frame, times):
+def asked(tensors, body, frame, times, bare):
     """What the model is asked with: a table where its signature has columns, else arrays."""
     arrays, at = {}, 0
     for tensor in tensors:
         arrays[tensor["name"]] = array(tensor, body[at : at + tensor["bytes"]])
         at += tensor["bytes"]
     if not frame:
-        return next(iter(arrays.values())) if list(arrays) in ([""], ["input"]) else arrays
-    columns = {name: list(values) if values.ndim > 1 and values.shape[1:] != (1,) else values.reshape(-1) for name, values in arrays.items()}
+        return next(iter(arrays.values())) if bare else arrays
+    columns = {name: list(values) if values[0:1].size > 1 else values.reshape(-1) for name, values in arrays.items()}
     table = pd.DataFrame(columns)
     for name in times:
         if name in table:
@@ -134,6 +134,8 @@ def serve(folder, frame, times):
     try:
         pyfunc = importlib.import_module("mlflow.pyfunc")
         model = pyfunc.load_model(folder)
+        # A tensor without a name is asked for as an array, one with a name in a dictionary.
+        bare = not model.metadata.get_input_schema().has_input_names()
         import mlflow
 
         send({"ok": {"python": sys.version.split()[0], "mlflow": mlflow.__version__}})
@@ -144,7 +146,7 @@ def serve(folder, frame, times):
     while True:
         head, body = receive()
         try:
-            data = asked(head["tensors"], body, frame, times)
+            data = asked(head["tensors"], body, frame, times, bare)
             tensors, raw, named = answered(model.predict(data))
         except Exception as error:  # noqa: BLE001
             traceback.print_exc()
