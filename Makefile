@@ -15,7 +15,7 @@ help:
 	@echo "make demo            builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
 	@echo "make bench           start time, idle memory, binary size and simple rates"
 	@echo "make bench-s3        the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
-	@echo "make bench-serving   one call of the inference engine, CPU time, beside onnxruntime in the same run"
+	@echo "make bench-serving   inference in CPU time: one call beside onnxruntime, one request beside FastAPI, in the same run"
 	@echo "make bench-explain   explanations of tree ensembles, CPU time, beside the shap package in the same run"
 	@echo "make bench-tracking  the tracker beside mlflow server on SQLite, CPU by call"
 	@echo "make bench-pipelines the scheduler; BENCH='--airflow /path/to/airflow' measures that beside it"
@@ -75,8 +75,8 @@ bench-s3:
 bench-serving:
 	@scripts/setup.sh tools
 	@scripts/setup.sh venv examples/flight-delays/requirements.txt
-	cargo build --profile demo --example engine-time
-	@$(PYTHON) scripts/bench_serving.py target/demo/examples/engine-time $(BENCH)
+	cargo build --profile demo --bin crannog --example engine-time
+	@$(PYTHON) scripts/bench_serving.py target/demo/examples/engine-time target/demo/crannog $(BENCH)
 
 bench-explain:
 	@scripts/setup.sh tools

@@ -1,10 +1,17 @@
 //! `crannog model`: what can be said of a model file without a server.
 
 use super::{Failure, print, print_json, table};
-use crate::serving::engine::{Report, TensorSpec, inspect};
+use crate::{
+    kernel::error::Error,
+    serving::engine::{Draft, Report, TensorSpec, inspect},
+};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -24,7 +31,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn check(file: &Path, json: bool) -> Result<(), Failure> {
-    let report = inspect(&fs_err::read(file)?).map_err(|error| Failure::failed(error.message))?;
+    let report = inspect(read(file)?);
     if json {
         print_json(&as_json(&report))?;
     } else {
@@ -34,6 +41,24 @@ fn check(file: &Path, json: bool) -> Result<(), Failure> {
         Some(reason) => Err(Failure::failed(format!("{} cannot be served: {reason}", file.display()))),
         None => Ok(()),
     }
+}
+
+/// The file, and what of it lies in files beside it.
+fn read(file: &Path) -> Result<Draft, Failure> {
+    let refused = |error: Error| Failure::failed(error.message);
+    let mut draft = Draft::read(&fs_err::read(file)?).map_err(refused)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut beside = HashMap::new();
+    for name in draft.files().map_err(refused)? {
+        match fs_err::read(folder.join(&name)) {
+            Ok(bytes) => beside.insert(name, bytes),
+            // What is missing is told as an endpoint would.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
+    }
+    draft.fill(&beside).map_err(refused)?;
+    Ok(draft)
 }
 
 fn as_json(report: &Report) -> Value {

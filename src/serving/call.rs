@@ -15,6 +15,8 @@ const TIMEOUT: &str = "x-crannog-timeout-ms";
 pub const VERSION_HEADER: HeaderName = HeaderName::from_static("x-crannog-model-version");
 /// Tells by which of the endpoint's routes it was asked.
 pub const ROUTE_HEADER: HeaderName = HeaderName::from_static("x-crannog-route");
+/// Bytes of a body that is read in some microseconds.
+pub const SMALL: usize = 16 << 10;
 /// No caller waits longer, and a deadline must be a time that can be reckoned with.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
@@ -27,6 +29,8 @@ pub struct Call {
     pub version: Option<String>,
     pub began: Instant,
     pub deadline: Option<Instant>,
+    /// Whether its body is short as it came, so that reading it cannot take long.
+    pub is_small: bool,
 }
 
 impl Call {
@@ -34,7 +38,11 @@ impl Call {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let request_id = text(REQUEST_ID).unwrap_or_default().to_owned();
         let millis = text(TIMEOUT).and_then(|text| text.trim().parse().ok());
-        let call = Self { user, headers, request_id, version: None, began: Instant::now(), deadline: None };
+        let length: Option<usize> = text("content-length").and_then(|text| text.parse().ok());
+        let is_small =
+            length.is_some_and(|length| length <= SMALL) && !headers.contains_key("content-encoding");
+        let (began, version, deadline) = (Instant::now(), None, None);
+        let call = Self { user, headers, request_id, version, began, deadline, is_small };
         match millis {
             Some(millis) => call.within(Duration::from_millis(millis)),
             None => call,

@@ -1,21 +1,27 @@
 //! How much inference runs at once, and how much may wait for it: on the whole machine, and by route.
 
-use super::definition::Limits;
+use super::{
+    definition::Limits,
+    gather::{self, Ask},
+    load::Loaded,
+};
 use crate::kernel::error::{Error, Result};
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot::Receiver};
 
 /// Requests that may wait for a core; past this a caller is told to come again.
 const QUEUE: usize = 512;
 
 #[derive(Clone)]
 pub struct Gate {
+    most: usize,
     cores: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
 }
@@ -23,7 +29,7 @@ pub struct Gate {
 impl Gate {
     pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { cores: Arc::new(Semaphore::new(cores)), waiting: Arc::default() }
+        Self { most: cores, cores: Arc::new(Semaphore::new(cores)), waiting: Arc::default() }
     }
 
     /// Runs `work` on a thread that may block, when a core is free for it; not at all past the deadline.
@@ -44,6 +50,57 @@ impl Gate {
         })
         .await
         .map_err(Error::internal)?
+    }
+}
+
+impl Gate {
+    /// Answers `ask`, which is in the model's queue from now on: when a core is free for it, or for one before it
+    /// that takes it along; not at all past the deadline.
+    pub async fn ask<T>(
+        &self,
+        model: &Arc<Loaded>,
+        ask: Box<dyn Ask>,
+        deadline: Option<Instant>,
+        mut answer: Receiver<T>,
+    ) -> Result<T> {
+        let _place = Place::take(&self.waiting, QUEUE)?;
+        let ticket = model.queue.push(ask);
+        while ticket.is_waiting() {
+            let core = tokio::select! {
+                biased;
+                told = &mut answer => return told.map_err(Error::internal),
+                core = before(deadline, Arc::clone(&self.cores).acquire_owned()) => core,
+            };
+            match core {
+                Ok(core) => self.serve(model, core.map_err(Error::internal)?),
+                Err(late) if ticket.leave() => return Err(late),
+                Err(_) => break,
+            }
+        }
+        answer.await.map_err(Error::internal)
+    }
+
+    /// Lets those who are next in a model's queue have a core.
+    fn serve(&self, model: &Arc<Loaded>, core: OwnedSemaphorePermit) {
+        let asks = model.queue.take(model.model.shares_runs(), self.most);
+        if asks.is_empty() {
+            return;
+        }
+        let is_brief = model.model.is_here() && model.queue.is_brief(&asks);
+        let model = Arc::clone(model);
+        // The core is held by the work, not by the caller: one who hangs up frees no core early.
+        let work = move || {
+            gather::run(&model, asks);
+            drop(core);
+        };
+        if is_brief {
+            // Whose answer is lost by this hears of it: the way to tell it is gone.
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                tracing::error!("an inference request brought its thread down");
+            }
+        } else {
+            tokio::task::spawn_blocking(work);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     endpoint::Endpoint,
     engine::NamedTensor,
     gate::{Pass, too_late},
+    gather::{Ask, Ran},
     load::Loaded,
     log::Entry,
     mirror::Mirrored,
@@ -21,6 +22,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 
 /// One request on its way to the model that was chosen for it.
 struct Job {
@@ -35,6 +37,16 @@ struct Job {
     /// The model's only attention, where it can attend to one request at a time.
     _turn: Option<Pass>,
     _in_flight: InFlight,
+}
+
+/// The same with what only its protocol knows: how it is read and how its answer is written.
+struct Asked<T, R, W> {
+    job: Job,
+    read: Option<R>,
+    write: Option<W>,
+    reply: Option<oneshot::Sender<Result<T>>>,
+    run: Run,
+    kept: Kept,
 }
 
 /// What the model was asked and what it said, where somebody else wants to know.
@@ -82,7 +94,9 @@ impl Service {
                     _turn: turn,
                     _in_flight: in_flight,
                 };
-                self.gate().run(deadline, move || Ok(job.run(read))).await
+                let (reply, answer) = oneshot::channel();
+                let asked = Box::new(Asked::new(job, read, reply));
+                self.gate().ask(&model, asked, deadline, answer).await
             }
             Err(error) => Err(error),
         };
@@ -95,46 +109,85 @@ impl Service {
     }
 }
 
-impl Job {
-    fn run<T, R, W>(mut self, read: R) -> Result<T>
-    where
-        R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)>,
-        W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T>,
-    {
-        self.pass.begin();
-        let mut run = Run { queue: self.call.began.elapsed(), ..Run::default() };
-        let mut kept = Kept::default();
-        let outcome = if self.call.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            Err(too_late())
-        } else {
-            self.ask(read, &mut run, &mut kept)
-        };
-        let total = self.call.began.elapsed();
-        self.count(&outcome, &run, total);
-        self.tell(&outcome, kept, total);
-        outcome
+impl<T, R, W> Asked<T, R, W>
+where
+    R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)>,
+    W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T>,
+{
+    fn new(job: Job, read: R, reply: oneshot::Sender<Result<T>>) -> Self {
+        let (run, kept) = (Run::default(), Kept::default());
+        Self { job, read: Some(read), write: None, reply: Some(reply), run, kept }
     }
 
-    fn ask<T, R, W>(&self, read: R, run: &mut Run, kept: &mut Kept) -> Result<T>
-    where
-        R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)>,
-        W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T>,
-    {
-        let model = &self.chosen.model;
+    fn try_read(&mut self) -> Result<Vec<NamedTensor>> {
+        if self.job.call.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(too_late());
+        }
+        let read = self.read.take().ok_or_else(|| Error::internal("a request is read twice"))?;
         let began = Instant::now();
-        let (inputs, write) = read(model)?;
-        run.input = began.elapsed();
-        run.rows = inputs.first().and_then(|input| input.shape.first().copied()).unwrap_or(1);
-        let is_wanted = self.is_mirrored() || self.bucket.is_some();
-        kept.inputs = is_wanted.then(|| Arc::new(inputs.clone()));
+        let (inputs, write) = read(&self.job.chosen.model)?;
+        self.run.input = began.elapsed();
+        self.write = Some(write);
+        self.kept.inputs = self.job.is_kept().then(|| Arc::new(inputs.clone()));
+        Ok(inputs)
+    }
+
+    fn try_write(&mut self, outputs: Vec<NamedTensor>) -> Result<T> {
+        let write = self.write.take().ok_or_else(|| Error::internal("an answer is written twice"))?;
         let began = Instant::now();
-        let outputs = model.model.infer(inputs)?;
-        run.infer = began.elapsed();
-        let began = Instant::now();
-        let answer = write(model, &outputs)?;
-        run.output = began.elapsed();
-        kept.outputs = is_wanted.then(|| Arc::new(outputs));
+        let answer = write(&self.job.chosen.model, &outputs)?;
+        self.run.output = began.elapsed();
+        self.kept.outputs = self.job.is_kept().then(|| Arc::new(outputs));
         Ok(answer)
+    }
+
+    /// Counts the request and tells its caller; once.
+    fn end(&mut self, outcome: Result<T>) {
+        let Some(reply) = self.reply.take() else { return };
+        let total = self.job.call.began.elapsed();
+        self.job.count(&outcome, &self.run, total);
+        self.job.tell(&outcome, std::mem::take(&mut self.kept), total);
+        // Who has gone does not hear it.
+        let _ = reply.send(outcome);
+    }
+}
+
+impl<T, R, W> Ask for Asked<T, R, W>
+where
+    T: Send,
+    R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)> + Send,
+    W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T> + Send,
+{
+    fn is_small(&self) -> bool {
+        self.job.call.is_small
+    }
+
+    fn read(&mut self) -> Option<Vec<NamedTensor>> {
+        self.job.pass.begin();
+        self.run.queue = self.job.call.began.elapsed();
+        match self.try_read() {
+            Ok(inputs) => {
+                self.run.rows = inputs.first().and_then(|input| input.shape.first().copied()).unwrap_or(1);
+                Some(inputs)
+            }
+            Err(error) => {
+                self.end(Err(error));
+                None
+            }
+        }
+    }
+
+    fn answer(mut self: Box<Self>, outputs: Result<Vec<NamedTensor>>, ran: Ran) {
+        (self.run.infer, self.run.batch) = (ran.infer, ran.rows);
+        let outcome = outputs.and_then(|outputs| self.try_write(outputs));
+        self.end(outcome);
+    }
+}
+
+impl Job {
+    /// Whether somebody else wants to know what was asked and answered.
+    fn is_kept(&self) -> bool {
+        self.is_mirrored() || self.bucket.is_some()
     }
 
     fn is_mirrored(&self) -> bool {
@@ -156,7 +209,7 @@ impl Job {
     }
 
     /// Tells the log and the shadows what was asked and answered.
-    fn tell<T>(mut self, outcome: &Result<T>, kept: Kept, total: Duration) {
+    fn tell<T>(&mut self, outcome: &Result<T>, kept: Kept, total: Duration) {
         if let Some(bucket) = self.bucket.take() {
             let status = outcome.as_ref().err().map_or(200, |error| error.kind.status().as_u16());
             self.service.log().offer(Entry {
@@ -175,12 +228,12 @@ impl Job {
         }
         let Kept { inputs: Some(inputs), outputs: Some(outputs) } = kept else { return };
         if outcome.is_ok() && self.is_mirrored() {
-            let Chosen { plan, route, model } = self.chosen;
+            let Chosen { plan, route, model } = &self.chosen;
             self.service.mirrors().offer(Mirrored {
-                endpoint: self.endpoint,
-                plan,
-                route,
-                model,
+                endpoint: Arc::clone(&self.endpoint),
+                plan: Arc::clone(plan),
+                route: Arc::clone(route),
+                model: Arc::clone(model),
                 inputs,
                 outputs,
             });

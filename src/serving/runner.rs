@@ -36,6 +36,19 @@ impl Runner {
         }
     }
 
+    /// Whether requests may share a run, and gain by it: each row is answered by itself.
+    pub fn shares_runs(&self) -> bool {
+        match self {
+            Self::Onnx(model) => model.gains_by_batches(),
+            Self::Python(_) => false,
+        }
+    }
+
+    /// Whether it does its work on the thread that asks, so that its time is that thread's.
+    pub fn is_here(&self) -> bool {
+        matches!(self, Self::Onnx(_))
+    }
+
     /// Waits for a model that takes one request at a time, so that no core waits with it.
     pub async fn turn(&self, deadline: Option<Instant>) -> Result<Option<Pass>> {
         match self {

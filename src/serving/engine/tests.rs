@@ -294,10 +294,11 @@ fn a_panic_inside_becomes_an_error() {
 
 #[test]
 fn inspection_names_what_is_lacking() {
-    let whole = super::inspect(&fixture("zipmap.onnx")).expect("it is a model");
+    let whole = super::inspect(super::Draft::read(&fixture("zipmap.onnx")).expect("it is a model"));
     assert!(whole.refused.is_none() && whole.operators.iter().all(|operator| operator.known));
     assert_eq!(whole.inputs.len(), 1);
-    let lacking = super::inspect(&renamed("logistic_mixed.onnx", "Scaler", "Sqaler")).expect("it is a model");
+    let renamed = renamed("logistic_mixed.onnx", "Scaler", "Sqaler");
+    let lacking = super::inspect(super::Draft::read(&renamed).expect("it is a model"));
     let unknown: Vec<_> = lacking.operators.iter().filter(|operator| !operator.known).collect();
     assert_eq!(unknown.len(), 1);
     assert_eq!((unknown[0].domain.as_str(), unknown[0].name.as_str()), ("ai.onnx.ml", "Sqaler"));

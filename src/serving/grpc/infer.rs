@@ -5,7 +5,7 @@ use crate::{
     kernel::error::Error,
     serving::{
         Service,
-        call::Call,
+        call::{Call, SMALL},
         engine::NamedTensor,
         load::Loaded,
         oip::messages::{Head, Request, Response, StreamResponse},
@@ -47,6 +47,7 @@ async fn run(serving: &Service, call: Call, head: Head, message: Bytes) -> Resul
         Some(wait) => call.within(wait),
         None => call,
     };
+    let call = Call { is_small: message.len() <= SMALL, ..call };
     let call = call.of_version((!head.model_version.is_empty()).then_some(head.model_version));
     let (name, id) = (head.model_name, head.id);
     let read = move |model: &Loaded| {
