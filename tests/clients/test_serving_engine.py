@@ -9,19 +9,15 @@ import onnx
 import onnxruntime
 import pytest
 import requests
-from conftest import eventually
+from conftest import eventually, pointed_at
 from onnx import TensorProto, helper, numpy_helper
 from serving_support import register, serve
 
 
 @pytest.fixture(scope="module")
 def tracked(server):
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in server.env().items():
-            patch.setenv(key, value)
-        mlflow.set_tracking_uri(server.http_url)
-        mlflow.set_registry_uri(server.http_url)
-        yield mlflow.MlflowClient()
+    with pointed_at(server) as client:
+        yield client
 
 
 def network(seed=0, columns=16, wide=64):

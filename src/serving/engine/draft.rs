@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
+use tract_onnx::prelude::Framework;
 
 use super::ops;
 use crate::kernel::error::{Error, Result};

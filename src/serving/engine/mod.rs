@@ -15,6 +15,7 @@
 
 mod apart;
 mod cache;
+mod ceiling;
 mod check;
 mod draft;
 mod guard;

@@ -66,13 +66,14 @@ impl Planner {
     /// Plans the model and runs one row of zeros through it, or says why it cannot run.
     pub fn new(mut source: InferenceModel, inputs: &[Input]) -> Result<Self> {
         guard::run("The model cannot be served", || declare(&mut source, inputs))?;
-        let planner = Self::styled(source, inputs, Style::Optimised)?;
-        if planner.runs_zeros() {
+        let mut planner = Self::styled(source, inputs, Style::Optimised)?;
+        if planner.runs_zeros(&planner.one_row) {
+            planner.close_if_it_lies(&rows(inputs, 2));
             return Ok(planner);
         }
         // A model may be right to refuse zeros: it is kept unless the plain plan shows that it need not.
         match Self::styled(planner.source.clone(), inputs, Style::Plain) {
-            Ok(plain) if plain.runs_zeros() => Ok(plain),
+            Ok(plain) if plain.runs_zeros(&plain.one_row) => Ok(plain),
             _ => Ok(planner),
         }
     }
@@ -82,25 +83,41 @@ impl Planner {
         if let Err(error) = &open {
             tracing::debug!(?error, "the model is planned anew for each batch size");
         }
-        let (open, one_row) = (open.ok(), one_row(inputs));
+        let (open, one_row) = (open.ok(), rows(inputs, 1));
         let plans = Plans::new(weights(&source));
         let planner = Self { source, style, open, one_row, plans };
         if planner.open.is_none() {
             // Shape arithmetic that needs numbers: one row must work, or nothing will.
-            planner.for_shapes(&planner.one_row)?;
+            let plan = guard::run("The model cannot be served", || planner.fixed(&planner.one_row))?;
+            planner.plans.put(&planner.one_row, &plan);
         }
         Ok(planner)
     }
 
-    fn runs_zeros(&self) -> bool {
-        let attempt = self.for_shapes(&self.one_row).and_then(|plan| {
-            guard::run("The model fails on zeros", || {
-                let inputs = self.one_row.iter().enumerate();
-                let zeros = inputs.map(|(index, shape)| zeros(&self.source, index, shape));
-                plan.run(zeros.collect::<TractResult<TVec<TValue>>>()?)
-            })
+    fn runs_zeros(&self, shapes: &[Vec<usize>]) -> bool {
+        self.for_shapes(shapes).is_ok_and(|plan| self.does_zeros(&plan, shapes))
+    }
+
+    fn does_zeros(&self, plan: &Runnable, shapes: &[Vec<usize>]) -> bool {
+        let attempt = guard::run("The model fails on zeros", || {
+            let zeros = shapes.iter().enumerate().map(|(index, shape)| zeros(&self.source, index, shape));
+            plan.run(zeros.collect::<TractResult<TVec<TValue>>>()?)
         });
         attempt.is_ok()
+    }
+
+    /// Gives up the plan for all batch sizes where it turns out to be one for a single row: tract takes some
+    /// recurrent networks for that whose first state is made by the size of the batch.
+    fn close_if_it_lies(&mut self, two_rows: &[Vec<usize>]) {
+        let Some(open) = self.open.as_ref().filter(|open| !open.one_by_one) else { return };
+        if two_rows == self.one_row || self.does_zeros(&open.plan, two_rows) {
+            return;
+        }
+        let fixed = guard::run("No plan for two rows", || self.fixed(two_rows));
+        if fixed.is_ok_and(|plan| self.does_zeros(&plan, two_rows)) {
+            self.open = None;
+            self.plans = Plans::new(weights(&self.source));
+        }
     }
 
     /// The plan for inputs of these shapes, in the model's order of inputs.
@@ -271,8 +288,14 @@ fn declare(model: &mut InferenceModel, inputs: &[Input]) -> TractResult<()> {
     Ok(())
 }
 
-fn one_row(inputs: &[Input]) -> Vec<Vec<usize>> {
-    let size = |dim: &Dim| if let Dim::Fixed(size) = dim { *size } else { 1 };
+/// Shapes of so many rows: what is called as the first dimension is, is as long; other open sizes are one.
+fn rows(inputs: &[Input], count: usize) -> Shapes {
+    let batch = inputs.first().and_then(|input| input.dims.first());
+    let size = |dim: &Dim| match dim {
+        Dim::Fixed(size) => *size,
+        Dim::Named(_) if Some(dim) == batch => count,
+        _ => 1,
+    };
     inputs.iter().map(|input| input.dims.iter().map(size).collect()).collect()
 }
 

@@ -304,3 +304,43 @@ fn inspection_names_what_is_lacking() {
     assert_eq!((unknown[0].domain.as_str(), unknown[0].name.as_str()), ("ai.onnx.ml", "Sqaler"));
     assert!(lacking.refused.is_some_and(|reason| reason.contains("Sqaler")));
 }
+
+/// A file of some hundred bytes that describes six gigabytes.
+#[test]
+fn a_tensor_beyond_all_measure_is_refused_at_load() {
+    use tract_onnx::pb::{
+        NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+        tensor_shape_proto::Dimension, tensor_shape_proto::dimension, type_proto,
+    };
+    let size = TensorProto {
+        name: "size".into(),
+        dims: vec![2],
+        data_type: DataType::Int64 as i32,
+        int64_data: vec![40_000, 40_000],
+        ..TensorProto::default()
+    };
+    let node = |kind: &str, inputs: &[&str], output: &str| NodeProto {
+        op_type: kind.into(),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.into()],
+        ..NodeProto::default()
+    };
+    let info = |name: &str| {
+        let one = Dimension { value: Some(dimension::Value::DimValue(1)), ..Dimension::default() };
+        let shape = Some(TensorShapeProto { dim: vec![one] });
+        let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape };
+        let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+        ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+    };
+    let graph = GraphProto {
+        node: vec![node("ConstantOfShape", &["size"], "vast"), node("Add", &["vast", "x"], "y")],
+        initializer: vec![size],
+        input: vec![info("x")],
+        output: vec![info("y")],
+        ..GraphProto::default()
+    };
+    let opset_import = vec![OperatorSetIdProto { version: 17, ..OperatorSetIdProto::default() }];
+    let model = ModelProto { ir_version: 8, opset_import, graph: Some(graph), ..ModelProto::default() };
+    let refused = Model::load(&model.encode_to_vec()).err().expect("is refused");
+    assert!(refused.message.starts_with("The model cannot be served"), "{}", refused.message);
+}
