@@ -39,6 +39,7 @@ pub struct House {
     pipelines: pipelines::Service,
     sender: Sender,
     health: Health,
+    sigv2: objects::SigV2,
 }
 
 impl House {
@@ -89,6 +90,7 @@ impl House {
             pipelines,
             sender,
             health,
+            sigv2: config.s3.allow_sigv2.into(),
         })
     }
 
@@ -130,7 +132,7 @@ impl House {
 
     /// What answers on the S3 door.
     pub fn s3_door(&self) -> Service {
-        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
+        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone(), self.sigv2))
     }
 
     /// Where the S3 door is for who asks on the main door.

@@ -34,6 +34,7 @@ pub async fn serve(effective: &Effective) -> Result<()> {
     let stop = signals::stop_token()?;
 
     let lock = claim(&config.data_dir)?;
+    warn_of_sigv2(config);
     let http = Door::bind("http.listen", config.http.listen).await?;
     let s3 = Door::bind("s3.listen", config.s3.listen).await?;
     let (tasks, doors) = (Tasks::default(), Tasks::default());
@@ -85,6 +86,16 @@ fn warn_of_memory(data_dir: &Path) {
     let kind = rustix::fs::statfs(data_dir).map(|stat| stat.f_type as u64 & 0xffff_ffff);
     if matches!(kind, Ok(TMPFS_MAGIC | RAMFS_MAGIC)) {
         tracing::warn!(data_dir = %data_dir.display(), "the data directory is in memory (tmpfs): a reboot forgets it all");
+    }
+}
+
+/// Old clients work with it, and nothing else tells that all others could be better off.
+fn warn_of_sigv2(config: &Config) {
+    if config.s3.allow_sigv2 {
+        tracing::warn!(
+            "s3.allow_sigv2 is on: requests signed with version 2 are served, which covers neither their body nor \
+             most of their headers; turn it off when the clients that need it are gone"
+        );
     }
 }
 

@@ -120,6 +120,10 @@ settings! {
         listen: SocketAddr = "127.0.0.1:9000";
         /// The address clients reach the S3 door at, when it is not the one it listens on.
         public_url: OptionalText = "";
+        /// Serves clients that sign with version 2 (`AWS KEY:SIGNATURE`, or `Signature` in a URL) and know no
+        /// other. That signature covers neither the body nor most headers, so whoever can change a request on
+        /// its way changes what is stored: only where the way is TLS or this machine.
+        allow_sigv2: bool = "false";
     }
 
     /// TLS on both doors. They speak it when one of them listens beyond this machine, with a certificate of

@@ -4,12 +4,13 @@ use super::{
     super::{
         asker::Asker,
         logging::{
-            line::{Answered, Auth, operation},
+            line::{Answered, operation},
             name::Logging,
         },
         model::Bucket,
         service::Service,
     },
+    gate,
     place::{host, place, website_bucket},
     polish::ErrorCode,
 };
@@ -56,7 +57,7 @@ impl Entry {
             request: format!("{} {path} {:?}", parts.method, parts.version),
             referer: text(header::REFERER),
             user_agent: text(header::USER_AGENT),
-            auth: auth(&parts.headers, &names),
+            signature: gate::claimed(&parts.headers, &parts.uri),
             host: host.map(str::to_owned),
             ..Answered::default()
         };
@@ -112,13 +113,6 @@ fn query_names(parts: &Parts) -> Vec<String> {
         percent_decode_str(name).decode_utf8_lossy().into_owned()
     };
     pairs.map(name).collect()
-}
-
-fn auth(headers: &HeaderMap, query: &[&str]) -> Option<Auth> {
-    if headers.contains_key(header::AUTHORIZATION) {
-        return Some(Auth::Header);
-    }
-    query.contains(&"X-Amz-Signature").then_some(Auth::Query)
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {

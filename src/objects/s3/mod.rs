@@ -30,6 +30,7 @@ mod polish;
 mod presigned;
 mod range;
 mod setting;
+mod sigv2;
 mod sse;
 mod sts;
 mod upload;
@@ -56,14 +57,15 @@ use std::{
 pub(in crate::objects) use convert::seconds;
 pub use gate::is_s3_request;
 pub(super) use ops::Ops;
+pub use sigv2::SigV2;
 
 /// The one region this server is in, as clients see it. A request signed for another is accepted
 /// too. It is none of Amazon's on purpose: in their older regions boto3 presigns URLs with SigV2,
-/// which is refused here; in one it does not know it uses SigV4.
+/// which is refused unless it is asked for; in one it does not know it uses SigV4.
 pub const REGION: &str = "us-crannog-1";
 
 /// The S3 door as a service. Mount it at `/` of an authority: below a path no signature would fit.
-pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
+pub fn s3_service(service: Service, auth: auth::Service, sigv2: SigV2) -> S3Door {
     let gatekeeper = Gatekeeper { service: service.clone(), auth: auth.clone() };
     let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
@@ -75,7 +77,7 @@ pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
     let mut unguarded = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
     unguarded.set_host(access::Hosts);
     unguarded.set_validation(access::Names);
-    S3Door { s3: builder.build(), unguarded: unguarded.build(), objects: service, gatekeeper }
+    S3Door { s3: builder.build(), unguarded: unguarded.build(), objects: service, gatekeeper, sigv2 }
 }
 
 /// The operations without the door: for callers inside, who have been let in already.
@@ -92,6 +94,7 @@ pub struct S3Door {
     objects: Service,
     /// For what does not go through s3s.
     gatekeeper: Gatekeeper,
+    sigv2: SigV2,
 }
 
 impl tower::Service<Request<Body>> for S3Door {
@@ -164,9 +167,10 @@ async fn respond(door: &S3Door, mut parts: Parts, body: Body) -> Result<Response
         let answer = cors::preflight(&door.objects, &parts).await;
         return answer.map(|answer| answer.map(Body::new)).or_else(error_document);
     }
-    if let Err(refusal) = gate::check(&parts) {
+    if let Err(refusal) = gate::check(&parts, door.sigv2) {
         return error_document(refusal);
     }
+    sigv2::unfold(&mut parts);
     if form::is_form(&parts) {
         return Box::pin(form::post(&door.gatekeeper, &parts, body)).await.or_else(error_document);
     }

@@ -74,7 +74,9 @@ async fn upload(
             "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
         )
     })?;
-    let caller = caller(gatekeeper, &fields).await?;
+    let claim = Claim::of(&fields)?;
+    let signature = claim.as_ref().map_or(Signature::None, |claim| Signature::Form(claim.version()));
+    let caller = caller(gatekeeper, claim, &fields).await?;
     let (least, most) = check_policy(&bucket, &fields)?;
     input::fold_tags(&mut fields)?;
     let headers = fields.headers()?;
@@ -85,7 +87,7 @@ async fn upload(
         headers: &headers,
         query: Vec::new(),
         peer: parts.extensions.get::<Peer>().copied(),
-        signature: if caller.is_some() { Signature::Form } else { Signature::None },
+        signature,
         tags: Tags::InHeader,
     };
     let admitted = gatekeeper.admit(&asked, caller).await.map_err(convert::error)?;
@@ -141,8 +143,12 @@ fn bucket(parts: &Parts) -> S3Result<String> {
 }
 
 /// Who signed the form; nobody is an anonymous upload.
-async fn caller(gatekeeper: &Gatekeeper, fields: &Fields) -> S3Result<Option<Arc<Caller>>> {
-    let Some(claim) = Claim::of(fields)? else { return Ok(None) };
+async fn caller(
+    gatekeeper: &Gatekeeper,
+    claim: Option<Claim<'_>>,
+    fields: &Fields,
+) -> S3Result<Option<Arc<Caller>>> {
+    let Some(claim) = claim else { return Ok(None) };
     let secret = access::Keys(gatekeeper.auth.clone()).get_secret_key(claim.access_key()).await?;
     if !claim.holds(secret.expose(), fields.get("policy").unwrap_or_default()) {
         return Err(refuse(
