@@ -118,11 +118,21 @@ fn identity(config: &Config) -> Result<Option<Arc<Identity>>> {
     let given = config.tls.names.as_deref().unwrap_or_default().split(',').map(str::trim);
     let mut names: Vec<String> = given.filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let public = [&config.http.public_url, &config.s3.public_url].into_iter().flatten();
-    names.extend(public.filter_map(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_owned)));
+    let host_of = |url: &String| url.parse::<http::Uri>().ok()?.host().map(str::to_owned);
+    names.extend(public.filter_map(host_of));
+    // A bucket may stand before the name of the S3 door.
+    let buckets = config.s3.public_url.as_ref().and_then(host_of).filter(|name| is_domain(name));
+    names.extend(buckets.map(|name| format!("*.{name}")));
     names.extend(machine_name());
     names.sort();
     names.dedup();
     Identity::open(&config.data_dir, Shown { files, names }).map(Arc::new).map(Some)
+}
+
+/// Whether a wildcard before this name is one that a certificate can carry.
+fn is_domain(name: &str) -> bool {
+    let name = name.trim_matches(['[', ']']);
+    name.contains('.') && name.parse::<std::net::IpAddr>().is_err()
 }
 
 /// The host's name, where it is one that a certificate can carry.

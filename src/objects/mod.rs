@@ -57,5 +57,5 @@ pub use multipart::{Completion, ListedPart};
 pub use notify::{Hearing, Starter};
 pub use read::ByteStream;
 pub use routes::{Address, router};
-pub use s3::{REGION, S3Door, SigV2, is_s3_request, s3_service};
+pub use s3::{REGION, S3Door, S3Settings, is_s3_request, s3_service};
 pub use service::Service;

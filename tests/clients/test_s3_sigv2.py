@@ -92,18 +92,14 @@ def test_uploads_in_parts(s3, bucket):
 
 
 def test_the_bucket_may_be_in_the_hosts_name(old, bucket):
-    port = urlsplit(old.s3_url).port
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=f"http://localhost:{port}",
-        region_name="us-crannog-1",
-        aws_access_key_id=old.access_key,
-        aws_secret_access_key=old.secret_key,
-        config=Config(signature_version="s3", s3={"addressing_style": "virtual"}, retries={"max_attempts": 1}),
-    )
-    s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
-    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"hello"
-    s3.put_bucket_acl(Bucket=bucket, ACL="private")
+    host = {"host": f"{bucket}.localhost"}
+    for method, path, body in [("PUT", "/k", b"hello"), ("GET", "/k", b"hello"), ("GET", "/?acl", b"AccessControlPolicy")]:
+        headers = signed(old, method, f"/{bucket}{path}") | host
+        answer = requests.request(method, old.s3_url + path, data=body if method == "PUT" else None, headers=headers)
+        assert answer.status_code == 200, answer.text
+    assert body in answer.content
+    headers = signed(old, "GET", "/other/k") | host
+    assert code(requests.get(old.s3_url + "/k", headers=headers)) == (403, "SignatureDoesNotMatch")
 
 
 def test_the_documented_text_is_what_is_signed(old, bucket):

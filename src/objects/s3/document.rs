@@ -6,8 +6,8 @@ use super::{
         digest::{Algorithm, Hashes, decode_md5},
         error::Fault,
     },
-    access::bucket_in_host,
     convert,
+    hosts::Hosts,
 };
 use crate::store::blob::Tap;
 use axum::body::Body;
@@ -58,7 +58,7 @@ pub fn watch(parts: &Parts, body: Body) -> (s3s::Body, Broken) {
 pub fn is_object(parts: &Parts) -> bool {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = parts.uri.path().trim_start_matches('/');
-    let key = match bucket_in_host(host) {
+    let key = match Hosts::bucket_in(&parts.extensions, host) {
         Some(_) => path,
         None => path.split_once('/').map_or("", |(_, key)| key),
     };

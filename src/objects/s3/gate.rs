@@ -48,7 +48,9 @@ pub fn check(parts: &Parts, sigv2: SigV2) -> S3Result<()> {
             let message = "Only one auth mechanism allowed; use the X-Amz-Signature parameter or the Authorization header.";
             return Err(refuse(S3ErrorCode::InvalidArgument, message));
         }
-        presigned::check(|wanted| query(&parts.uri).find(|(name, _)| name == wanted).map(|(_, value)| value))?;
+        presigned::check(|wanted| {
+            query(&parts.uri).find(|(name, _)| name == wanted).map(|(_, value)| value)
+        })?;
     }
     check_length(parts)?;
     check_signed_host(parts, header)

@@ -33,7 +33,7 @@ pub struct Entry {
 impl Entry {
     /// Begins an entry, if the bucket the request is about has a log.
     pub async fn begin(service: &Service, parts: &Parts, asker: &Asker) -> Option<Self> {
-        let place = place(&parts.headers, &parts.uri)?;
+        let place = place(parts)?;
         // A bucket that is missing has no log; one that cannot be read is told by the request itself.
         let bucket = service.bucket(&place.bucket).await.ok()?;
         let logging = bucket.settings.get::<Logging>().ok()??;

@@ -8,10 +8,12 @@ use super::{
         digest::decode_md5,
         error::Fault,
     },
-    convert, date, gate, refuse, sts,
+    convert, date, gate,
+    hosts::Hosts,
+    place, refuse, sts,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use http::{HeaderName, HeaderValue, header, request::Parts};
+use http::{HeaderName, HeaderValue, Uri, header, request::Parts};
 use s3s::{S3ErrorCode, S3Result};
 use std::collections::HashSet;
 
@@ -20,12 +22,6 @@ use std::collections::HashSet;
 pub enum SigV2 {
     Refused,
     Served,
-}
-
-impl From<bool> for SigV2 {
-    fn from(allowed: bool) -> Self {
-        if allowed { Self::Served } else { Self::Refused }
-    }
 }
 
 /// As with SigV4; Amazon itself sets no limit.
@@ -159,7 +155,8 @@ fn check_scope(parts: &Parts, pairs: &[(String, String)], signature: Signature) 
         return unsupported("A body in signed chunks needs AWS4-HMAC-SHA256.");
     }
     if matches!(signature, Signature::Query(_)) && parts.headers.contains_key(header::AUTHORIZATION) {
-        let message = "Only one auth mechanism allowed; use the Signature parameter or the Authorization header.";
+        let message =
+            "Only one auth mechanism allowed; use the Signature parameter or the Authorization header.";
         return Err(refuse(S3ErrorCode::InvalidArgument, message));
     }
     Ok(())
@@ -174,11 +171,36 @@ fn is_in_scope(name: &str) -> bool {
         || free(&name.to_ascii_lowercase())
 }
 
-/// A presigned URL stands for the headers that were signed with it, whether they are sent or not.
-pub fn unfold(parts: &mut Parts) {
-    if gate::claimed(&parts.headers, &parts.uri) != Signature::Query(Version::V2) {
+/// Makes of a request the one that was signed, as s3s looks at nothing else.
+pub fn as_signed(parts: &mut Parts) {
+    match gate::claimed(&parts.headers, &parts.uri) {
+        Signature::Header(Version::V2) => end_bucket(parts),
+        Signature::Query(Version::V2) => {
+            end_bucket(parts);
+            unfold(parts);
+        }
+        _ => {}
+    }
+}
+
+/// A bucket alone is signed as `/bucket/` by every client, and asked for as `/bucket` by some, boto3 for one.
+fn end_bucket(parts: &mut Parts) {
+    let host = place::host(&parts.headers, &parts.uri).unwrap_or_default();
+    let path = parts.uri.path();
+    let alone = path.len() > 1 && !path[1..].contains('/');
+    if !alone || Hosts::bucket_in(&parts.extensions, host).is_some() {
         return;
     }
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut uri = parts.uri.clone().into_parts();
+    uri.path_and_query = format!("{path}/{query}").parse().ok();
+    if let Ok(uri) = Uri::from_parts(uri) {
+        parts.uri = uri;
+    }
+}
+
+/// A presigned URL stands for the headers that were signed with it, whether they are sent or not.
+fn unfold(parts: &mut Parts) {
     for (name, value) in query(&parts.uri) {
         let name = name.to_ascii_lowercase();
         if !name.starts_with("x-amz-") && !AS_PARAMETERS.contains(&name.as_str()) {
@@ -224,11 +246,18 @@ mod tests {
 
     #[test]
     fn what_the_signature_does_not_cover_chooses_nothing() {
-        for uri in ["/b/k", "/b/k?acl", "/b?prefix=a%2Fb&list-type=2", "/b/k?partNumber=1&uploadId=x&x-id=UploadPart"] {
+        for uri in [
+            "/b/k",
+            "/b/k?acl",
+            "/b?prefix=a%2Fb&list-type=2",
+            "/b/k?partNumber=1&uploadId=x&x-id=UploadPart",
+        ] {
             assert_eq!(code(&presigned(uri, 60)), None, "{uri}");
             assert_eq!(code(&in_header(uri)), None, "{uri}");
         }
-        for uri in ["/b/k?retention", "/b?encryption", "/b/k?acl&acl", "/b/k?%61cl&acl=", "/b/k?X-Amz-Signature=0"] {
+        for uri in
+            ["/b/k?retention", "/b?encryption", "/b/k?acl&acl", "/b/k?%61cl&acl=", "/b/k?X-Amz-Signature=0"]
+        {
             assert_eq!(code(&presigned(uri, 60)).as_deref(), Some("InvalidRequest"), "{uri}");
         }
         let mut chunked = in_header("/b/k");
@@ -252,7 +281,9 @@ mod tests {
         {
             assert_eq!(code(&presigned("/b/k", ends_in_s)).as_deref(), expected, "{ends_in_s}");
         }
-        for query in [SIGNED.to_owned(), format!("{SIGNED}&Expires=soon"), "Signature=c2ln&Expires=1".to_owned()] {
+        for query in
+            [SIGNED.to_owned(), format!("{SIGNED}&Expires=soon"), "Signature=c2ln&Expires=1".to_owned()]
+        {
             let parts = Request::builder().uri(format!("/b/k?{query}")).body(()).unwrap().into_parts().0;
             assert_eq!(code(&parts).as_deref(), Some("AccessDenied"), "{query}");
         }
@@ -262,12 +293,29 @@ mod tests {
     fn a_presigned_url_stands_for_its_headers() {
         let mut parts = presigned("/b/k?x-amz-acl=private&content-type=text%2Fplain&prefix=a", 60);
         parts.headers.insert("content-type", "a/b".parse().unwrap());
-        unfold(&mut parts);
+        as_signed(&mut parts);
         assert_eq!(parts.headers["x-amz-acl"], "private");
         assert_eq!(parts.headers["content-type"], "a/b");
         assert_eq!(parts.headers.len(), 2);
         let mut parts = in_header("/b/k?x-amz-acl=private");
-        unfold(&mut parts);
+        as_signed(&mut parts);
         assert!(!parts.headers.contains_key("x-amz-acl"));
+    }
+
+    #[test]
+    fn a_bucket_alone_is_asked_for_as_it_was_signed() {
+        for (host, uri, signed) in [
+            ("localhost", "/b?prefix=a%2Fb", "/b/?prefix=a%2Fb"),
+            ("localhost", "/b", "/b/"),
+            ("localhost", "/b/", "/b/"),
+            ("localhost", "/b/k", "/b/k"),
+            ("localhost", "/", "/"),
+            ("b.localhost", "/k", "/k"),
+        ] {
+            let mut parts = in_header(uri);
+            parts.headers.insert("host", host.parse().unwrap());
+            as_signed(&mut parts);
+            assert_eq!(parts.uri.to_string(), signed);
+        }
     }
 }

@@ -13,8 +13,9 @@ use super::{
         asked::{Asked, Signature, Tags},
         decide::Caller,
     },
-    access::{self, Hosts},
-    convert, object, refuse,
+    access, convert,
+    hosts::Hosts,
+    object, refuse,
 };
 use crate::kernel::{clock::now_ms, http::Peer};
 use axum::body::Body;
@@ -28,7 +29,6 @@ use s3s::{
     S3ErrorCode, S3Request, S3Result,
     auth::S3Auth,
     dto::{PutObjectOutput, StreamingBlob},
-    host::S3Host,
 };
 use signature::Claim;
 use std::sync::Arc;
@@ -129,8 +129,7 @@ fn bucket(parts: &Parts) -> S3Result<String> {
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let host = host.or_else(|| parts.uri.host()).unwrap_or_default();
     let path = parts.uri.path().trim_matches('/');
-    let virtual_host = Hosts.parse_host_header(host)?;
-    match (virtual_host.bucket(), path) {
+    match (Hosts::bucket_in(&parts.extensions, host), path) {
         (Some(bucket), "") => Ok(bucket.to_owned()),
         (None, name) if !name.is_empty() && !name.contains('/') => {
             Ok(percent_decode_str(name).decode_utf8_lossy().into_owned())
