@@ -33,7 +33,24 @@ pub fn claimed(headers: &HeaderMap, uri: &Uri) -> Signature {
     }
 }
 
+/// Operations that Amazon has and s3s has not: it would take them for a put or a get of the object.
+const UNKNOWN: [&str; 5] =
+    ["renameObject", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "abac"];
+
+fn check_known(parts: &Parts) -> S3Result<()> {
+    let unknown =
+        |name: &str| UNKNOWN.contains(&name) || (name == "encryption" && !document::key(parts).is_empty());
+    match query(&parts.uri).find(|(name, _)| unknown(name)) {
+        Some((name, _)) => Err(refuse(
+            S3ErrorCode::NotImplemented,
+            format!("The operation that {name:?} in the query asks for is not implemented."),
+        )),
+        None => Ok(()),
+    }
+}
+
 pub fn check(parts: &Parts, sigv2: SigV2) -> S3Result<()> {
+    check_known(parts)?;
     let header = authorization(&parts.headers);
     let claimed = claimed(&parts.headers, &parts.uri);
     if matches!(claimed, Signature::Header(Version::V2) | Signature::Query(Version::V2)) {
@@ -153,6 +170,16 @@ mod tests {
         let hidden = parts("/b/k?%53ignature=c2ln", None);
         for parts in [header, query, hidden] {
             assert_eq!(code(&parts).as_deref(), Some("InvalidRequest"));
+        }
+    }
+
+    #[test]
+    fn an_operation_nobody_knows_is_no_put() {
+        for uri in ["/b/k?renameObject", "/b/k?x=1&encryption=", "/b?metadataConfiguration", "/b?%61bac"] {
+            assert_eq!(code(&parts(uri, None)).as_deref(), Some("NotImplemented"), "{uri}");
+        }
+        for uri in ["/b?encryption", "/b/k?x-id=PutObject&mine=1"] {
+            assert_eq!(code(&parts(uri, None)), None, "{uri}");
         }
     }
 
