@@ -33,6 +33,8 @@ pub struct Step {
     pub deferred: bool,
     /// Somebody is to be told of a run that is not over.
     pub told: bool,
+    /// What is to be started.
+    pub claimed: Vec<AttemptKey>,
 }
 
 #[derive(Clone)]
@@ -60,7 +62,7 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
     }
     defer(db, now, &mut step)?;
     claim(db, now, slots, &mut step)?;
-    step.wake_at = outlook(db, now, slots)?.1;
+    step.wake_at = due_next(db, now)?;
     Ok(step)
 }
 
@@ -70,12 +72,16 @@ pub fn outlook(db: &Connection, now: i64, slots: usize) -> Result<(bool, Option<
     let startable = free > 0 && !store::task_startable(db, now, 1)?.is_empty()
         || !store::wait_startable(db, now, 1)?.is_empty();
     let admissible = !store::run_admissible(db)?.is_empty();
-    let due_at = store::pipeline_next_at(db)?;
+    let next = due_next(db, now)?;
+    Ok((startable || admissible || next.is_some_and(|at| at <= now), next))
+}
+
+/// When something is due by the clock alone.
+fn due_next(db: &Connection, now: i64) -> Result<Option<i64>> {
     // A retry that is due but finds no free slot waits for a task to end, not for a time.
-    let retry_at = store::task_next_retry(db, now)?;
-    let late_at = store::run_next_deadline(db)?;
-    let due = due_at.is_some_and(|at| at <= now) || late_at.is_some_and(|at| at <= now);
-    Ok((startable || admissible || due, [due_at, retry_at, late_at].into_iter().flatten().min()))
+    let times =
+        [store::pipeline_next_at(db)?, store::task_next_retry(db, now)?, store::run_next_deadline(db)?];
+    Ok(times.into_iter().flatten().min())
 }
 
 /// Re-examines every run that is not over: after a start, nothing may be stuck on a step that a
@@ -104,23 +110,41 @@ fn take_in(
     ended: &[&(AttemptKey, Outcome)],
     now: i64,
 ) -> Result<Option<RunChange>> {
-    let Some(run) = store::run_get(db, run_id)? else { return Ok(None) };
-    let mut tasks = store::task_list(db, run_id)?;
-    let mut moved = Vec::new();
+    let Some((pipeline, cancel_requested)) = store::run_brief(db, run_id)? else { return Ok(None) };
+    let change = RunChange { pipeline, run_id: run_id.to_owned(), over: false };
+    let mut moved = false;
     for (key, outcome) in ended {
-        let current = |task: &TaskInstance| {
-            task.id == key.task_id && task.attempt == key.attempt && task.state.is_under_way()
-        };
         // The attempt of a task that was marked or cleared meanwhile has ended all the same.
         if !store::attempt_finish(db, key, machine::ended(outcome), outcome)? {
             continue;
         }
-        if let Some(at) = tasks.iter().position(current) {
-            machine::finish(&mut tasks[at], outcome, run.cancel_requested);
-            moved.push(at);
+        let current = |task: &TaskInstance| task.attempt == key.attempt && task.state.is_under_way();
+        if let Some(mut task) = store::task_get(db, run_id, &key.task_id)?.filter(current) {
+            machine::finish(&mut task, outcome, cancel_requested);
+            keep(db, run_id, &task, now)?;
+            moved = true;
         }
     }
-    write_back(db, &run, &mut tasks, moved, now)
+    // Where no task waits for another and some still run, nothing follows: of a thousand tasks those that ended are
+    // read alone.
+    if store::run_is_loose(db, run_id)? {
+        return Ok(moved.then_some(change));
+    }
+    let Some(run) = store::run_get(db, run_id)? else { return Ok(None) };
+    let mut tasks = store::task_list(db, run_id)?;
+    let settled = write_back(db, &run, &mut tasks, Vec::new(), now)?;
+    Ok(settled.or_else(|| moved.then_some(change)))
+}
+
+/// Stores a task that moved.
+fn keep(db: &Connection, run_id: &str, task: &TaskInstance, now: i64) -> Result<()> {
+    store::task_update(db, run_id, task)?;
+    // Whatever ended the wait, by hand perhaps: its attempt goes with it.
+    if task.kind == TaskKind::WaitFor && task.state != TaskState::Deferred {
+        let state = if task.state.is_over() { task.state } else { TaskState::Cancelled };
+        store::wait_close(db, run_id, &task.id, state, now)?;
+    }
+    Ok(())
 }
 
 /// Settles the run's tasks, stores those that moved, and ends the run if it is over.
@@ -134,13 +158,7 @@ pub(super) fn write_back(
     let known = tasks.len();
     moved.extend(machine::settle(tasks, &values(run)));
     for at in moved.iter().filter(|at| **at < known) {
-        let task = &tasks[*at];
-        store::task_update(db, &run.id, task)?;
-        // Whatever ended the wait, by hand perhaps: its attempt goes with it.
-        if task.kind == TaskKind::WaitFor && task.state != TaskState::Deferred {
-            let state = if task.state.is_over() { task.state } else { TaskState::Cancelled };
-            store::wait_close(db, &run.id, &task.id, state, now)?;
-        }
+        keep(db, &run.id, &tasks[*at], now)?;
     }
     store::task_create_all(db, &run.id, known, &tasks[known..])?;
     let verdict = machine::verdict(tasks, run.cancel_requested).filter(|_| !run.state.is_over());
@@ -326,8 +344,8 @@ fn defer(db: &Connection, now: i64, step: &mut Step) -> Result<()> {
         let key = AttemptKey { run_id, task_id: task.id, attempt: task.attempt };
         store::wait_create(db, &key, now)?;
         step.deferred = true;
-        if let Some(run) = store::run_get(db, &key.run_id)? {
-            step.changed.push(RunChange { pipeline: run.pipeline, run_id: run.id, over: false });
+        if let Some((pipeline, _)) = store::run_brief(db, &key.run_id)? {
+            step.changed.push(RunChange { pipeline, run_id: key.run_id, over: false });
         }
     }
     Ok(())
@@ -356,10 +374,11 @@ fn claim(db: &Connection, now: i64, slots: usize, step: &mut Step) -> Result<()>
             store::attempt_create(db, &key, &boot, now)?;
             // One mark for each run is enough, however many of its tasks start.
             if marked.insert(key.run_id.clone())
-                && let Some(run) = store::run_get(db, &key.run_id)?
+                && let Some((pipeline, _)) = store::run_brief(db, &key.run_id)?
             {
-                step.changed.push(RunChange { pipeline: run.pipeline, run_id: run.id, over: false });
+                step.changed.push(RunChange { pipeline, run_id: key.run_id.clone(), over: false });
             }
+            step.claimed.push(key);
         }
     }
 }

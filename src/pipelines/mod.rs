@@ -31,6 +31,7 @@ mod condition;
 mod config;
 pub mod cron;
 pub mod definition;
+mod ending;
 mod engine;
 mod environment;
 mod events;

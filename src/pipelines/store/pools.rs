@@ -5,16 +5,17 @@ use crate::{kernel::error::Result, pipelines::model::Pool};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
 
-const SELECT: &str = "SELECT p.name, p.slots, p.description,
-    (SELECT coalesce(sum(t.pool_slots), 0) FROM pipeline_attempts a
-     JOIN pipeline_tasks t ON t.run_id = a.run_id AND t.id = a.task_id
-     WHERE a.state = 'running' AND t.pool = p.name) AS used,
-    (SELECT coalesce(sum(t.pool_slots), 0) FROM pipeline_tasks t
-     WHERE t.state IN ('queued', 'up_for_retry') AND t.pool = p.name) AS queued
-    FROM pipeline_pools p";
+const USED: &str = "(SELECT coalesce(sum(t.pool_slots), 0) FROM pipeline_attempts a
+    JOIN pipeline_tasks t ON t.run_id = a.run_id AND t.id = a.task_id
+    WHERE a.state = 'running' AND t.pool = p.name)";
 
 pub fn pool_list(db: &Connection) -> Result<Vec<Pool>> {
-    let mut query = db.prepare_cached(&format!("{SELECT} ORDER BY p.name"))?;
+    let mut query = db.prepare_cached(&format!(
+        "SELECT p.name, p.slots, p.description, {USED} AS used,
+             (SELECT coalesce(sum(t.pool_slots), 0) FROM pipeline_tasks t
+              WHERE t.state IN ('queued', 'up_for_retry') AND t.pool = p.name) AS queued
+         FROM pipeline_pools p ORDER BY p.name"
+    ))?;
     collect(query.query([])?, |row| Ok(read(row)?))
 }
 
@@ -34,8 +35,9 @@ pub fn pool_delete(db: &Connection, name: &str) -> Result<bool> {
 
 /// Free slots of every pool; below zero where a pool was made smaller than what runs in it.
 pub fn pool_room(db: &Connection) -> Result<HashMap<String, i64>> {
-    let room = |pool: Pool| (pool.name, i64::from(pool.slots) - pool.used);
-    Ok(pool_list(db)?.into_iter().map(room).collect())
+    let mut query = db.prepare_cached(&format!("SELECT p.name, p.slots - {USED} FROM pipeline_pools p"))?;
+    let rooms = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rooms.collect::<rusqlite::Result<_>>()?)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Pool> {

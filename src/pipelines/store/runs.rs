@@ -47,6 +47,13 @@ pub fn run_get(db: &Connection, id: &str) -> Result<Option<Run>> {
     Ok(collect(query.query([id])?, read)?.pop())
 }
 
+/// The pipeline of a run, and whether the run is to be cancelled; without the definition, which may be large.
+pub fn run_brief(db: &Connection, id: &str) -> Result<Option<(String, bool)>> {
+    let mut query =
+        db.prepare_cached("SELECT pipeline, cancel_requested FROM pipeline_runs WHERE id = ?1")?;
+    Ok(query.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
 /// Runs of a pipeline, newest first, older than `before`; without their definitions, which may be large.
 pub fn run_list(db: &Connection, pipeline: &str, limit: usize, before: Option<&str>) -> Result<Vec<Run>> {
     let columns = COLUMNS.replace("definition", "'' AS definition");
@@ -76,6 +83,11 @@ pub fn run_open(db: &Connection) -> Result<Vec<String>> {
 /// Queued runs that there is room for: of each pipeline, and apart from these of each backfill, the
 /// earliest, up to its limit; of a backfill that is paused none.
 pub fn run_admissible(db: &Connection) -> Result<Vec<String>> {
+    // Asked at every turn, and mostly there is none.
+    let any = db.prepare_cached("SELECT 1 FROM pipeline_runs WHERE state = 'queued' LIMIT 1")?.exists([])?;
+    if !any {
+        return Ok(Vec::new());
+    }
     let mut query = db.prepare_cached(
         "WITH open AS (SELECT id, pipeline, state, logical_at, coalesce(backfill, 0) AS fill FROM pipeline_runs
                  WHERE state IN ('queued', 'running')),

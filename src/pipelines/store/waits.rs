@@ -29,7 +29,7 @@ pub fn wait_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(St
          WHERE t.kind = 'wait_for' AND (t.not_before IS NULL OR t.not_before <= ?1) AND {STARTABLE}
          ORDER BY t.run_id, t.idx LIMIT ?2"
     ))?;
-    collect(query.query(params![now, limit as i64])?, |row| Ok((row.get("run_id")?, read(row)?)))
+    collect(query.query(params![now, limit as i64])?, |row| Ok((row.get(0)?, read(row, 1)?)))
 }
 
 pub fn wait_create(db: &Connection, key: &AttemptKey, now: i64) -> Result<()> {
