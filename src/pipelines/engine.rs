@@ -18,7 +18,7 @@ use crate::{
     store::Connection,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Waits that one turn begins; the next turn follows at once where more are due.
 const MAX_DEFERRED: usize = 500;
@@ -57,7 +57,7 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
         step.changed.extend(note_late(db, &run_id, now)?);
         step.told = true;
     }
-    for run_id in store::run_admissible(db)? {
+    for run_id in store::run_admissible(db, now)? {
         step.changed.extend(admit(db, &run_id, now)?);
     }
     defer(db, now, &mut step)?;
@@ -71,7 +71,7 @@ pub fn outlook(db: &Connection, now: i64, slots: usize) -> Result<(bool, Option<
     let free = slots.saturating_sub(store::attempt_running_count(db)?);
     let startable = free > 0 && !store::task_startable(db, now, 1)?.is_empty()
         || !store::wait_startable(db, now, 1)?.is_empty();
-    let admissible = !store::run_admissible(db)?.is_empty();
+    let admissible = !store::run_admissible(db, now)?.is_empty();
     let next = due_next(db, now)?;
     Ok((startable || admissible || next.is_some_and(|at| at <= now), next))
 }
@@ -79,8 +79,12 @@ pub fn outlook(db: &Connection, now: i64, slots: usize) -> Result<(bool, Option<
 /// When something is due by the clock alone.
 fn due_next(db: &Connection, now: i64) -> Result<Option<i64>> {
     // A retry that is due but finds no free slot waits for a task to end, not for a time.
-    let times =
-        [store::pipeline_next_at(db)?, store::task_next_retry(db, now)?, store::run_next_deadline(db)?];
+    let times = [
+        store::pipeline_next_at(db)?,
+        store::task_next_retry(db, now)?,
+        store::run_next_deadline(db)?,
+        store::run_next_start(db, now)?,
+    ];
     Ok(times.into_iter().flatten().min())
 }
 
@@ -231,9 +235,10 @@ pub fn create_run(
     create_run_of(db, pipeline, definition, trigger, logical_at, given, Origin::default(), now)
 }
 
-/// What made a run, where it was an event.
+/// What made a run, where it was an event, and when it may begin.
 #[derive(Default)]
 pub struct Origin {
+    pub not_before: Option<i64>,
     pub event: Option<Value>,
     /// Names the event for good.
     pub key: Option<String>,
@@ -268,6 +273,7 @@ pub fn create_run_of(
             .map(|span| now.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))),
         deadline_missed: false,
         created_at: now,
+        not_before: origin.not_before,
         started_at: None,
         ended_at: None,
         cancel_requested: false,
@@ -286,7 +292,7 @@ pub fn create_run_of(
 
 /// Defaults overlaid by what was given, each value checked; a name the definition does not know is
 /// refused.
-fn merge_params(
+pub(super) fn merge_params(
     definition: &Definition,
     mut given: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>> {
@@ -336,9 +342,17 @@ fn admit(db: &Connection, run_id: &str, now: i64) -> Result<Option<RunChange>> {
     Ok(change.or(Some(RunChange { pipeline: run.pipeline, run_id: run.id, over: false })))
 }
 
-/// Begins the waits that may begin. They take no slot: nothing of theirs runs.
+/// Begins the waits that may begin. They take no slot, as nothing of theirs runs, but where their pool says so.
 fn defer(db: &Connection, now: i64, step: &mut Step) -> Result<()> {
-    for (run_id, mut task) in store::wait_startable(db, now, MAX_DEFERRED)? {
+    let startable = store::wait_startable(db, now, MAX_DEFERRED)?;
+    let mut counted = if startable.is_empty() { HashMap::new() } else { store::pool_room_deferred(db)? };
+    for (run_id, mut task) in startable {
+        if let Some(left) = counted.get_mut(&task.pool) {
+            *left -= i64::from(task.pool_slots);
+            if *left < 0 {
+                continue;
+            }
+        }
         machine::defer(&mut task, now);
         store::task_update(db, &run_id, &task)?;
         let key = AttemptKey { run_id, task_id: task.id, attempt: task.attempt };

@@ -356,9 +356,14 @@ impl Executor {
         Arc::clone(contexts.entry(run_id.to_owned()).or_default())
     }
 
+    /// Forgets what is known of a run, which has changed.
+    pub fn forget(&self, run_id: &str) {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).remove(run_id);
+    }
+
     /// Forgets a run that is over and revokes what was issued for it.
     pub async fn release(&self, run_id: &str) -> Result<()> {
-        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).remove(run_id);
+        self.forget(run_id);
         self.environment.revoke(run_id).await?;
         let done = run_id.to_owned();
         self.db.write(move |db| store::run_set_credentials(db, &done, false)).await

@@ -47,6 +47,7 @@ mod moment;
 mod nursery;
 mod output;
 mod python;
+mod renew;
 mod rooms;
 mod routes;
 mod scheduler;

@@ -8,7 +8,7 @@ mod mark;
 mod remove;
 mod why;
 
-pub(super) use clear::{WholeRuns, keeps_version, whole_runs};
+pub(super) use clear::{WholeRuns, whole_runs};
 
 use super::{
     Answer, Door,
@@ -105,7 +105,7 @@ pub(super) fn row_id(task: &str, index: Option<i64>) -> String {
 
 const RANGES: Ranges = &[
     ("logical_date", Field::LogicalAt),
-    ("run_after", Field::LogicalAt),
+    ("run_after", Field::RunAfter),
     ("start_date", Field::TaskStartedAt),
     ("end_date", Field::TaskEndedAt),
     ("updated_at", Field::TaskUpdatedAt),
@@ -126,7 +126,7 @@ const ORDERS: Ranges = &[
     ("start_date", Field::TaskStartedAt),
     ("end_date", Field::TaskEndedAt),
     ("logical_date", Field::LogicalAt),
-    ("run_after", Field::LogicalAt),
+    ("run_after", Field::RunAfter),
     ("try_number", Field::Attempt),
     ("updated_at", Field::TaskUpdatedAt),
 ];

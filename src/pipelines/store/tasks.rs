@@ -1,6 +1,6 @@
 //! Rows of the tasks of runs, and of their attempts.
 
-use super::collect;
+use super::{collect, pools::USED};
 use crate::{
     kernel::error::{Error, Result},
     pipelines::model::{Rules, TaskInstance, TaskState},
@@ -87,6 +87,31 @@ pub fn task_update(db: &Connection, run_id: &str, task: &TaskInstance) -> Result
     Ok(())
 }
 
+/// Writes back what a definition says of a task, with its state.
+pub fn task_redefine(db: &Connection, run_id: &str, task: &TaskInstance) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE pipeline_tasks SET needs = ?3, rules = ?4, retries = ?5, retry_delay_ms = ?6, max_attempts = ?7,
+             pool = ?8, pool_slots = ?9, priority = ?10, depends_on_past = ?11, kind = ?12, state = ?13
+         WHERE run_id = ?1 AND id = ?2",
+    )?
+    .execute(params![
+        run_id,
+        task.id,
+        serde_json::to_string(&task.needs).map_err(Error::internal)?,
+        serde_json::to_string(&task.rules).map_err(Error::internal)?,
+        task.retries,
+        task.retry_delay_ms,
+        task.max_attempts,
+        task.pool,
+        task.pool_slots,
+        task.priority,
+        task.depends_on_past,
+        task.kind.as_str(),
+        task.state.as_str()
+    ])?;
+    Ok(())
+}
+
 /// What keeps a queued task `t` of run `r` from starting, besides time and slots: its run is not
 /// under way, an earlier attempt is still being ended, or it depends on a past that is not good.
 pub(super) const STARTABLE: &str = "t.state IN ('queued', 'up_for_retry') AND r.state = 'running'
@@ -103,12 +128,7 @@ pub(super) const STARTABLE: &str = "t.state IN ('queued', 'up_for_retry') AND r.
 pub fn task_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(String, TaskInstance)>> {
     let columns = columns();
     let mut query = db.prepare_cached(&format!(
-        "WITH room AS (
-             SELECT p.name, p.slots - coalesce((
-                 SELECT sum(t.pool_slots) FROM pipeline_attempts a
-                 JOIN pipeline_tasks t ON t.run_id = a.run_id AND t.id = a.task_id
-                 WHERE a.state = 'running' AND t.pool = p.name), 0) AS free
-             FROM pipeline_pools p)
+        "WITH room AS (SELECT p.name, p.slots - {USED} AS free FROM pipeline_pools p)
          SELECT t.run_id, {columns} FROM pipeline_tasks t
          JOIN pipeline_runs r ON r.id = t.run_id JOIN room ON room.name = t.pool AND room.free >= t.pool_slots
          WHERE (t.not_before IS NULL OR t.not_before <= ?1) AND t.kind <> 'wait_for' AND {STARTABLE}
