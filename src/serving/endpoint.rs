@@ -1,13 +1,18 @@
 //! One endpoint at run time: the plan by which it answers, and what it counted.
 
 use super::{
-    call::Call,
-    canary::Canary,
-    definition::Definition,
-    follower::{Seen, Sources},
-    load::Loaded,
+    engine::TensorSpec,
+    loading::{
+        follower::{Seen, Sources},
+        load::Loaded,
+    },
     model::{EndpointInfo, RouteInfo, State, Tensor},
-    plan::{Chosen, Plan, Route, Trial},
+    predict::call::Call,
+    rollout::{
+        canary::Canary,
+        definition::Definition,
+        plan::{Chosen, Plan, Route, Trial},
+    },
     stats::{Board, Which},
 };
 use crate::kernel::{
@@ -185,7 +190,7 @@ impl Endpoint {
         let routes: Vec<_> = plan.routes.iter().map(|route| (route, route.follower.seen())).collect();
         let champion = plan.champion().follower.seen();
         let current = champion.current.as_deref();
-        let specs = |specs: &[super::engine::TensorSpec]| specs.iter().map(Tensor::from).collect();
+        let specs = |specs: &[TensorSpec]| specs.iter().map(Tensor::from).collect();
         let summary = self.board.summary();
         EndpointInfo {
             name: self.name.clone(),

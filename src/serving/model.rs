@@ -1,9 +1,11 @@
 //! Endpoints as the API shows them, and the rules for their names.
 
 use super::{
-    canary::Canary,
-    definition::{Limits, LogSpec, Match, Sticky},
     engine::TensorSpec,
+    rollout::{
+        canary::Canary,
+        definition::{Limits, LogSpec, Match, Sticky},
+    },
 };
 use crate::{
     kernel::error::{Error, Result},

@@ -2,9 +2,11 @@
 
 use super::{
     EndpointInfo, Service,
-    canary::{Canary, Wanted},
-    definition::Definition,
-    view,
+    rollout::{
+        canary::{Canary, Wanted},
+        definition::Definition,
+    },
+    stats::view,
 };
 use crate::{
     auth,

@@ -1,17 +1,17 @@
 //! The endpoints that run, and what they share. The door for the protocols and for other rooms.
 
 use super::{
-    canary::{self, Canary, Windows},
-    definition::Definition,
     endpoint::Endpoint,
-    follow,
-    follower::Sources,
-    gate::Gate,
+    loading::{follow, follower::Sources, shelf::Shelf},
     log::PredictionLog,
-    mirror::Mirrors,
     model::EndpointInfo,
+    predict::gate::Gate,
     python,
-    shelf::Shelf,
+    rollout::{
+        canary::{self, Canary, Windows},
+        definition::Definition,
+        mirror::Mirrors,
+    },
     store,
 };
 use crate::{

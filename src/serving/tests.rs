@@ -1,10 +1,14 @@
 //! What a request means: tables, tensors, bytes and numbers, before any model runs.
 
 use super::{
+    doors::scoring::{
+        answer::records,
+        csv, feed,
+        payload::{self, Payload},
+    },
     engine::{NamedTensor, TensorData, TensorSpec},
-    json,
-    mlmodel::{Column, MlModel},
-    scoring::{answer::records, csv, feed, payload, payload::Payload},
+    loading::mlmodel::{Column, MlModel},
+    wire::json,
 };
 use serde_json::{Value, json};
 

@@ -100,13 +100,13 @@ impl Service {
 
     pub async fn experiment_get(&self, id: &str) -> Result<Experiment> {
         let id = check::experiment_id(id)?;
-        self.db().read(move |c| rows::experiment_get(c, id)).await
+        self.db().look_up(move |c| rows::experiment_get(c, id)).await
     }
 
     pub async fn experiment_by_name(&self, name: &str) -> Result<Experiment> {
         let name = name.to_owned();
         self.db()
-            .read(move |c| {
+            .look_up(move |c| {
                 rows::experiment_by_name(c, &name)?
                     .ok_or_else(|| Error::not_found(format!("Could not find experiment with name '{name}'")))
             })

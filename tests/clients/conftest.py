@@ -12,7 +12,9 @@ import subprocess
 import time
 import tomllib
 import uuid
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -277,27 +279,47 @@ def api(server):
         yield session
 
 
-@pytest.fixture
-def point_at(monkeypatch):
-    """Points this process, the fluent mlflow API included, at a server: `point_at(server)` -> MlflowClient."""
+@contextmanager
+def pointed_at(target: Server):
+    """This process, the fluent mlflow API included, speaks to a server for a while: `with pointed_at(server) as client`."""
     import mlflow
 
-    def point(target: Server):
+    with pytest.MonkeyPatch.context() as patch:
         for name, value in target.env().items():
-            monkeypatch.setenv(name, value)
+            patch.setenv(name, value)
         mlflow.set_tracking_uri(target.http_url)
         mlflow.set_registry_uri(target.http_url)
         # The fluent API remembers an experiment by id, which another server may not have.
         mlflow.set_experiment(experiment_id="0")
-        return mlflow.MlflowClient()
+        try:
+            yield mlflow.MlflowClient()
+        finally:
+            while mlflow.active_run() is not None:
+                mlflow.end_run("FAILED")
+            mlflow.set_tracking_uri(None)
+            mlflow.set_registry_uri(None)
+            # What `set_registry_uri` put there it does not take away again, and it may name a server that is gone.
+            os.environ.pop("MLFLOW_REGISTRY_URI", None)
 
-    yield point
-    while mlflow.active_run() is not None:
-        mlflow.end_run("FAILED")
-    mlflow.set_tracking_uri(None)
-    mlflow.set_registry_uri(None)
-    # What `set_registry_uri` put there it does not take away again, and it may name a server that is gone.
-    os.environ.pop("MLFLOW_REGISTRY_URI", None)
+
+@contextmanager
+def answering(door):
+    """An `http.server` that answers from a thread of its own for a while: `with answering(ThreadingHTTPServer(...)) as door`."""
+    thread = Thread(target=door.serve_forever)
+    thread.start()
+    try:
+        yield door
+    finally:
+        door.shutdown()
+        thread.join()
+        door.server_close()
+
+
+@pytest.fixture
+def point_at():
+    """Points this process at a server until the test is over: `point_at(server)` -> MlflowClient."""
+    with ExitStack() as pointed:
+        yield lambda target: pointed.enter_context(pointed_at(target))
 
 
 @pytest.fixture

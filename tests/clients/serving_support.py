@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import mlflow
 import numpy as np
 import onnxruntime
-import pytest
-from conftest import eventually
+from conftest import eventually, pointed_at
 
 MODELS = pathlib.Path(__file__).parent.parent / "fixtures" / "onnx"
 KINDS = {"FP32": np.float32, "FP64": np.float64, "INT64": np.int64, "BYTES": object}
@@ -61,19 +60,12 @@ class Model:
 def models_on(server, folder, prefix):
     """Two endpoints: `numbers` takes one matrix of floats, `mixed` a column of texts or numbers each."""
     made = SimpleNamespace()
-    with pytest.MonkeyPatch.context() as patch, server.api() as api:
-        for key, value in server.env().items():
-            patch.setenv(key, value)
-        mlflow.set_tracking_uri(server.http_url)
-        mlflow.set_registry_uri(server.http_url)
-        client = mlflow.MlflowClient()
+    with pointed_at(server) as client, server.api() as api:
         for kind, file in [("numbers", "forest_three"), ("mixed", "logistic_mixed")]:
             name = f"{prefix}-{kind}"
             version = register(client, folder, name, (MODELS / f"{file}.onnx").read_bytes())
             serve(api, name, f"models:/{name}/{version}")
             setattr(made, kind, Model(name, file, version))
-        mlflow.set_tracking_uri(None)
-        mlflow.set_registry_uri(None)
     return made
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import FAILED, eventually
+from conftest import FAILED, eventually, pointed_at
 from playwright.sync_api import expect, sync_playwright
 
 NAMES = ["chromium", "chromium-browser", "google-chrome"]
@@ -35,11 +35,7 @@ def seeded(server):
 
     x = np.random.default_rng(5).normal(size=(100, 3)).astype("float32")
     onnx = to_onnx(LogisticRegression().fit(x, x[:, 0] > 0), x[:1], options={"zipmap": False}, target_opset=18)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in server.env().items():
-            patch.setenv(name, value)
-        mlflow.set_tracking_uri(server.http_url)
-        mlflow.set_registry_uri(server.http_url)
+    with pointed_at(server) as client:
         mlflow.set_experiment("seen in a browser")
         with mlflow.start_run(run_name="look at me") as run:
             mlflow.log_params({"depth": 3, "solver": "lbfgs"})
@@ -48,7 +44,7 @@ def seeded(server):
             mlflow.onnx.log_model(
                 onnx, name="model", registered_model_name="browsed", input_example=x[:2], pip_requirements=["onnxruntime"]
             )
-        mlflow.MlflowClient().set_registered_model_alias("browsed", "production", "1")
+        client.set_registered_model_alias("browsed", "production", "1")
     with server.api() as api:
         answer = api.put("/endpoints/browsed", json={"model": "models:/browsed@production"})
         assert answer.ok, answer.text

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import requests
 import tritonclient.http as triton
+from conftest import pointed_at
 from mlflow.models import infer_signature
 from test_browser import browser, page, stranger  # noqa: F401 (fixtures)
 from test_serving import endpoint
@@ -51,11 +52,7 @@ class Case:
 @pytest.fixture(scope="module")
 def served(server):
     """Endpoints of four models; each was logged with its background as its input example."""
-    with pytest.MonkeyPatch.context() as patch, server.api() as api:
-        for key, value in server.env().items():
-            patch.setenv(key, value)
-        mlflow.set_tracking_uri(server.http_url)
-        mlflow.set_registry_uri(server.http_url)
+    with pointed_at(server), server.api() as api:
         made = {}
         for name in ("forest_three", "lightgbm_two", "pipeline", "svm_two"):
             case = Case(name)
@@ -72,8 +69,6 @@ def served(server):
             case.version, case.model_id = str(info.registered_model_version), info.model_id
             endpoint(api, case.name, f"models:/{case.name}/{case.version}")
             made[name] = case
-        mlflow.set_tracking_uri(None)
-        mlflow.set_registry_uri(None)
     return made
 
 

@@ -12,7 +12,7 @@ import onnx
 import pandas as pd
 import pytest
 import requests
-from conftest import Server
+from conftest import Server, pointed_at
 from mlflow.deployments import get_deploy_client
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
@@ -31,11 +31,7 @@ def only(tmp_path_factory):
     own = Server(tmp_path_factory.mktemp("scoring")).start()
     rows = Model("scoring", FILE, "1").inputs["X"]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    with pytest.MonkeyPatch.context() as patch, own.api() as api:
-        for key, value in own.env().items():
-            patch.setenv(key, value)
-        mlflow.set_tracking_uri(own.http_url)
-        mlflow.set_registry_uri(own.http_url)
+    with pointed_at(own), own.api() as api:
         with mlflow.start_run():
             logged = mlflow.onnx.log_model(
                 onnx.load(MODELS / f"{FILE}.onnx"),
@@ -47,8 +43,6 @@ def only(tmp_path_factory):
         serve(api, "scoring", f"models:/scoring/{logged.registered_model_version}")
         peer = mlflow.pyfunc.load_model(logged.model_uri)
         yield SimpleNamespace(server=own, frame=frame, peer=peer)
-        mlflow.set_tracking_uri(None)
-        mlflow.set_registry_uri(None)
     own.stop()
 
 

@@ -1,7 +1,6 @@
 """MLflow's own web UI, as the mlflow package brings it, with Crannog behind it: its pages load whole."""
 
 import base64
-import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 import requests
-from conftest import eventually
+from conftest import answering, eventually, pointed_at
 from test_browser import browser  # noqa: F401 (a fixture)
 
 BUILD = Path(mlflow.__file__).parent / "server/js/build"
@@ -64,10 +63,8 @@ class Handler(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def ui(server):
-    with Beside(server) as beside:
-        threading.Thread(target=beside.serve_forever, daemon=True).start()
+    with answering(Beside(server)) as beside:
         yield beside.url
-        beside.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +73,7 @@ def seeded(server):
     from sklearn.linear_model import LogisticRegression
 
     names = {}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in server.env().items():
-            patch.setenv(name, value)
-        mlflow.set_tracking_uri(server.http_url)
-        mlflow.set_registry_uri(server.http_url)
+    with pointed_at(server) as client:
         names["experiment"] = mlflow.set_experiment("seen in MLflow's own UI").experiment_id
         x = np.random.default_rng(5).normal(size=(100, 3))
         for name in RUNS:
@@ -98,9 +91,7 @@ def seeded(server):
                     pip_requirements=["scikit-learn"],
                 )
                 names["model"] = model.model_id
-        mlflow.MlflowClient().set_registered_model_alias("browsed-by-mlflow", "champion", "2")
-        mlflow.set_tracking_uri(None)
-        mlflow.set_registry_uri(None)
+        client.set_registered_model_alias("browsed-by-mlflow", "champion", "2")
     return names
 
 

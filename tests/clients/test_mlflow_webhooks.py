@@ -5,12 +5,11 @@ import hashlib
 import hmac
 import json
 import os
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
-from conftest import eventually
+from conftest import answering, eventually
 from mlflow.entities.webhook import WebhookEvent, WebhookStatus
 from mlflow.exceptions import MlflowException
 
@@ -48,11 +47,8 @@ class Receiver(ThreadingHTTPServer):
 
 @pytest.fixture
 def receiver():
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with answering(Receiver()) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import json
 import pathlib
 
-import mlflow
 import numpy as np
 import pytest
+from conftest import pointed_at
 from test_serving import endpoint, log_bytes
 
 ZOO = pathlib.Path(__file__).parent.parent / "fixtures" / "onnx" / "zoo"
@@ -34,12 +34,8 @@ def assert_same(got, wanted):
 @pytest.fixture(scope="module")
 def tracked(server):
     """mlflow's client, pointed at the server."""
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in server.env().items():
-            patch.setenv(key, value)
-        mlflow.set_tracking_uri(server.http_url)
-        mlflow.set_registry_uri(server.http_url)
-        yield mlflow.MlflowClient()
+    with pointed_at(server) as client:
+        yield client
 
 
 @pytest.mark.parametrize("name", CHOSEN)

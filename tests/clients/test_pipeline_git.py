@@ -8,12 +8,11 @@ import ssl
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from conftest import eventually
+from conftest import answering, eventually
 from test_pipelines import finished, run_of
 from test_tls import certificate
 
@@ -124,12 +123,8 @@ def door(tmp_path):
     server.root, server.second_version, server.filters = tmp_path, True, False
     server.credentials, server.says, server.asked = None, None, 0
     server.url = f"http://127.0.0.1:{server.server_address[1]}/pipelines.git"
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 def follow(private_server, place, *args, interval="200ms"):

@@ -6,11 +6,10 @@ import hmac
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import numpy
 import pytest
-from conftest import eventually
+from conftest import answering, eventually
 from test_pipelines import begin, finished, states
 
 
@@ -38,12 +37,8 @@ def receiver():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     server.heard, server.says = [], lambda request: (200, b"{}")
     server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 def log_of(api, run, task):

@@ -1,10 +1,9 @@
 """Tasks that wait for something outside, through the real binary: objects, answers, times, other pipelines."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
-from conftest import eventually
+from conftest import answering, eventually
 from test_pipelines import begin, finished, put, run_of, states
 
 
@@ -26,12 +25,8 @@ class Door(BaseHTTPRequestHandler):
 def door():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
     server.says = (503, b"starting")
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 def waits(api, run, for_what, task=0):

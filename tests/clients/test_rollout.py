@@ -16,13 +16,12 @@ import uuid
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
-import mlflow
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
 import requests
-from conftest import eventually
+from conftest import eventually, pointed_at
 from onnx import TensorProto, helper
 from serving_support import register
 
@@ -63,17 +62,9 @@ VERSIONS = [linear([1.0, 1.0]), linear([1.5, 1.0]), linear([-1.0, -1.0]), linear
 
 
 def five_versions(server, folder, name):
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in server.env().items():
-            patch.setenv(key, value)
-        mlflow.set_tracking_uri(server.http_url)
-        mlflow.set_registry_uri(server.http_url)
-        mlflow.set_experiment(experiment_id="0")
-        client = mlflow.MlflowClient()
+    with pointed_at(server) as client:
         made = [register(client, folder, name, content) for content in VERSIONS]
         assert [int(version) for version in made] == [1, 2, 3, 4, 5]
-        mlflow.set_tracking_uri(None)
-        mlflow.set_registry_uri(None)
 
 
 class House:

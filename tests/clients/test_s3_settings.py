@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import queue
-import threading
 import uuid
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -13,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
-from conftest import empty_bucket, eventually
+from conftest import answering, empty_bucket, eventually
 from wire import keys, refused
 
 
@@ -321,13 +320,11 @@ class Listen(BaseHTTPRequestHandler):
 def hook(api):
     """A registered webhook: its ARN, its secret, and the receiver behind it."""
     receiver, name = Receiver(), f"hook-{uuid.uuid4().hex[:8]}"
-    threading.Thread(target=receiver.serve_forever, daemon=True).start()
     made = api.put(f"/webhooks/{name}", json={"url": receiver.url}).json()
     receiver.name, receiver.arn, receiver.secret = name, made["arn"], made["secret"]
-    yield receiver
-    api.delete(f"/webhooks/{name}")
-    receiver.shutdown()
-    receiver.server_close()
+    with answering(receiver):
+        yield receiver
+        api.delete(f"/webhooks/{name}")
 
 
 def listen(s3, bucket, arn, events, rules=()):
@@ -419,11 +416,9 @@ def test_notices_outlive_the_server(private_server):
     again = Receiver.__new__(Receiver)
     ThreadingHTTPServer.__init__(again, ("127.0.0.1", port), Listen)
     again.heard, again.failures = queue.Queue(), 0
-    threading.Thread(target=again.serve_forever, daemon=True).start()
-    server.start()
-    assert json.loads(again.next()[1])["Records"][0]["s3"]["object"]["key"] == "k"
-    again.shutdown()
-    again.server_close()
+    with answering(again):
+        server.start()
+        assert json.loads(again.next()[1])["Records"][0]["s3"]["object"]["key"] == "k"
 
 
 def test_a_destination_is_checked(s3, bucket):

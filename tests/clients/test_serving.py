@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import requests
 import tritonclient.http as triton
-from conftest import eventually
+from conftest import eventually, pointed_at
 from mlflow.models import infer_signature
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -108,12 +108,7 @@ def wait(api, name, state="ready", **fields):
 def served(server, flights):
     """Endpoints `lr` and `forest`, each on alias `production`; the model `lr` has three versions."""
     made = {}
-    with pytest.MonkeyPatch.context() as patch, server.api() as api:
-        for key, value in server.env().items():
-            patch.setenv(key, value)
-        mlflow.set_tracking_uri(server.http_url)
-        mlflow.set_registry_uri(server.http_url)
-        client = mlflow.MlflowClient()
+    with pointed_at(server) as client, server.api() as api:
         for name, make in [("lr", logistic), ("forest", forest)]:
             onnx_model, frame = make(flights)
             registered = f"flights-{name}"
@@ -129,8 +124,6 @@ def served(server, flights):
         made["lr"].second_session = onnxruntime.InferenceSession(second.SerializeToString())
         # With three, no move goes back to the model still warm: each is a load.
         made["lr"].third = str(log(client, logistic(flights)[0], frame, "flights-lr"))
-        mlflow.set_tracking_uri(None)
-        mlflow.set_registry_uri(None)
     return made
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import requests
 import tritonclient.http as triton
-from conftest import eventually
+from conftest import eventually, pointed_at
 from mlflow.models import infer_signature
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor
@@ -73,16 +73,11 @@ def pipeline(rows):
 
 
 @pytest.fixture
-def lab(private_server, monkeypatch):
+def lab(private_server):
     """A server whose workers live in this test's own environment, with a client set to it."""
     server = private_server(env={"CRANNOG_SERVING_VENV": sys.prefix, "CRANNOG_SERVING_PYTHON_TIMEOUT": "5s"})
-    for key, value in server.env().items():
-        monkeypatch.setenv(key, value)
-    mlflow.set_tracking_uri(server.http_url)
-    mlflow.set_registry_uri(server.http_url)
-    yield server
-    mlflow.set_tracking_uri(None)
-    mlflow.set_registry_uri(None)
+    with pointed_at(server):
+        yield server
 
 
 def log_odd(odd):

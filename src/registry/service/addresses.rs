@@ -53,6 +53,6 @@ impl Service {
 
     async fn newest_version(&self, name: &str, stage: Option<Stage>) -> Result<ModelVersion> {
         let name = name.to_owned();
-        self.0.db.read(move |db| newest(db, known(db, &name)?, &name, stage)).await
+        self.0.db.look_up(move |db| newest(db, known(db, &name)?, &name, stage)).await
     }
 }

@@ -48,7 +48,7 @@ impl Service {
         let (name, alias) = (name.to_owned(), alias.to_owned());
         self.0
             .db
-            .read(move |db| {
+            .look_up(move |db| {
                 let id = known(db, &name)?;
                 if alias.eq_ignore_ascii_case("latest") {
                     return newest(db, id, &name, None);

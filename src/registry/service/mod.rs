@@ -115,7 +115,7 @@ impl Service {
     pub async fn model_get(&self, name: &str) -> Result<RegisteredModel> {
         names::check_model(name)?;
         let name = name.to_owned();
-        self.0.db.read(move |db| store::model_get(db, known(db, &name)?)).await
+        self.0.db.look_up(move |db| store::model_get(db, known(db, &name)?)).await
     }
 
     pub async fn model_describe(&self, name: &str, description: &str) -> Result<RegisteredModel> {

@@ -102,7 +102,7 @@ impl Service {
         let name = name.to_owned();
         self.0
             .db
-            .read(move |db| match store::model_id(db, &name)? {
+            .look_up(move |db| match store::model_id(db, &name)? {
                 Some(id) => known_version(db, id, version),
                 None => Err(no_version(&name, version)),
             })

@@ -4,7 +4,7 @@ use crate::{
     kernel::error::{Error, Result},
     serving::{
         engine::{NamedTensor, TensorData},
-        json,
+        wire::json,
     },
 };
 use serde_json::Value;

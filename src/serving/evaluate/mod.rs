@@ -5,12 +5,14 @@ mod metrics;
 pub(super) mod table;
 
 use super::{
-    engine::NamedTensor,
-    load::{self, Loaded},
-    runner::Runner,
-    scoring::{
+    doors::scoring::{
         feed,
         payload::{Frame, Payload},
+    },
+    engine::NamedTensor,
+    loading::{
+        load::{self, Loaded},
+        runner::Runner,
     },
     service::Service,
 };

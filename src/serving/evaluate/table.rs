@@ -3,13 +3,12 @@
 use crate::{
     kernel::error::{Error, Result},
     serving::{
-        json,
-        mlmodel::Column,
-        parquet,
-        scoring::{
+        doors::scoring::{
             csv,
             payload::{self, Frame, Payload},
         },
+        loading::mlmodel::Column,
+        wire::{json, parquet},
     },
 };
 use serde_json::{Value, json};

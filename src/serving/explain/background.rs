@@ -5,11 +5,11 @@ use crate::{
     kernel::error::{Error, Kind, Result},
     objects,
     serving::{
+        doors::scoring::{feed, payload::Payload},
         engine::NamedTensor,
         evaluate::table,
-        json,
-        load::Loaded,
-        scoring::{feed, payload::Payload},
+        loading::load::Loaded,
+        wire::json,
     },
 };
 use bytes::Bytes;

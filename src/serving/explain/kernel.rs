@@ -9,7 +9,7 @@ use crate::{
     kernel::error::{Error, Result},
     serving::{
         engine::{NamedTensor, TensorData},
-        runner::Runner,
+        loading::runner::Runner,
     },
 };
 

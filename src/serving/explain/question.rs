@@ -4,12 +4,13 @@ use super::background::Source;
 use crate::{
     kernel::error::{Error, Result},
     serving::{
+        doors::{
+            oip::{self, Request},
+            scoring::{feed, payload},
+        },
         engine::{NamedTensor, TensorSpec},
-        json,
-        load::Loaded,
-        mlmodel::Column,
-        oip::{self, Request},
-        scoring::{feed, payload},
+        loading::{load::Loaded, mlmodel::Column},
+        wire::json,
     },
 };
 use serde::Deserialize;

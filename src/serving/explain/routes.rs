@@ -11,11 +11,10 @@ use crate::{
     kernel::error::{Error, Result},
     serving::{
         Service,
-        body::Body,
-        call::{Answered, Call},
-        json,
-        load::Loaded,
-        oip::{self, Refusal},
+        doors::oip::{self, Refusal},
+        loading::load::Loaded,
+        predict::call::{Answered, Call},
+        wire::{body::Body, json},
     },
 };
 use axum::{

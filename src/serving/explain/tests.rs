@@ -11,7 +11,7 @@ use crate::serving::{
         Model, NamedTensor,
         tests::{fixture_in, rows, tensor},
     },
-    runner::Runner,
+    loading::runner::Runner,
 };
 use serde_json::Value;
 

@@ -11,7 +11,7 @@ use crate::{
     kernel::error::{Error, Result},
     serving::{
         engine::{NamedTensor, Trees},
-        load::Loaded,
+        loading::load::Loaded,
     },
 };
 use serde_json::Value;

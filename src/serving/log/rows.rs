@@ -3,8 +3,10 @@
 use super::Entry;
 use crate::serving::{
     engine::NamedTensor,
-    json,
-    parquet::write::{Values, write},
+    wire::{
+        json,
+        parquet::write::{Values, write},
+    },
 };
 use serde_json::{Map, Value};
 

@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::error::{Error, Result},
-    serving::{engine::NamedTensor, oip::binary},
+    serving::{doors::oip::binary, engine::NamedTensor},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{

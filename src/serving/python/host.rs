@@ -5,7 +5,7 @@ use crate::{
     kernel::error::{Error, Result},
     objects,
     registry::Resolved,
-    serving::{mlmodel::Signature, runner::Runner},
+    serving::loading::{mlmodel::Signature, runner::Runner},
 };
 use std::{path::PathBuf, time::Duration};
 

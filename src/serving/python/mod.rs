@@ -14,10 +14,10 @@ mod signature;
 mod tests;
 
 use super::{
-    definition::Limits,
     engine::{NamedTensor, TensorSpec},
-    gate::{Pass, RouteGate},
-    mlmodel::Signature,
+    loading::mlmodel::Signature,
+    predict::gate::{Pass, RouteGate},
+    rollout::definition::Limits,
 };
 use crate::kernel::error::{Error, Result};
 use files::Files;

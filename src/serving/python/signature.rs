@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::error::{Error, Result},
-    serving::{engine::TensorSpec, mlmodel::Signature},
+    serving::{engine::TensorSpec, loading::mlmodel::Signature},
 };
 use serde_json::Value;
 

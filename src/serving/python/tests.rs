@@ -6,7 +6,7 @@ use super::{
 };
 use crate::serving::{
     engine::{NamedTensor, TensorData},
-    mlmodel::MlModel,
+    loading::mlmodel::MlModel,
 };
 use std::{
     io::{Read, Write},

@@ -1,10 +1,12 @@
 //! What an endpoint counts: by version of its models, over its life, by ten seconds of the last hour, and the
 //! last requests that failed.
 
+mod exposition;
 mod failures;
 mod histogram;
 mod recent;
 mod version;
+pub mod view;
 
 pub use failures::Failures;
 pub use histogram::Counts;

@@ -66,7 +66,7 @@ impl Service {
 
     pub async fn logged_model_get(&self, id: &str, deleted_too: bool) -> Result<LoggedModel> {
         let id = id.to_owned();
-        self.db().read(move |c| rows::model_get(c, &id, deleted_too)).await
+        self.db().look_up(move |c| rows::model_get(c, &id, deleted_too)).await
     }
 
     /// Sets the status by the protocol's number, once the upload has ended well or badly.

@@ -83,12 +83,12 @@ impl Service {
 
     pub async fn run_get(&self, id: &str) -> Result<Run> {
         let id = id.to_owned();
-        self.db().read(move |c| rows::run_get(c, &id)).await
+        self.db().look_up(move |c| rows::run_get(c, &id)).await
     }
 
     pub async fn run_info(&self, id: &str) -> Result<RunInfo> {
         let id = id.to_owned();
-        self.db().read(move |c| rows::run_info(c, &id)).await
+        self.db().look_up(move |c| rows::run_info(c, &id)).await
     }
 
     pub async fn run_update(&self, id: &str, change: UpdateRun) -> Result<RunInfo> {

@@ -1,0 +1,67 @@
+//! One inference: the message is read, and the answer written, on the thread that runs the model.
+
+use super::{bounds, deadline, read, refuse, write};
+use crate::{
+    kernel::error::Error,
+    serving::{
+        Service,
+        doors::oip::messages::{Head, Request, Response, StreamResponse},
+        engine::NamedTensor,
+        loading::load::Loaded,
+        predict::call::Call,
+    },
+};
+use bytes::Bytes;
+use prost::Message;
+use tonic::Status;
+
+/// Answers an inference request.
+pub async fn infer(serving: &Service, call: Call, message: Bytes) -> Result<Response, Status> {
+    let head = head(&message).map_err(refuse::status)?;
+    run(serving, call, head, message).await.map_err(refuse::status)
+}
+
+/// Answers a request of a stream: a refusal is told in the answer, and the stream goes on.
+pub async fn streamed(serving: &Service, call: Call, message: Bytes) -> StreamResponse {
+    let (id, outcome) = match head(&message) {
+        Ok(head) => (head.id.clone(), run(serving, call, head, message).await),
+        Err(error) => (String::new(), Err(error)),
+    };
+    match outcome {
+        Ok(response) => StreamResponse { error_message: String::new(), infer_response: Some(response) },
+        Err(error) => StreamResponse {
+            error_message: refuse::status(error).message().to_owned(),
+            infer_response: Some(Response { id, ..Response::default() }),
+        },
+    }
+}
+
+fn head(message: &Bytes) -> Result<Head, Error> {
+    bounds::check(message)?;
+    Head::decode(message.clone()).map_err(|_| bounds::malformed())
+}
+
+async fn run(serving: &Service, call: Call, head: Head, message: Bytes) -> Result<Response, Error> {
+    let endpoint = serving.endpoint(&head.model_name)?;
+    let call = match deadline::of_parameters(&head.parameters) {
+        Some(wait) => call.within(wait),
+        None => call,
+    };
+    let call = call.of_version((!head.model_version.is_empty()).then_some(head.model_version));
+    let (name, id) = (head.model_name, head.id);
+    let read = move |model: &Loaded| {
+        let mut request = Request::decode(message).map_err(|_| bounds::malformed())?;
+        let raw = !request.raw_input_contents.is_empty();
+        let inputs = read::inputs(&mut request)?;
+        let wanted = read::wanted(&request.outputs, model.model.outputs())?;
+        let write = move |model: &Loaded, results: &[NamedTensor]| {
+            let version = model.version.clone();
+            let mut response =
+                Response { model_name: name, model_version: version, id, ..Response::default() };
+            write::outputs(&mut response, &wanted, results, raw)?;
+            Ok(response)
+        };
+        Ok((inputs, write))
+    };
+    Ok(serving.predict(&endpoint, call, read).await?.answer)
+}

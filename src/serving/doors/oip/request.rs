@@ -1,0 +1,133 @@
+//! Reading an inference request: JSON, and the bytes behind it.
+
+use super::{Wanted, binary};
+use crate::{
+    kernel::error::{Error, Result},
+    serving::{
+        engine::{NamedTensor, TensorSpec},
+        wire::{body, json},
+    },
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+#[derive(Debug, Deserialize)]
+struct Wire {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+    inputs: Vec<WireInput>,
+    #[serde(default)]
+    outputs: Vec<WireOutput>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireInput {
+    name: String,
+    shape: Vec<usize>,
+    datatype: String,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+    #[serde(default)]
+    data: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireOutput {
+    name: String,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+}
+
+/// What a caller asks for.
+#[derive(Debug)]
+pub struct Request {
+    pub id: Option<String>,
+    pub inputs: Vec<NamedTensor>,
+    pub outputs: Vec<Wanted>,
+}
+
+/// Reads a body whose first `json_length` bytes are JSON; all of them, if none is said.
+pub fn read(bytes: &[u8], json_length: Option<usize>, outputs: &[TensorSpec]) -> Result<Request> {
+    let (text, mut tail) = bytes.split_at_checked(json_length.unwrap_or(bytes.len())).ok_or_else(|| {
+        Error::invalid(format!(
+            "Inference-Header-Content-Length is {}, but the body has {} bytes.",
+            json_length.unwrap_or_default(),
+            bytes.len()
+        ))
+    })?;
+    let wire: Wire = serde_json::from_value(body::json(text)?)
+        .map_err(|error| Error::invalid(format!("The body is not an inference request: {error}.")))?;
+    let inputs = wire.inputs.into_iter().map(|input| input.read(&mut tail)).collect::<Result<_>>()?;
+    if !tail.is_empty() {
+        return Err(Error::invalid(format!(
+            "The body has {} bytes of tensor data that no input's binary_data_size speaks of.",
+            tail.len()
+        )));
+    }
+    let outputs = wanted(&wire.parameters, &wire.outputs, outputs)?;
+    Ok(Request { id: wire.id, inputs, outputs })
+}
+
+impl WireInput {
+    /// Takes the input's data from the JSON, or its bytes from the tail.
+    fn read(self, tail: &mut &[u8]) -> Result<NamedTensor> {
+        let Self { name, shape, datatype, parameters, data } = self;
+        if parameters.keys().any(|key| key.starts_with("shared_memory")) {
+            return Err(Error::invalid(format!("Input `{name}`: this server takes no shared memory.")));
+        }
+        let data = match (parameters.get("binary_data_size"), data) {
+            (Some(size), None) => binary::read(&name, &datatype, take(&name, size, tail)?)?,
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(format!(
+                    "Input `{name}` has both `data` and `binary_data_size`: send one of them."
+                )));
+            }
+            (None, Some(data)) => {
+                let mut leaves = Vec::new();
+                json::leaves(&data, &mut leaves);
+                json::tensor(&datatype, &leaves, &|index| format!("Input `{name}`, value {index},"))?
+            }
+            (None, None) => {
+                return Err(Error::invalid(format!(
+                    "Input `{name}` has neither `data` nor `binary_data_size`."
+                )));
+            }
+        };
+        Ok(NamedTensor { name, shape, data })
+    }
+}
+
+fn take<'a>(name: &str, size: &Value, tail: &mut &'a [u8]) -> Result<&'a [u8]> {
+    let wrong = || {
+        Error::invalid(format!(
+            "Input `{name}` has binary_data_size {size}, but {} bytes of tensor data are left in the body.",
+            tail.len()
+        ))
+    };
+    let size = size.as_u64().and_then(|size| usize::try_from(size).ok()).ok_or_else(wrong)?;
+    let (bytes, rest) = tail.split_at_checked(size).ok_or_else(wrong)?;
+    *tail = rest;
+    Ok(bytes)
+}
+
+fn wanted(parameters: &Map<String, Value>, asked: &[WireOutput], all: &[TensorSpec]) -> Result<Vec<Wanted>> {
+    let flag = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_bool);
+    let by_default = flag(parameters, "binary_data_output").unwrap_or(false);
+    if asked.is_empty() {
+        return Ok(Wanted::all(all, by_default));
+    }
+    let one = |output: &WireOutput| {
+        let classes = match output.parameters.get("classification") {
+            Some(classes) => Some(classes.as_i64().ok_or_else(|| {
+                Error::invalid(format!("Output `{}`: classification must be an integer.", output.name))
+            })?),
+            None => None,
+        };
+        let binary = flag(&output.parameters, "binary_data").unwrap_or(by_default);
+        let wanted = Wanted::named(all, &output.name, output.parameters.keys(), classes)?;
+        Ok(Wanted { binary, ..wanted })
+    };
+    asked.iter().map(one).collect()
+}
