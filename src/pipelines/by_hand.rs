@@ -47,8 +47,13 @@ impl Done {
 /// Clears tasks of a run, which then run again; an attempt still under way is ended first.
 pub fn clear(db: &Connection, run_id: &str, what: &Clearing, now: i64) -> Result<Done> {
     let renewed = what.latest && !what.dry_run;
-    let joined = renewed && !join(db, run_id)?.is_empty();
-    let (run, mut tasks) = open(db, run_id)?;
+    let (mut run, mut tasks) = open(db, run_id)?;
+    let mut joined = false;
+    if renewed {
+        joined = !renew::new_tasks(db, &run)?.is_empty();
+        run = renew::renew(db, run)?;
+        tasks = store::task_list(db, run_id)?;
+    }
     let mut places = places(&run, &tasks, &what.tasks)?;
     if what.downstream {
         places = machine::downstream(&tasks, &places);
@@ -68,21 +73,15 @@ pub fn clear(db: &Connection, run_id: &str, what: &Clearing, now: i64) -> Result
 
 /// Takes a run over to the latest definition, where that has tasks the run does not; those run.
 pub fn add_new(db: &Connection, run_id: &str, now: i64) -> Result<Done> {
-    let new = join(db, run_id)?;
+    let run = store::run_get(db, run_id)?.ok_or_else(|| engine::no_run(run_id))?;
+    let new = renew::new_tasks(db, &run)?;
     if new.is_empty() {
         return Ok(Done::default());
     }
+    renew::renew(db, run)?;
     let (run, tasks) = open(db, run_id)?;
     let done = finish(db, &reopen(db, run)?, tasks, Vec::new(), now)?;
     Ok(Done { tasks: new, renewed: Some(run_id.to_owned()), ..done })
-}
-
-/// Answers the ids of the tasks that are new.
-fn join(db: &Connection, run_id: &str) -> Result<Vec<String>> {
-    let run = store::run_get(db, run_id)?.ok_or_else(|| engine::no_run(run_id))?;
-    let new = renew::new_tasks(db, &run)?;
-    renew::renew(db, run)?;
-    Ok(new)
 }
 
 fn reopen(db: &Connection, run: Run) -> Result<Run> {
