@@ -31,8 +31,9 @@ use crate::{
 use axum::{
     Json, Router,
     extract::{Path, State},
-    routing::{get, post},
+    routing::get,
 };
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -42,8 +43,8 @@ pub(super) fn routes() -> Router<Door> {
     let one = |rest: &str| format!("{ALL}/{{task_id}}{rest}");
     Router::new()
         .route(ALL, get(list))
-        .route(&format!("{ALL}/list"), post(list_batch))
-        .route(&one(""), get(show))
+        // A task may be named `list`: what is posted there is a search, all else is about the task.
+        .route(&one(""), get(show).post(list_batch))
         .route(&one("/listMapped"), get(list_mapped))
         .route(&one("/tries"), get(tries))
         .route(&one("/tries/{number}"), get(one_try))
@@ -143,9 +144,12 @@ async fn list(
 async fn list_batch(
     _: Viewer,
     State(service): State<Service>,
-    Path((dag, run)): Path<(String, String)>,
+    Path((dag, run, word)): Path<(String, String, String)>,
     Body(body): Body<Map<String, Value>>,
 ) -> Answer {
+    if word != "list" {
+        return Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
+    }
     const NAMES: &[(&str, &str)] = &[
         ("page_limit", "limit"),
         ("page_offset", "offset"),

@@ -14,6 +14,7 @@ use crate::{
             dags,
             fault::Fault,
             runs,
+            shapes::instance,
         },
         by_hand::{self, Clearing, Done},
         model::TaskState,
@@ -28,7 +29,7 @@ use axum::{
     routing::post,
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new().route("/dags/{dag_id}/clearTaskInstances", post(clear))
@@ -118,7 +119,7 @@ async fn clear(
         note: body.note,
     };
     let found = act(&service, choice, how).await?;
-    Ok(Json(json!({ "total_entries": found.len(), "task_instances": found })))
+    Ok(Json(instance::page(found)))
 }
 
 /// Both together are either of them, as in Airflow.

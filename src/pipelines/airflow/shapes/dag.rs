@@ -82,6 +82,7 @@ pub(in crate::pipelines::airflow) fn details(one: &Dag, active: i64, is_favorite
         "active_runs_count": active,
         "concurrency": 16,
         "latest_dag_version": null,
+        "rerun_with_latest_version": null,
     });
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);

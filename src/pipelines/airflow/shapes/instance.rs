@@ -111,3 +111,11 @@ fn extend(body: &mut Value, more: Value) {
         body.extend(more);
     }
 }
+
+/// All the instances that an action was about, as one page.
+pub(in crate::pipelines::airflow) fn page(found: Vec<Value>) -> Value {
+    json!({
+        "total_entries": found.len(), "task_instances": found, "total_entries_limit": null,
+        "next_cursor": null, "previous_cursor": null,
+    })
+}
