@@ -33,7 +33,7 @@ test:
 	@scripts/setup.sh rclone
 	@scripts/setup.sh dvc
 	@scripts/setup.sh kserve
-	CRANNOG_BIN=$(CURDIR)/target/debug/crannog $(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients $(PYTEST)
+	CRANNOG_BIN=$(CURDIR)/target/debug/crannog $(PYTHON) -m pytest -c tests/clients/pytest.ini -n 2 --dist loadfile tests/clients $(PYTEST)
 
 s3-tests:
 	@python3 scripts/s3_tests.py --suite "$(S3_TESTS)" --check

@@ -24,7 +24,7 @@ use crate::{
 };
 use axum::{Router, middleware};
 use std::sync::Arc;
-use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, util::BoxCloneSyncService};
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// Every service of the running server.
@@ -39,6 +39,7 @@ pub struct House {
     pipelines: pipelines::Service,
     sender: Sender,
     health: Health,
+    s3: objects::S3Settings,
 }
 
 impl House {
@@ -89,6 +90,7 @@ impl House {
             pipelines,
             sender,
             health,
+            s3: s3_settings(config),
         })
     }
 
@@ -116,21 +118,22 @@ impl House {
 
     /// What answers on the main door; requests with an AWS signature go on to `s3`.
     pub fn main_door(&self, s3: Gate) -> Service {
-        let routes = self
-            .routes()
-            .fallback(layers::nowhere)
-            .layer(middleware::from_fn_with_state(self.auth.clone(), auth::guard))
-            .layer(middleware::from_fn_with_state(s3, layers::signed_to_s3))
-            .layer(CatchPanicLayer::custom(layers::panicked))
-            .layer(middleware::from_fn(serving::refuse_in_grpc))
+        // Around the router as one service: layers of the router itself would be boxed for each of its routes, and
+        // each request would clone all of the boxes.
+        let service = ServiceBuilder::new()
+            .layer(middleware::from_fn(layers::identify))
             .layer(middleware::from_fn(layers::secure_cookies))
-            .layer(middleware::from_fn(layers::identify));
-        BoxCloneSyncService::new(routes.into_service::<axum::body::Body>())
+            .layer(middleware::from_fn(serving::refuse_in_grpc))
+            .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn_with_state(s3, layers::signed_to_s3))
+            .layer(middleware::from_fn_with_state(self.auth.clone(), auth::guard))
+            .service(self.routes().fallback(layers::nowhere));
+        BoxCloneSyncService::new(service)
     }
 
     /// What answers on the S3 door.
     pub fn s3_door(&self) -> Service {
-        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
+        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone(), &self.s3))
     }
 
     /// Where the S3 door is for who asks on the main door.
@@ -168,6 +171,15 @@ impl House {
             .merge(pipelines::hooks_router(self.pipelines.clone()))
             .merge(pipelines::airflow_router(self.pipelines.clone(), self.auth.clone()))
             .merge(ui::router())
+    }
+}
+
+/// How the S3 door is to behave.
+fn s3_settings(config: &Config) -> objects::S3Settings {
+    objects::S3Settings {
+        allow_sigv2: config.s3.allow_sigv2,
+        public_url: config.s3.public_url.clone(),
+        main_url: config.http.public_url.clone(),
     }
 }
 
