@@ -31,6 +31,9 @@ pub const SESSION_MS: i64 = 12 * 3_600_000;
 /// Passwords verified lately, at most.
 const REMEMBERED: usize = 1024;
 
+/// In place of a password's hash: no password has it. To hash one that nobody knows would take 19 MiB for nothing.
+const NO_PASSWORD: &str = "";
+
 /// Users, tokens, sessions and S3 keys. Clones share one state.
 #[derive(Clone)]
 pub struct Service(pub(super) Arc<Inner>);
@@ -280,14 +283,26 @@ impl Service {
         if user.role.has_own_account() {
             model::check_guest_name(&user.name)?;
         }
-        let password = match user.password.clone() {
-            Some(password) => password,
-            None if user.role == Role::Guest => id::secret(40),
+        let hash = match user.password.clone() {
+            Some(password) => {
+                model::check_password(&password)?;
+                self.hash(password).await?
+            }
+            None if user.role == Role::Guest => NO_PASSWORD.into(),
             None => return Err(Error::invalid("A user needs a password; a guest can do without.")),
         };
-        model::check_password(&password)?;
+        self.user_put(user, hash).await
+    }
+
+    /// Makes a user whom no password lets in: one that acts by tokens and keys alone.
+    pub async fn user_create_locked(&self, name: &str, role: Role) -> Result<()> {
+        model::check_user_name(name)?;
+        let user = NewUser { name: name.to_owned(), password: None, role, email: None, display_name: None };
+        self.user_put(user, NO_PASSWORD.into()).await
+    }
+
+    async fn user_put(&self, user: NewUser, hash: String) -> Result<()> {
         let (email, shown) = names(user.email.as_deref(), user.display_name.as_deref())?;
-        let hash = self.hash(password).await?;
         let create = move |db: &Connection| {
             let name = &user.name;
             if store::user_get(db, name)?.is_some() {

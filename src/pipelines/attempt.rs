@@ -290,7 +290,8 @@ impl Folder {
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
-        let mut text = Vec::new();
+        // One read as a rule, where a buffer that has yet to grow would take eight.
+        let mut text = Vec::with_capacity(8 << 10);
         match fs_err::File::open(self.0.join(name)) {
             // Bounded: these are ours and small, but the folder is on a shared disk.
             Ok(file) => file.take(64 << 20).read_to_end(&mut text)?,
@@ -351,6 +352,8 @@ fn start_ticks(pid: i32) -> Option<u64> {
 /// A process's stat line from its third field (the state) on. The second is the command in
 /// parentheses and may itself hold spaces and parentheses.
 pub(super) fn stat_fields(process: &Path) -> Option<String> {
-    let stat = fs_err::read_to_string(process.join("stat")).ok()?;
+    // The kernel writes it anew for each read: one is enough.
+    let mut stat = String::with_capacity(1 << 10);
+    fs_err::File::open(process.join("stat")).ok()?.read_to_string(&mut stat).ok()?;
     Some(stat.rsplit_once(')')?.1.to_owned())
 }

@@ -73,7 +73,8 @@ pub fn start(db: &Connection, plan: &BackfillPlan, now: i64) -> Result<(Backfill
     for step in steps {
         let run_id = match step.again {
             Some(run_id) => {
-                done.push(by_hand::clear(db, &run_id, &Clearing::default(), now)?);
+                let what = Clearing { latest: plan.latest, ..Clearing::default() };
+                done.push(by_hand::clear(db, &run_id, &what, now)?);
                 run_id
             }
             None => match span.make(db, step.logical_at, &plan.params, now)? {

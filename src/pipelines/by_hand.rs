@@ -5,7 +5,7 @@ use super::{
     engine::{self, RunChange},
     machine,
     model::{AttemptKey, Run, RunState, TaskInstance, TaskState},
-    store,
+    renew, store,
 };
 use crate::{
     kernel::error::{Error, Result},
@@ -21,27 +21,39 @@ pub struct Clearing {
     pub downstream: bool,
     /// Only those that did not end well.
     pub only_failed: bool,
+    /// From the latest definition, which the run is taken over to.
+    pub latest: bool,
     pub dry_run: bool,
 }
 
 /// What became of a run by hand, and the attempts to be ended for it.
+#[derive(Default)]
 pub struct Done {
     pub change: Option<RunChange>,
     /// Ids of the tasks that changed, or would.
     pub tasks: Vec<String>,
     pub to_end: Vec<AttemptKey>,
+    /// The run that was taken over to another definition.
+    pub renewed: Option<String>,
 }
 
 impl Done {
     /// A run was made.
     pub fn made(run: &Run) -> Self {
-        Self { change: Some(changed(run, false)), tasks: Vec::new(), to_end: Vec::new() }
+        Self { change: Some(changed(run, false)), ..Self::default() }
     }
 }
 
 /// Clears tasks of a run, which then run again; an attempt still under way is ended first.
 pub fn clear(db: &Connection, run_id: &str, what: &Clearing, now: i64) -> Result<Done> {
-    let (run, mut tasks) = open(db, run_id)?;
+    let renewed = what.latest && !what.dry_run;
+    let (mut run, mut tasks) = open(db, run_id)?;
+    let mut joined = false;
+    if renewed {
+        joined = !renew::new_tasks(db, &run)?.is_empty();
+        run = renew::renew(db, run)?;
+        tasks = store::task_list(db, run_id)?;
+    }
     let mut places = places(&run, &tasks, &what.tasks)?;
     if what.downstream {
         places = machine::downstream(&tasks, &places);
@@ -51,12 +63,30 @@ pub fn clear(db: &Connection, run_id: &str, what: &Clearing, now: i64) -> Result
     }
     let changed = machine::clear(&mut tasks, &places);
     let ids: Vec<String> = changed.iter().map(|at| tasks[*at].id.clone()).collect();
-    if what.dry_run || changed.is_empty() {
-        return Ok(Done { change: None, tasks: ids, to_end: Vec::new() });
+    let renewed = renewed.then(|| run_id.to_owned());
+    if what.dry_run || (changed.is_empty() && !joined) {
+        return Ok(Done { tasks: ids, renewed, ..Done::default() });
     }
-    store::run_reopen(db, run_id)?;
-    let run = Run { state: RunState::Queued, cancel_requested: false, ended_at: None, ..run };
-    finish(db, &run, tasks, changed, now)
+    let done = finish(db, &reopen(db, run)?, tasks, changed, now)?;
+    Ok(Done { renewed, ..done })
+}
+
+/// Takes a run over to the latest definition, where that has tasks the run does not; those run.
+pub fn add_new(db: &Connection, run_id: &str, now: i64) -> Result<Done> {
+    let run = store::run_get(db, run_id)?.ok_or_else(|| engine::no_run(run_id))?;
+    let new = renew::new_tasks(db, &run)?;
+    if new.is_empty() {
+        return Ok(Done::default());
+    }
+    renew::renew(db, run)?;
+    let (run, tasks) = open(db, run_id)?;
+    let done = finish(db, &reopen(db, run)?, tasks, Vec::new(), now)?;
+    Ok(Done { tasks: new, renewed: Some(run_id.to_owned()), ..done })
+}
+
+fn reopen(db: &Connection, run: Run) -> Result<Run> {
+    store::run_reopen(db, &run.id)?;
+    Ok(Run { state: RunState::Queued, cancel_requested: false, ended_at: None, ..run })
 }
 
 /// Says how tasks of a run ended.
@@ -74,12 +104,7 @@ pub fn mark(db: &Connection, run_id: &str, ids: &[String], state: TaskState, now
         .filter(|at| !changed.contains(at) && tasks[*at].state == TaskState::UpstreamFailed)
         .collect();
     let reopened = machine::clear(&mut tasks, &held);
-    let run = if run.state.is_over() && !reopened.is_empty() {
-        store::run_reopen(db, run_id)?;
-        Run { state: RunState::Queued, cancel_requested: false, ended_at: None, ..run }
-    } else {
-        run
-    };
+    let run = if run.state.is_over() && !reopened.is_empty() { reopen(db, run)? } else { run };
     finish(db, &run, tasks, changed.into_iter().chain(reopened).collect(), now)
 }
 
@@ -87,7 +112,7 @@ pub fn mark(db: &Connection, run_id: &str, ids: &[String], state: TaskState, now
 /// not begun undone; one that succeeded takes its tasks with it.
 pub fn set_run(db: &Connection, run_id: &str, state: RunState, now: i64) -> Result<Done> {
     let (run, tasks) = open(db, run_id)?;
-    let unchanged = Done { change: None, tasks: Vec::new(), to_end: Vec::new() };
+    let unchanged = Done::default();
     let over = run.state.is_over();
     match state {
         RunState::Success => {
@@ -157,7 +182,7 @@ fn finish(
     }
     let mut to_end = store::attempt_running_of(db, &run.id)?;
     to_end.retain(|key| ids.contains(&key.task_id));
-    Ok(Done { change, tasks: ids, to_end })
+    Ok(Done { change, tasks: ids, to_end, renewed: None })
 }
 
 fn open(db: &Connection, run_id: &str) -> Result<(Run, Vec<TaskInstance>)> {

@@ -18,7 +18,7 @@ use crate::{
     store::Connection,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Waits that one turn begins; the next turn follows at once where more are due.
 const MAX_DEFERRED: usize = 500;
@@ -33,6 +33,8 @@ pub struct Step {
     pub deferred: bool,
     /// Somebody is to be told of a run that is not over.
     pub told: bool,
+    /// What is to be started.
+    pub claimed: Vec<AttemptKey>,
 }
 
 #[derive(Clone)]
@@ -55,12 +57,12 @@ pub fn advance(db: &Connection, now: i64, slots: usize, outcomes: &[(AttemptKey,
         step.changed.extend(note_late(db, &run_id, now)?);
         step.told = true;
     }
-    for run_id in store::run_admissible(db)? {
+    for run_id in store::run_admissible(db, now)? {
         step.changed.extend(admit(db, &run_id, now)?);
     }
     defer(db, now, &mut step)?;
     claim(db, now, slots, &mut step)?;
-    step.wake_at = outlook(db, now, slots)?.1;
+    step.wake_at = due_next(db, now)?;
     Ok(step)
 }
 
@@ -69,13 +71,21 @@ pub fn outlook(db: &Connection, now: i64, slots: usize) -> Result<(bool, Option<
     let free = slots.saturating_sub(store::attempt_running_count(db)?);
     let startable = free > 0 && !store::task_startable(db, now, 1)?.is_empty()
         || !store::wait_startable(db, now, 1)?.is_empty();
-    let admissible = !store::run_admissible(db)?.is_empty();
-    let due_at = store::pipeline_next_at(db)?;
+    let admissible = !store::run_admissible(db, now)?.is_empty();
+    let next = due_next(db, now)?;
+    Ok((startable || admissible || next.is_some_and(|at| at <= now), next))
+}
+
+/// When something is due by the clock alone.
+fn due_next(db: &Connection, now: i64) -> Result<Option<i64>> {
     // A retry that is due but finds no free slot waits for a task to end, not for a time.
-    let retry_at = store::task_next_retry(db, now)?;
-    let late_at = store::run_next_deadline(db)?;
-    let due = due_at.is_some_and(|at| at <= now) || late_at.is_some_and(|at| at <= now);
-    Ok((startable || admissible || due, [due_at, retry_at, late_at].into_iter().flatten().min()))
+    let times = [
+        store::pipeline_next_at(db)?,
+        store::task_next_retry(db, now)?,
+        store::run_next_deadline(db)?,
+        store::run_next_start(db, now)?,
+    ];
+    Ok(times.into_iter().flatten().min())
 }
 
 /// Re-examines every run that is not over: after a start, nothing may be stuck on a step that a
@@ -104,23 +114,41 @@ fn take_in(
     ended: &[&(AttemptKey, Outcome)],
     now: i64,
 ) -> Result<Option<RunChange>> {
-    let Some(run) = store::run_get(db, run_id)? else { return Ok(None) };
-    let mut tasks = store::task_list(db, run_id)?;
-    let mut moved = Vec::new();
+    let Some((pipeline, cancel_requested)) = store::run_brief(db, run_id)? else { return Ok(None) };
+    let change = RunChange { pipeline, run_id: run_id.to_owned(), over: false };
+    let mut moved = false;
     for (key, outcome) in ended {
-        let current = |task: &TaskInstance| {
-            task.id == key.task_id && task.attempt == key.attempt && task.state.is_under_way()
-        };
         // The attempt of a task that was marked or cleared meanwhile has ended all the same.
         if !store::attempt_finish(db, key, machine::ended(outcome), outcome)? {
             continue;
         }
-        if let Some(at) = tasks.iter().position(current) {
-            machine::finish(&mut tasks[at], outcome, run.cancel_requested);
-            moved.push(at);
+        let current = |task: &TaskInstance| task.attempt == key.attempt && task.state.is_under_way();
+        if let Some(mut task) = store::task_get(db, run_id, &key.task_id)?.filter(current) {
+            machine::finish(&mut task, outcome, cancel_requested);
+            keep(db, run_id, &task, now)?;
+            moved = true;
         }
     }
-    write_back(db, &run, &mut tasks, moved, now)
+    // Where no task waits for another and some still run, nothing follows: of a thousand tasks those that ended are
+    // read alone.
+    if store::run_is_loose(db, run_id)? {
+        return Ok(moved.then_some(change));
+    }
+    let Some(run) = store::run_get(db, run_id)? else { return Ok(None) };
+    let mut tasks = store::task_list(db, run_id)?;
+    let settled = write_back(db, &run, &mut tasks, Vec::new(), now)?;
+    Ok(settled.or_else(|| moved.then_some(change)))
+}
+
+/// Stores a task that moved.
+fn keep(db: &Connection, run_id: &str, task: &TaskInstance, now: i64) -> Result<()> {
+    store::task_update(db, run_id, task)?;
+    // Whatever ended the wait, by hand perhaps: its attempt goes with it.
+    if task.kind == TaskKind::WaitFor && task.state != TaskState::Deferred {
+        let state = if task.state.is_over() { task.state } else { TaskState::Cancelled };
+        store::wait_close(db, run_id, &task.id, state, now)?;
+    }
+    Ok(())
 }
 
 /// Settles the run's tasks, stores those that moved, and ends the run if it is over.
@@ -134,13 +162,7 @@ pub(super) fn write_back(
     let known = tasks.len();
     moved.extend(machine::settle(tasks, &values(run)));
     for at in moved.iter().filter(|at| **at < known) {
-        let task = &tasks[*at];
-        store::task_update(db, &run.id, task)?;
-        // Whatever ended the wait, by hand perhaps: its attempt goes with it.
-        if task.kind == TaskKind::WaitFor && task.state != TaskState::Deferred {
-            let state = if task.state.is_over() { task.state } else { TaskState::Cancelled };
-            store::wait_close(db, &run.id, &task.id, state, now)?;
-        }
+        keep(db, &run.id, &tasks[*at], now)?;
     }
     store::task_create_all(db, &run.id, known, &tasks[known..])?;
     let verdict = machine::verdict(tasks, run.cancel_requested).filter(|_| !run.state.is_over());
@@ -213,9 +235,10 @@ pub fn create_run(
     create_run_of(db, pipeline, definition, trigger, logical_at, given, Origin::default(), now)
 }
 
-/// What made a run, where it was an event.
+/// What made a run, where it was an event, and when it may begin.
 #[derive(Default)]
 pub struct Origin {
+    pub not_before: Option<i64>,
     pub event: Option<Value>,
     /// Names the event for good.
     pub key: Option<String>,
@@ -250,6 +273,7 @@ pub fn create_run_of(
             .map(|span| now.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))),
         deadline_missed: false,
         created_at: now,
+        not_before: origin.not_before,
         started_at: None,
         ended_at: None,
         cancel_requested: false,
@@ -268,7 +292,7 @@ pub fn create_run_of(
 
 /// Defaults overlaid by what was given, each value checked; a name the definition does not know is
 /// refused.
-fn merge_params(
+pub(super) fn merge_params(
     definition: &Definition,
     mut given: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>> {
@@ -318,16 +342,24 @@ fn admit(db: &Connection, run_id: &str, now: i64) -> Result<Option<RunChange>> {
     Ok(change.or(Some(RunChange { pipeline: run.pipeline, run_id: run.id, over: false })))
 }
 
-/// Begins the waits that may begin. They take no slot: nothing of theirs runs.
+/// Begins the waits that may begin. They take no slot, as nothing of theirs runs, but where their pool says so.
 fn defer(db: &Connection, now: i64, step: &mut Step) -> Result<()> {
-    for (run_id, mut task) in store::wait_startable(db, now, MAX_DEFERRED)? {
+    let startable = store::wait_startable(db, now, MAX_DEFERRED)?;
+    let mut counted = if startable.is_empty() { HashMap::new() } else { store::pool_room_deferred(db)? };
+    for (run_id, mut task) in startable {
+        if let Some(left) = counted.get_mut(&task.pool) {
+            *left -= i64::from(task.pool_slots);
+            if *left < 0 {
+                continue;
+            }
+        }
         machine::defer(&mut task, now);
         store::task_update(db, &run_id, &task)?;
         let key = AttemptKey { run_id, task_id: task.id, attempt: task.attempt };
         store::wait_create(db, &key, now)?;
         step.deferred = true;
-        if let Some(run) = store::run_get(db, &key.run_id)? {
-            step.changed.push(RunChange { pipeline: run.pipeline, run_id: run.id, over: false });
+        if let Some((pipeline, _)) = store::run_brief(db, &key.run_id)? {
+            step.changed.push(RunChange { pipeline, run_id: key.run_id, over: false });
         }
     }
     Ok(())
@@ -356,10 +388,11 @@ fn claim(db: &Connection, now: i64, slots: usize, step: &mut Step) -> Result<()>
             store::attempt_create(db, &key, &boot, now)?;
             // One mark for each run is enough, however many of its tasks start.
             if marked.insert(key.run_id.clone())
-                && let Some(run) = store::run_get(db, &key.run_id)?
+                && let Some((pipeline, _)) = store::run_brief(db, &key.run_id)?
             {
-                step.changed.push(RunChange { pipeline: run.pipeline, run_id: run.id, over: false });
+                step.changed.push(RunChange { pipeline, run_id: key.run_id.clone(), over: false });
             }
+            step.claimed.push(key);
         }
     }
 }

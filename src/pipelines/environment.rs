@@ -6,7 +6,7 @@ use crate::{
     auth::{self, Role},
     kernel::{
         error::{Kind, Result},
-        id, tls,
+        tls,
     },
     store::Db,
 };
@@ -84,12 +84,12 @@ impl ServerEnvironment {
         Ok(given)
     }
 
-    /// Makes the user on first need. Nobody knows its password: it signs in with tokens alone.
+    /// Makes the user on first need. It has no password: it signs in with tokens alone.
     async fn ensure_user(&self) -> Result<()> {
         if self.auth.user_list().await?.iter().any(|user| user.name == USER) {
             return Ok(());
         }
-        match self.auth.user_create(USER, id::secret(40), Role::Editor).await {
+        match self.auth.user_create_locked(USER, Role::Editor).await {
             Err(error) if error.kind == Kind::Exists => Ok(()),
             outcome => outcome,
         }

@@ -64,7 +64,8 @@ pub fn happened(db: &Connection, pipeline: &str, key: &str, event: &Value, now: 
             chain.join(" -> ")
         )));
     }
-    let origin = Origin { event: Some(event.clone()), key: Some(key.to_owned()), chain };
+    let told = Some(event.clone());
+    let origin = Origin { event: told, key: Some(key.to_owned()), chain, ..Origin::default() };
     let given = params(&trigger, event)?;
     match engine::create_run_of(db, &pipeline, &definition, Because::Event, now, given, origin, now)? {
         Some(run) => Ok(Started::Run(Box::new(run))),

@@ -3,19 +3,19 @@
 //! comes here again for every attempt whose end the database does not know.
 
 use super::{
-    attempt::{self, Ending, Exit, Folder, Spec, Standing, VERSION},
+    attempt::{self, Folder, Spec, VERSION},
     cgroup::Subtree,
     condition,
     config::Config,
     definition::{Action, Definition, Task, problems_text},
+    ending::{self, Met},
     engine,
     environment::{self, TaskEnvironment, Variables},
     hidden,
     inside::{self, Inside},
     machine,
-    model::{AttemptKey, Outcome, OutcomeKind, Run, base_id},
+    model::{AttemptKey, Outcome, Run, base_id},
     nursery::Nursery,
-    output,
     rooms::Rooms,
     store, template,
 };
@@ -141,11 +141,12 @@ impl Executor {
     }
 
     /// Sees an attempt through to its end, wherever it stands. A full disk or a busy database is
-    /// waited out for a while: the attempt has lost nothing yet.
-    pub async fn see_through(&self, key: &AttemptKey) -> Outcome {
+    /// waited out for a while: the attempt has lost nothing yet. Of one that was claimed just now it is known
+    /// that nothing has begun.
+    pub async fn see_through(&self, key: &AttemptKey, is_new: bool) -> Outcome {
         let mut tries = 0;
         loop {
-            match self.follow(key).await {
+            match self.follow(key, is_new && tries == 0).await {
                 Ok(outcome) => return outcome,
                 Err(error) if tries < MAX_TRIES => {
                     tries += 1;
@@ -157,52 +158,51 @@ impl Executor {
                     );
                     tokio::time::sleep(BETWEEN_TRIES).await;
                 }
-                Err(error) => return failed(format!("the server could not run the task: {error:?}")),
+                Err(error) => return ending::failed(format!("the server could not run the task: {error:?}")),
             }
         }
     }
 
-    async fn follow(&self, key: &AttemptKey) -> Result<Outcome> {
+    async fn follow(&self, key: &AttemptKey, is_new: bool) -> Result<Outcome> {
         let folder = self.folder(key);
         let mut starts = 0;
+        let mut met = if is_new { Met::NeverBegun } else { ending::meet(&folder).await? };
         loop {
-            match standing(&folder).await? {
-                Standing::Finished(exit) => {
-                    let outcome = with_output(outcome(&exit), folder).await?;
-                    return self.put_aside(key, outcome).await;
+            match met {
+                Met::Over(outcome) => return self.put_aside(key, outcome).await,
+                Met::Lost | Met::NeverBegun if self.is_before_boot(key) && !self.is_inside(key).await => {
+                    return Ok(ending::cut_off());
                 }
-                Standing::Lost | Standing::NeverBegun
-                    if self.is_before_boot(key) && !self.is_inside(key).await =>
-                {
-                    return Ok(cut_off());
-                }
-                Standing::Running => tokio::time::sleep(ADOPTED_POLL).await,
-                Standing::Lost if !self.is_inside(key).await => return lost(folder).await,
+                Met::Running => tokio::time::sleep(ADOPTED_POLL).await,
+                Met::Lost if !self.is_inside(key).await => return ending::lost(folder).await,
                 // It was done by a server that is no longer: nothing of it runs.
-                Standing::Lost => {
+                Met::Lost => {
                     let context = self.context_cell(&key.run_id);
                     let context = context.get_or_try_init(|| self.load(&key.run_id)).await?;
                     if !inside::is_repeatable(&context.task(&key.task_id)?.action) {
-                        return Ok(cut_short());
+                        return Ok(ending::cut_short());
                     }
                     self.do_inside(key, &folder).await?;
                 }
-                Standing::NeverBegun if starts == MAX_STARTS => {
-                    return Ok(failed(
+                Met::NeverBegun if starts == MAX_STARTS => {
+                    return Ok(ending::failed(
                         "the task's supervisor did not start; the task's log may say why".into(),
                     ));
                 }
-                Standing::NeverBegun if self.is_inside(key).await => self.do_inside(key, &folder).await?,
-                Standing::NeverBegun => {
+                Met::NeverBegun if self.is_inside(key).await => self.do_inside(key, &folder).await?,
+                Met::NeverBegun => {
                     starts += 1;
                     let spec = match self.spec(key, &folder).await {
                         Ok(spec) => spec,
-                        Err(error) if error.kind == Kind::Invalid => return Ok(failed(error.message)),
+                        Err(error) if error.kind == Kind::Invalid => {
+                            return Ok(ending::failed(error.message));
+                        }
                         Err(error) => return Err(error),
                     };
                     self.supervise(folder.clone(), spec).await?;
                 }
             }
+            met = ending::meet(&folder).await?;
         }
     }
 
@@ -324,7 +324,10 @@ impl Executor {
             let all = if outputs { store::task_list(db, &wanted.run_id)? } else { Vec::new() };
             Ok((own, machine::outputs(&all)))
         };
-        let (own, outputs) = self.db.read(read).await?;
+        let (own, outputs) = match outputs {
+            true => self.db.read(read).await?,
+            false => self.db.look_up(read).await?,
+        };
         let outputs = self.fetch_aside(key, outputs).await?;
         Ok(template::Values {
             task_id: key.task_id.clone(),
@@ -353,9 +356,14 @@ impl Executor {
         Arc::clone(contexts.entry(run_id.to_owned()).or_default())
     }
 
+    /// Forgets what is known of a run, which has changed.
+    pub fn forget(&self, run_id: &str) {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).remove(run_id);
+    }
+
     /// Forgets a run that is over and revokes what was issued for it.
     pub async fn release(&self, run_id: &str) -> Result<()> {
-        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).remove(run_id);
+        self.forget(run_id);
         self.environment.revoke(run_id).await?;
         let done = run_id.to_owned();
         self.db.write(move |db| store::run_set_credentials(db, &done, false)).await
@@ -383,74 +391,4 @@ fn own_variables(run: &Run, key: &AttemptKey) -> Vec<(String, String)> {
         .iter()
         .map(|(name, value)| (format!("CRANNOG_PARAM_{}", name.to_ascii_uppercase()), value.clone()));
     own.into_iter().chain(commit).map(|(name, value)| (name.to_owned(), value)).chain(params).collect()
-}
-
-async fn standing(folder: &Folder) -> Result<Standing> {
-    let folder = folder.clone();
-    tokio::task::spawn_blocking(move || folder.standing()).await.map_err(Error::internal)?
-}
-
-async fn lost(folder: Folder) -> Result<Outcome> {
-    let proven_dead =
-        tokio::task::spawn_blocking(move || folder.put_to_rest()).await.map_err(Error::internal)?;
-    let reason = match proven_dead {
-        true => "lost: its supervisor ended without a record; nothing of the task runs any more",
-        false => "lost: its supervisor ended without a record, and the task may still be running",
-    };
-    Ok(Outcome { kind: OutcomeKind::Lost { proven_dead }, ..failed(reason.into()) })
-}
-
-/// A request of which nobody knows whether it arrived.
-fn cut_short() -> Outcome {
-    let reason =
-        "lost: the server ended while the request was under way, and it is not known whether it arrived";
-    Outcome { kind: OutcomeKind::Lost { proven_dead: true }, ..failed(reason.into()) }
-}
-
-/// Whether the command began cannot be told: the machine may have forgotten the newest files.
-fn cut_off() -> Outcome {
-    let reason =
-        "lost: the machine went down while it ran, or when it was about to; nothing of it runs any more";
-    Outcome { kind: OutcomeKind::Lost { proven_dead: true }, ..failed(reason.into()) }
-}
-
-fn failed(reason: String) -> Outcome {
-    let ended_at = clock::now_ms();
-    Outcome {
-        kind: OutcomeKind::Failed,
-        exit_code: None,
-        reason: Some(reason),
-        started_at: None,
-        ended_at,
-        output: None,
-    }
-}
-
-fn outcome(exit: &Exit) -> Outcome {
-    let kind = match (exit.outcome, exit.exit_code) {
-        (Ending::Exited, Some(0)) => OutcomeKind::Success,
-        (Ending::Cancelled, _) => OutcomeKind::Cancelled,
-        _ => OutcomeKind::Failed,
-    };
-    let code = || exit.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
-    Outcome {
-        kind,
-        exit_code: exit.exit_code,
-        reason: exit.reason.clone().or_else(code),
-        started_at: Some(exit.started_at_ms),
-        ended_at: exit.ended_at_ms,
-        output: None,
-    }
-}
-
-/// Adds what a task that succeeded gave to others; one whose output cannot be used has failed.
-async fn with_output(outcome: Outcome, folder: Folder) -> Result<Outcome> {
-    if outcome.kind != OutcomeKind::Success {
-        return Ok(outcome);
-    }
-    let read = move || output::read(&folder.output());
-    match tokio::task::spawn_blocking(read).await.map_err(Error::internal)?? {
-        Ok(output) => Ok(Outcome { output, ..outcome }),
-        Err(why) => Ok(Outcome { kind: OutcomeKind::Failed, reason: Some(why), ..outcome }),
-    }
 }

@@ -19,9 +19,14 @@ use crate::{
     store::{Connection, Db, outbox::Bell},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 
 const SWEEP: Duration = Duration::from_secs(2);
+/// The least between the beginnings of two turns: where tasks end by the hundred a turn takes in several.
+const BETWEEN_TURNS: Duration = Duration::from_millis(4);
 
 pub struct Scheduler {
     pub db: Db,
@@ -38,31 +43,48 @@ pub struct Scheduler {
 
 type Ended = (AttemptKey, Outcome);
 
+/// What the loop has in hand.
+struct Hand {
+    /// Ends that are not stored yet.
+    outcomes: Vec<Ended>,
+    /// Attempts that are seen through to their end.
+    watched: HashSet<AttemptKey>,
+    ended: mpsc::UnboundedSender<Ended>,
+    /// Rung when a task began to wait.
+    waits: Arc<Notify>,
+    /// Something is to be done that no row tells.
+    due: bool,
+    /// When what runs was last compared with what is watched; at first never.
+    swept: Option<Instant>,
+}
+
 impl Scheduler {
     /// Runs until the server stops. Tasks go on without it.
     pub async fn run(self) {
         let stop = self.tasks.stopping();
         let (ended, mut endings) = mpsc::unbounded_channel::<Ended>();
-        let mut watched = HashSet::new();
         let waits = self.look_after_waits(ended.clone());
-        let mut outcomes: Vec<Ended> = Vec::new();
+        let (outcomes, watched) = (Vec::new(), HashSet::new());
+        let mut hand = Hand { outcomes, watched, ended, waits, due: true, swept: None };
         self.recover().await;
         let mut wait = Duration::ZERO;
-        let mut due = true;
         let mut latest = now_ms();
+        let mut began = Instant::now();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.wake.notified() => due = true,
-                Some(one) = endings.recv() => outcomes.push(one),
+                () = self.wake.notified() => hand.due = true,
+                Some(one) = endings.recv() => hand.outcomes.push(one),
                 () = tokio::time::sleep(wait) => {}
             }
+            tokio::time::sleep_until(began + BETWEEN_TURNS).await;
+            began = Instant::now();
             while let Ok(one) = endings.try_recv() {
-                outcomes.push(one);
+                hand.outcomes.push(one);
             }
             self.mind_the_clock(&mut latest).await;
-            let turn = self.turn(&mut outcomes, &mut watched, &ended, due, &waits).await;
-            due = turn.is_err();
+            let turn = self.turn(&mut hand).await;
+            hand.due = turn.is_err();
             wait = turn.unwrap_or_else(|error| {
                 tracing::error!(?error, "the scheduler's turn failed; it will be tried again");
                 SWEEP
@@ -80,33 +102,31 @@ impl Scheduler {
     }
 
     /// One turn; returns how long nothing is due. Outcomes are dropped only once they are stored.
-    async fn turn(
-        &self,
-        outcomes: &mut Vec<Ended>,
-        watched: &mut HashSet<AttemptKey>,
-        ended: &mpsc::UnboundedSender<Ended>,
-        due: bool,
-        waits: &Notify,
-    ) -> Result<Duration> {
+    async fn turn(&self, hand: &mut Hand) -> Result<Duration> {
         let (now, slots) = (now_ms(), self.slots);
-        let (has_work, mut wake_at) = self.db.read(move |db| engine::outlook(db, now, slots)).await?;
-        if due || has_work || !outcomes.is_empty() {
-            let batch = outcomes.clone();
+        let mut has_work = hand.due || !hand.outcomes.is_empty();
+        let mut wake_at = None;
+        if !has_work {
+            (has_work, wake_at) = self.db.read(move |db| engine::outlook(db, now, slots)).await?;
+        }
+        if has_work {
+            let batch = hand.outcomes.clone();
             let step = self.db.write(move |db| engine::advance(db, now, slots, &batch)).await?;
-            for (key, _) in outcomes.drain(..) {
-                watched.remove(&key);
+            for (key, _) in hand.outcomes.drain(..) {
+                hand.watched.remove(&key);
             }
             wake_at = step.wake_at;
             if step.deferred {
-                waits.notify_one();
+                hand.waits.notify_one();
             }
+            self.watch_all(hand, step.claimed.clone(), true);
             self.announce(&step).await;
         }
-        // Claimed just now, or left by the server before this one: both are seen through alike.
-        for key in self.db.read(store::attempt_running).await? {
-            if watched.insert(key.clone()) {
-                self.watch(key, ended.clone());
-            }
+        // What the server before this one left, and what a turn that failed after its commit did not start.
+        if hand.swept.is_none_or(|at| at.elapsed() >= SWEEP) {
+            let running = self.db.read(store::attempt_running).await?;
+            self.watch_all(hand, running, false);
+            hand.swept = Some(Instant::now());
         }
         let until =
             wake_at.map_or(SWEEP, |at| Duration::from_millis(u64::try_from(at - now_ms()).unwrap_or(0)));
@@ -122,13 +142,22 @@ impl Scheduler {
         bell
     }
 
-    fn watch(&self, key: AttemptKey, ended: mpsc::UnboundedSender<Ended>) {
+    /// Sees these through to their end, but for those that are already.
+    fn watch_all(&self, hand: &mut Hand, keys: Vec<AttemptKey>, are_new: bool) {
+        for key in keys {
+            if hand.watched.insert(key.clone()) {
+                self.watch(key, are_new, hand.ended.clone());
+            }
+        }
+    }
+
+    fn watch(&self, key: AttemptKey, is_new: bool, ended: mpsc::UnboundedSender<Ended>) {
         let (executor, stop) = (Arc::clone(&self.executor), self.tasks.stopping());
         self.tasks.spawn("pipelines: task", async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 // The receiver is gone only when the server stops; the next one looks again.
-                outcome = executor.see_through(&key) => drop(ended.send((key, outcome))),
+                outcome = executor.see_through(&key, is_new) => drop(ended.send((key, outcome))),
             }
         });
     }

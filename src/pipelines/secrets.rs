@@ -43,6 +43,9 @@ pub fn open_connection(auth: &auth::Service, row: &ConnectionRow) -> Result<Seal
 /// All of them as they are by now. What does not fit into an environment is left out and named in the
 /// server's log, without its value.
 pub async fn environment(db: &Db, auth: &auth::Service) -> Result<Variables> {
+    if !db.look_up(store::has_variables).await? {
+        return Ok(Vec::new());
+    }
     let read = |db: &crate::store::Connection| {
         Ok((store::variable_list(db, None)?, store::connection_list(db, None)?))
     };

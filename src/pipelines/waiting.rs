@@ -63,6 +63,9 @@ fn run_waits(db: &Connection, run: &Run) -> Result<Option<String>> {
     if run.state != RunState::Queued {
         return Ok(None);
     }
+    if let Some(at) = run.not_before.filter(|at| *at > clock::now_ms()) {
+        return Ok(Some(format!("it is to begin at {}", clock::rfc3339(at))));
+    }
     if let Some((of, active)) = store::backfill_of(db, &run.id)? {
         return Ok(backfill_waits(&of, active));
     }

@@ -175,11 +175,26 @@ def test_a_trigger_that_cannot_be_is_refused(door, raw, make):
     refused(404, trigger, door, "nothere")
     assert "nosuch" in refused(400, trigger, door, dag, conf={"nosuch": 1})
     assert refused(422, trigger, door, dag, dag_run_id="a/b")[0]["loc"] == ["body", "dag_run_id"]
-    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
-    refused(501, trigger, door, dag, run_after=tomorrow)
+    assert "not a partitioned Dag" in refused(400, trigger, door, dag, partition_key="2026-01")
+    assert "not partitioned" in raw("GET", f"/dags/{dag}/dagRuns?partition_date_gte=2026-01-01").json()["detail"]
     for body in ({"logical_date": "soon"}, {"conf": "text"}, {"unknown": 1}, {"data_interval_start": "2026-01-01"}):
         assert raw("POST", f"/dags/{dag}/dagRuns", json=body).status_code == 422, body
     assert apis.DagRunApi(door).get_dag_runs(dag).total_entries == 0
+
+
+def test_a_run_begins_no_earlier_than_it_is_asked_to(door, raw, make, api):
+    dag, runs = make(CHAIN), apis.DagRunApi(door)
+    far, near = (datetime.now(timezone.utc) + timedelta(seconds=seconds) for seconds in (86_400, 2))
+    later, soon = trigger(door, dag, run_after=far), trigger(door, dag, run_after=near)
+    assert (later.state, later.run_after) == ("queued", far.replace(microsecond=far.microsecond // 1000 * 1000))
+    done = finished(door, soon)
+    assert done.state == "success" and done.start_date >= near - timedelta(milliseconds=1)
+    found = runs.get_dag_runs(dag, run_after_gte=far - timedelta(seconds=1))
+    assert [one.dag_run_id for one in found.dag_runs] == [later.dag_run_id]
+    assert runs.get_dag_run(dag, later.dag_run_id).state == "queued"
+    shown = api.get(f"/pipeline-runs/{later.dag_run_id}").json()
+    assert "is to begin at" in shown["waiting_for"] and shown["not_before"]
+    runs.delete_dag_run(dag, later.dag_run_id)
 
 
 def test_runs_are_searched_in_one_dag_and_all(door, raw, make):
@@ -492,6 +507,40 @@ def test_stats_count_the_runs_in_each_state(door, make):
     assert counts[bad]["failed"] == 1
 
 
+# what belongs to the caller
+
+
+def test_favourites_are_marked_found_and_unmarked(door, raw, make):
+    one, other, dags = make(CHAIN), make(FAILS), apis.DAGApi(door)
+    assert not dags.get_dag_details(one).is_favorite
+    dags.favorite_dag(one)
+    dags.favorite_dag(one)
+    assert dags.get_dag_details(one).is_favorite and not dags.get_dag_details(other).is_favorite
+    names = lambda wanted: {dag.dag_id for dag in dags.get_dags(is_favorite=wanted, limit=1000).dags}  # noqa: E731
+    assert one in names(True) and other not in names(True)
+    assert other in names(False) and one not in names(False)
+    dags.unfavorite_dag(one)
+    assert "not marked" in refused(409, dags.unfavorite_dag, one)
+    refused(404, dags.favorite_dag, "nothere")
+
+
+def test_files_are_read_again_and_who_signs_out_is_out(door, raw, server, make):
+    dag = make(CHAIN)
+    token = apis.DAGApi(door).get_dag(dag).file_token
+    assert raw("PUT", f"/parseDagFile/{token}").status_code == 201
+    assert raw("PUT", "/parseDagFile/nothere").status_code == 404
+    answer = raw("GET", "/auth/login?next=/pipelines", allow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/pipelines")
+    for elsewhere in ("//evil.example", "https://evil.example", "/\\evil.example"):
+        assert raw("GET", "/auth/login", params={"next": elsewhere}, allow_redirects=False).status_code == 400
+    sign_in = {"username": server.user, "password": server.password}
+    own = requests.post(server.http_url + "/auth/token", json=sign_in, timeout=30).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {own}"}
+    assert raw("GET", "/dags", auth=None, headers=bearer).status_code == 200
+    assert raw("GET", "/auth/logout", auth=None, headers=bearer, allow_redirects=False).status_code == 307
+    assert raw("GET", "/dags", auth=None, headers=bearer).status_code == 401
+
+
 # what the house has none of
 
 
@@ -506,5 +555,4 @@ def test_what_there_is_none_of_is_an_empty_list_or_said(door, raw, make):
     assert apis.AssetApi(door).get_assets().total_entries == 0
     refused(404, apis.EventLogApi(door).get_event_log, 1)
     refused(403, apis.ConfigApi(door).get_config)
-    assert "counterpart" in refused(501, apis.DAGApi(door).favorite_dag, dag)
     assert raw("GET", "/nothing/of/the/kind").status_code == 404

@@ -67,7 +67,6 @@ def test_task_instances_are_cleared_as_their_options_say(door, make):
     assert tries(door, run, "bad") == 2
     refused(404, clear, door, dag, **of, task_ids=["nothere"])
     refused(404, clear, door, dag, dag_run_id="nothere")
-    refused(501, clear, door, dag, **of, run_on_latest_version=True)
     assert "reset_dag_runs" in refused(409, clear, door, dag, **of, dry_run=False, reset_dag_runs=False)
     again = clear(door, dag, **of, task_ids=["bad"], include_downstream=True, dry_run=False, note="once more")
     assert again == [("bad", -1), ("after", -1)]
@@ -112,7 +111,7 @@ def test_runs_are_cleared_whole(door, raw, make):
     body = raw("POST", path, json={"dry_run": False, "only_failed": True, "note": "again"}).json()
     assert body["dag_run_id"] == run.dag_run_id and body["note"] == "again"
     assert finished(door, run).state == "failed" and tries(door, run, "bad") == 4
-    assert raw("POST", path, json={"only_new": True}).status_code == 501
+    assert raw("POST", path, json={"only_new": True, "only_failed": True}).status_code == 422
     assert raw("POST", f"/dags/{dag}/dagRuns/nothere/clear", json={}).status_code == 404
     many = f"/dags/{dag}/clearDagRuns"
     both = [{"dag_run_id": run.dag_run_id}, {"dag_run_id": run.dag_run_id, "dag_id": dag}]
@@ -121,7 +120,69 @@ def test_runs_are_cleared_whole(door, raw, make):
     assert [one["dag_run_id"] for one in answer["dag_runs"]] == [run.dag_run_id]
     assert finished(door, run).state == "failed" and tries(door, run, "bad") == 6
     assert raw("POST", "/dags/~/clearDagRuns", json={"dag_runs": both}).status_code == 400
-    assert raw("POST", many, json={"partition_key": "x"}).status_code == 501
+    # No run is of a partition: what Airflow answers of a dag that has none.
+    assert raw("POST", many, json={"partition_key": "x"}).json()["total_entries"] == 0
+    assert raw("POST", many, json={}).status_code == 422
+    assert raw("POST", many, json={"partition_key": "x", "dag_runs": both}).status_code == 422
+    assert raw("POST", "/dags/~/clearDagRuns", json={"partition_key": "x"}).status_code == 400
+    parts = f"/dags/{dag}/clearPartitions"
+    assert raw("POST", parts, json={"partition_key": "x"}).json() == {
+        "dag_runs_cleared": 0, "task_instances_cleared": 0, "dry_run": True,
+    }
+    named = {"run_id": run.dag_run_id, "clear_task_instances": True}
+    assert raw("POST", parts, json=named).json()["task_instances_cleared"] == 2
+    assert raw("POST", parts, json=named | {"dry_run": False}).json()["task_instances_cleared"] == 2
+    assert finished(door, run).state == "failed" and tries(door, run, "bad") == 8
+    assert raw("POST", parts, json={}).status_code == 422
+
+
+MENDED = """
+name: {name}
+tasks:
+  - {{id: good, run: "true"}}
+  - {{id: after, needs: [good, new], run: "echo the later text"}}
+  - {{id: new, run: "true"}}
+"""
+
+
+def put(api, dag, text):
+    answer = api.put(f"/pipelines/{dag}", data=text.format(name=dag))
+    assert answer.ok, answer.text
+
+
+def test_what_is_cleared_runs_from_the_latest_definition_if_asked_to(door, raw, api, make):
+    dag = make(FAILS)
+    run = finished(door, trigger(door, dag))
+    put(api, dag, MENDED)
+    of = dict(dag_run_id=run.dag_run_id, dry_run=False, task_ids=["after"])
+    clear(door, dag, **of)
+    assert finished(door, run).state == "failed"
+    clear(door, dag, **of, run_on_latest_version=True)
+    assert finished(door, run).state == "success"
+    # What is no longer in it counts no more, and has not run again.
+    expected = {"bad": "removed", "after": "success", "good": "success", "new": "success"}
+    assert {task: state for (task, _), state in states(door, run).items()} == expected
+    assert tries(door, run, "bad") == 2
+    log = apis.TaskInstanceApi(door).get_log(dag, run.dag_run_id, "after", tries(door, run, "after"))
+    assert "the later text" in str(log.content)
+    # The same where it is the house's own clients that ask.
+    put(api, dag, FAILS)
+    assert api.post(f"/pipeline-runs/{run.dag_run_id}/clear", json={"latest": True}).ok
+    assert finished(door, run).state == "failed"
+    assert states(door, run)[("new", -1)] == "removed"
+
+
+def test_new_tasks_join_a_run_that_is_over(door, raw, api, make):
+    dag = make("name: {name}\ntasks: [{{id: good, run: 'true'}}]\n")
+    run = finished(door, trigger(door, dag))
+    path = f"/dags/{dag}/dagRuns/{run.dag_run_id}/clear"
+    assert raw("POST", path, json={"only_new": True}).json()["total_entries"] == 0
+    put(api, dag, MENDED)
+    dry = raw("POST", path, json={"only_new": True}).json()["task_instances"]
+    assert dry == [{"task_id": task, "task_display_name": task} for task in ("after", "new")]
+    assert raw("POST", path, json={"only_new": True, "dry_run": False}).json()["dag_run_id"] == run.dag_run_id
+    assert finished(door, run).state == "success"
+    assert [tries(door, run, task) for task in ("good", "after", "new")] == [1, 1, 1]
 
 
 # marking
@@ -287,6 +348,29 @@ def test_task_instances_and_runs_in_bulk(door, raw, make):
 # pools
 
 
+WAITS = """
+name: {name}
+tasks:
+  - {{id: one, pool: POOL, wait_for: {{time: "2050-01-01T00:00:00Z"}}}}
+  - {{id: two, pool: POOL, wait_for: {{time: "2050-01-01T00:00:00Z"}}}}
+"""
+
+
+def test_a_pool_counts_the_tasks_that_wait_where_it_says_so(door, make):
+    pools, name = apis.PoolApi(door), f"af-{uuid.uuid4().hex[:8]}"
+    pools.post_pool(models.PoolBody(name=name, slots=1, include_deferred=True))
+    run = trigger(door, make(WAITS.replace("POOL", name)))
+    eventually(lambda: pools.get_pool(name).deferred_slots == 1, what="one of them waits")
+    pool = pools.get_pool(name)
+    assert (pool.occupied_slots, pool.running_slots, pool.open_slots) == (1, 0, 0)
+    assert sorted(states(door, run).values()) == ["deferred", "queued"]
+    pools.patch_pool(name, models.PoolPatchBody(include_deferred=False))
+    eventually(lambda: list(states(door, run).values()) == ["deferred"] * 2, what="both wait")
+    assert pools.get_pool(name).open_slots == 1
+    apis.DagRunApi(door).patch_dag_run(run.dag_id, run.dag_run_id, models.DAGRunPatchBody(state="failed"))
+    pools.delete_pool(name)
+
+
 def test_pools_come_and_go(door, raw):
     pools, name = apis.PoolApi(door), f"af-{uuid.uuid4().hex[:8]}"
     made = pools.post_pool(models.PoolBody(name=name, slots=3, description="what for"))
@@ -301,7 +385,8 @@ def test_pools_come_and_go(door, raw):
     assert pools.get_pool("default_pool").slots > 0
     refused(400, pools.delete_pool, "default_pool")
     refused(400, pools.patch_pool, name, models.PoolPatchBody(pool="other", slots=1))
-    refused(501, pools.post_pool, models.PoolBody(name="x", slots=1, include_deferred=True))
+    counts = pools.patch_pool(name, models.PoolPatchBody(include_deferred=True))
+    assert counts.include_deferred and pools.get_pool(name).include_deferred
     assert raw("POST", "/pools", json={"name": "x", "slots": -2}).status_code == 422
     pools.delete_pool(name)
     refused(404, pools.get_pool, name)

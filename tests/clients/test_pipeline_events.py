@@ -1,6 +1,10 @@
 """Runs started by events, through the real binary: objects, models, aliases, other runs, webhooks; each once."""
 
+import base64
+import hmac
 import sys
+import time
+import uuid
 
 import pytest
 import requests
@@ -110,6 +114,48 @@ def hook(server, name, token=None, **kwargs):
     headers = {"X-Crannog-Token": token} if token else {}
     headers |= kwargs.pop("headers", {})
     return requests.post(f"{server.http_url}/hooks/pipelines/{name}", headers=headers, timeout=30, **kwargs)
+
+
+def signed(secret, body):
+    return {"X-Hub-Signature-256": "sha256=" + hmac.new(secret.encode(), body, "sha256").hexdigest()}
+
+
+def standard(secret, body, at=None):
+    """As the Standard Webhooks specification signs."""
+    id, at = uuid.uuid4().hex, int(at or time.time())
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"{id}.{at}.".encode() + body, "sha256").digest()
+    signature = "v1," + base64.b64encode(digest).decode()
+    return {"webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": signature}
+
+
+def test_a_webhook_may_be_signed_in_place_of_the_token(server):
+    api, body = server.api(), b'{"ref": "dev"}'
+    text = """
+name: signed
+params: {ref: main}
+triggers:
+  - webhook: SECRET
+    params: {ref: "{{ event.body.ref }}"}
+tasks: [{id: a, run: 'true'}]
+"""
+    put(api, "signed", text.replace("SECRET", "{}"))
+    token = server.cli("pipeline", "token", "signed").stdout.strip()
+    # As GitHub signs, the token being its secret.
+    assert hook(server, "signed", data=body, headers=signed(token, body)).status_code == 202
+    assert hook(server, "signed", data=body + b" ", headers=signed(token, body)).status_code == 401
+    assert hook(server, "signed", data=body, headers=signed(token + "x", body)).status_code == 401
+    # As the specification says, with a secret that somebody else chose.
+    secret = "whsec_" + base64.b64encode(b"a key of twenty-four byte").decode()
+    put(api, "signed", text.replace("SECRET", "{secret: hook_key}"))
+    assert hook(server, "signed", data=body, headers=standard(secret, body)).status_code == 401
+    server.cli("pipeline", "variable", "set", "hook_key", input=secret)
+    headers = standard(secret, body)
+    assert hook(server, "signed", data=body, headers=headers).status_code == 202
+    assert hook(server, "signed", data=body, headers=headers).status_code == 200, "the delivery of before"
+    assert hook(server, "signed", data=body, headers=standard(secret, body, time.time() - 600)).status_code == 401
+    assert hook(server, "signed", token, data=body).status_code == 202
+    eventually(lambda: len(runs_of(api, "signed")) == 3, what="a run for each delivery")
 
 
 def test_a_webhook_starts_one_run_for_each_delivery(server):

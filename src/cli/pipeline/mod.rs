@@ -35,6 +35,9 @@ pub enum Command {
         /// A parameter, as NAME=VALUE; may be given several times
         #[arg(long = "param", short, value_name = "NAME=VALUE", value_parser = parameter)]
         params: Vec<(String, String)>,
+        /// Begin no earlier than this, as 2026-01-31T08:00:00Z
+        #[arg(long, value_name = "INSTANT", value_parser = operate::instant)]
+        at: Option<String>,
         /// Wait for the end; the exit code tells whether it succeeded
         #[arg(long, short)]
         wait: bool,
@@ -88,6 +91,9 @@ pub enum Command {
         /// Of these, the ones that did not end well
         #[arg(long)]
         only_failed: bool,
+        /// From the latest definition, not the one the run was made from
+        #[arg(long)]
+        latest: bool,
         /// Say which, and change nothing
         #[arg(long)]
         dry_run: bool,
@@ -155,7 +161,12 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
         match command {
             Command::List { json } => show::list(&client, *json).await,
             Command::Show { name, json } => show::one(&client, name, *json).await,
-            Command::Run { name, params, wait, json } => start(&client, name, params, *wait, *json).await,
+            Command::Run { name, params, at, wait, json } => {
+                let params: Map<String, Value> =
+                    params.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                let body = json!({ "params": params, "not_before": at });
+                start(&client, name, &body, *wait, *json).await
+            }
             Command::Logs { run, task, follow, attempt } => {
                 follow::logs(&client, run, task.as_deref(), *attempt, *follow).await
             }
@@ -164,8 +175,10 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
             Command::Apply { files } => apply(&client, files).await,
             Command::Cancel { run } => cancel(&client, run).await,
             Command::Delete { name } => client.delete(&pipeline_path(name, "")).await,
-            Command::Clear { run, tasks, alone, only_failed, dry_run } => {
-                let body = json!({ "tasks": tasks, "downstream": !alone, "only_failed": only_failed, "dry_run": dry_run });
+            Command::Clear { run, tasks, alone, only_failed, latest, dry_run } => {
+                let body = json!({
+                    "tasks": tasks, "downstream": !alone, "only_failed": only_failed, "latest": latest, "dry_run": dry_run,
+                });
                 operate::clear(&client, run, &body).await
             }
             Command::Mark { run, tasks, state } => operate::mark(&client, run, tasks, state).await,
@@ -191,16 +204,8 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-async fn start(
-    client: &Client,
-    name: &str,
-    params: &[(String, String)],
-    wait: bool,
-    as_json: bool,
-) -> Result<(), Failure> {
-    let params: Map<String, Value> =
-        params.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let mut run = client.post(&pipeline_path(name, "/runs"), &json!({ "params": params })).await?;
+async fn start(client: &Client, name: &str, body: &Value, wait: bool, as_json: bool) -> Result<(), Failure> {
+    let mut run = client.post(&pipeline_path(name, "/runs"), body).await?;
     let id = text(&run["id"]);
     if wait {
         run = follow::to_the_end(client, &id).await?;

@@ -15,6 +15,9 @@ pub enum Pool {
         slots: u32,
         #[arg(long, default_value = "")]
         description: String,
+        /// Tasks that wait for something outside take slots too
+        #[arg(long)]
+        include_deferred: bool,
     },
     /// Forget a pool; tasks that name it wait until there is one again
     Delete { name: String },
@@ -81,8 +84,9 @@ pub(super) async fn pool(client: &Client, command: &Pool) -> Result<(), Failure>
     let path = |name: &str| format!("{API}/pipeline-pools/{}", encoded(name));
     let answer = match command {
         Pool::List => client.get(&format!("{API}/pipeline-pools")).await?,
-        Pool::Set { name, slots, description } => {
-            let body = json!({ "slots": slots, "description": description });
+        Pool::Set { name, slots, description, include_deferred } => {
+            let body =
+                json!({ "slots": slots, "description": description, "include_deferred": include_deferred });
             client.send_text(Method::PUT, &path(name), "application/json", body.to_string()).await?
         }
         Pool::Delete { name } => return client.delete(&path(name)).await,

@@ -17,7 +17,7 @@ use crate::{
 use axum::{
     Json, Router,
     extract::{Path, State},
-    routing::{MethodRouter, get, post, put},
+    routing::{MethodRouter, get, post},
 };
 use http::{StatusCode, Uri};
 use serde_json::{Value, json};
@@ -50,12 +50,6 @@ pub(super) fn routes() -> Router<Door> {
         .route("/config/section/{section}/option/{option}", get(hidden))
         .route("/connections/defaults", post(no_defaults))
         .route("/connections/enqueue-test", post(no_test).get(no_test))
-        .route("/parseDagFile/{token}", put(read_already))
-        .route("/auth/login", get(sign_in))
-        .route("/auth/logout", get(sign_in))
-        .route("/dags/{dag_id}/favorite", post(not_here))
-        .route("/dags/{dag_id}/unfavorite", post(not_here))
-        .route("/dags/{dag_id}/clearPartitions", post(not_here))
         .route("/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents", empty("asset_events"))
         .route("/dags/{dag_id}/dagRuns/{run_id}/hitlDetails", empty("hitl_details"))
         .route(&task("/links"), get(links))
@@ -95,16 +89,6 @@ pub(super) async fn no_test(_: Editor) -> Fault {
     Fault::new(StatusCode::FORBIDDEN, "Testing connections is disabled: this server reaches no other system.")
 }
 
-async fn read_already(_: Editor) -> Fault {
-    let why = "Definitions are read as soon as they change: there is nothing to ask for.";
-    Fault::new(StatusCode::NOT_IMPLEMENTED, why)
-}
-
-async fn sign_in(_: Viewer) -> Fault {
-    let why = "Clients get a token from POST /auth/token; people sign in at this server's web page.";
-    Fault::new(StatusCode::NOT_IMPLEMENTED, why)
-}
-
 async fn unknown(_: Viewer, uri: Uri) -> Fault {
     Fault::not_found(format!("Airflow's API has no operation at {} that this server knows.", uri.path()))
 }
@@ -121,10 +105,6 @@ fn empty(field: &'static str) -> MethodRouter<Door> {
 
 fn nothing(why: &'static str) -> MethodRouter<Door> {
     get(move |_: Viewer| async move { Fault::not_found(why) })
-}
-
-pub(super) async fn not_here(_: Editor) -> Fault {
-    Fault::new(StatusCode::NOT_IMPLEMENTED, "This server has no counterpart of this operation of Airflow's.")
 }
 
 async fn hidden(_: Viewer) -> Fault {

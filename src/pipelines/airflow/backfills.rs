@@ -5,7 +5,6 @@ use super::{
     asked::{Asked, Body, instant, unfit},
     dags,
     fault::Fault,
-    instances::keeps_version,
     runs::params,
     search::{Page, no_order},
     shapes::time,
@@ -54,10 +53,6 @@ struct PostBody {
 
 impl PostBody {
     fn plan(self) -> Result<BackfillPlan, Fault> {
-        if self.reprocess_behavior.is_some_and(|word| word != Reprocess::None) {
-            // Runs made anew are of the latest text; those that run again keep theirs.
-            keeps_version(self.run_on_latest_version)?;
-        }
         let date = |field: &str, text: &str| {
             let message = "Input should be a valid datetime";
             let wrong = || Fault::unfit(&["body", field], "datetime_parsing", message, &text.into());
@@ -82,6 +77,7 @@ impl PostBody {
             reprocess: self.reprocess_behavior.unwrap_or(Reprocess::None),
             backwards: self.run_backwards,
             max_active_runs: self.max_active_runs.unwrap_or(10),
+            latest: self.run_on_latest_version.unwrap_or(true),
         })
     }
 }

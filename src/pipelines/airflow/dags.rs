@@ -65,16 +65,25 @@ pub(super) fn no_dag(id: &str) -> Fault {
     Fault::not_found(format!("The Dag with ID: `{id}` was not found"))
 }
 
-async fn list(_: Viewer, State(service): State<Service>, asked: Asked) -> Answer {
-    let found = find(&service, &asked, None).await?;
+async fn list(Viewer(who): Viewer, State(service): State<Service>, asked: Asked) -> Answer {
+    let found = find(&service, &who.user, &asked, None).await?;
     let total = found.len();
     let page = Page::of(&asked)?.cut(found);
     Ok(Json(json!({ "dags": page.iter().map(dag::dag).collect::<Vec<_>>(), "total_entries": total })))
 }
 
 /// The dags that fit every filter, in the order wanted. `paused` overrides none.
-async fn find(service: &Service, asked: &Asked, default_paused: Option<bool>) -> Result<Vec<Dag>, Fault> {
-    let filter = Filter::of(asked, default_paused)?;
+async fn find(
+    service: &Service,
+    user: &str,
+    asked: &Asked,
+    default_paused: Option<bool>,
+) -> Result<Vec<Dag>, Fault> {
+    let mut filter = Filter::of(asked, default_paused)?;
+    if let Some(wanted) = asked.flag("is_favorite")? {
+        let user = user.to_owned();
+        filter.favorites = Some((wanted, service.db().read(move |db| store::favorites(db, &user)).await?));
+    }
     let mut found: Vec<Dag> =
         all(service).await?.into_iter().filter(|one| filter.takes(asked, one)).collect();
     sort(&mut found, asked.one("order_by").unwrap_or("dag_id"))?;
@@ -87,7 +96,9 @@ struct Filter<'a> {
     last_state: Option<&'a str>,
     any_state: Vec<&'a str>,
     bundle: Option<&'a str>,
-    /// Filters on what no dag of this house has: tags, owners, assets, favourites.
+    /// The caller's favourites, and whether it is they that are wanted or the others.
+    favorites: Option<(bool, Vec<String>)>,
+    /// Filters on what no dag of this house has: tags, owners, assets.
     nothing: bool,
 }
 
@@ -105,7 +116,6 @@ impl<'a> Filter<'a> {
         }
         let wants = |name| -> Result<bool, Fault> { Ok(asked.flag(name)?.unwrap_or(false)) };
         let nothing = wants("has_asset_schedule")?
-            || wants("is_favorite")?
             || ["tags", "owners", "asset_dependency", "bundle_version"]
                 .iter()
                 .any(|name| asked.one(name).is_some());
@@ -115,6 +125,7 @@ impl<'a> Filter<'a> {
             last_state: asked.one("last_dag_run_state"),
             any_state: asked.all("dag_run_state"),
             bundle: asked.one("bundle_name"),
+            favorites: None,
             nothing,
         })
     }
@@ -124,6 +135,10 @@ impl<'a> Filter<'a> {
         let last = recent.first().map(|last| run::state(last.state));
         let ran = |word: &&str| recent.iter().any(|one| run::state(one.state) == *word);
         !self.nothing
+            && self
+                .favorites
+                .as_ref()
+                .is_none_or(|(wanted, names)| names.iter().any(|name| name == one.id()) == *wanted)
             && fits(asked, "dag_id", one.id())
             && fits(asked, "dag_display_name", one.id())
             && self.paused.is_none_or(|paused| paused == pipeline.paused)
@@ -163,13 +178,14 @@ async fn show(_: Viewer, State(service): State<Service>, Path(id): Path<String>)
     Ok(Json(dag::dag(&one(&service, &id).await?)))
 }
 
-async fn details(_: Viewer, State(service): State<Service>, Path(id): Path<String>) -> Answer {
+async fn details(Viewer(who): Viewer, State(service): State<Service>, Path(id): Path<String>) -> Answer {
     let found = one(&service, &id).await?;
     let counts = service.db().read(store::run_counts).await?;
     let running = RunState::Running.as_str();
     let active =
         counts.iter().find(|(name, state, _)| *name == id && state == running).map_or(0, |(.., n)| *n);
-    Ok(Json(dag::details(&found, active)))
+    let favorites = service.db().read(move |db| store::favorites(db, &who.user)).await?;
+    Ok(Json(dag::details(&found, active, favorites.contains(&id))))
 }
 
 #[derive(Deserialize)]
@@ -192,13 +208,13 @@ async fn patch(
 }
 
 async fn patch_all(
-    _: Editor,
+    Editor(who): Editor,
     State(service): State<Service>,
     asked: Asked,
     Body(body): Body<Patch>,
 ) -> Answer {
     mask(&asked, &["is_paused"])?;
-    let found = find(&service, &asked, None).await?;
+    let found = find(&service, &who.user, &asked, None).await?;
     let total = found.len();
     let mut changed = Vec::new();
     for one in Page::of(&asked)?.cut(found) {

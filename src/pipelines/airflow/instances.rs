@@ -8,7 +8,7 @@ mod mark;
 mod remove;
 mod why;
 
-pub(super) use clear::{WholeRuns, keeps_version, whole_runs};
+pub(super) use clear::{WholeRuns, whole_runs};
 
 use super::{
     Answer, Door,
@@ -31,8 +31,9 @@ use crate::{
 use axum::{
     Json, Router,
     extract::{Path, State},
-    routing::{get, post},
+    routing::get,
 };
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -42,8 +43,8 @@ pub(super) fn routes() -> Router<Door> {
     let one = |rest: &str| format!("{ALL}/{{task_id}}{rest}");
     Router::new()
         .route(ALL, get(list))
-        .route(&format!("{ALL}/list"), post(list_batch))
-        .route(&one(""), get(show))
+        // A task may be named `list`: what is posted there is a search, all else is about the task.
+        .route(&one(""), get(show).post(list_batch))
         .route(&one("/listMapped"), get(list_mapped))
         .route(&one("/tries"), get(tries))
         .route(&one("/tries/{number}"), get(one_try))
@@ -105,7 +106,7 @@ pub(super) fn row_id(task: &str, index: Option<i64>) -> String {
 
 const RANGES: Ranges = &[
     ("logical_date", Field::LogicalAt),
-    ("run_after", Field::LogicalAt),
+    ("run_after", Field::RunAfter),
     ("start_date", Field::TaskStartedAt),
     ("end_date", Field::TaskEndedAt),
     ("updated_at", Field::TaskUpdatedAt),
@@ -126,7 +127,7 @@ const ORDERS: Ranges = &[
     ("start_date", Field::TaskStartedAt),
     ("end_date", Field::TaskEndedAt),
     ("logical_date", Field::LogicalAt),
-    ("run_after", Field::LogicalAt),
+    ("run_after", Field::RunAfter),
     ("try_number", Field::Attempt),
     ("updated_at", Field::TaskUpdatedAt),
 ];
@@ -143,9 +144,12 @@ async fn list(
 async fn list_batch(
     _: Viewer,
     State(service): State<Service>,
-    Path((dag, run)): Path<(String, String)>,
+    Path((dag, run, word)): Path<(String, String, String)>,
     Body(body): Body<Map<String, Value>>,
 ) -> Answer {
+    if word != "list" {
+        return Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
+    }
     const NAMES: &[(&str, &str)] = &[
         ("page_limit", "limit"),
         ("page_offset", "offset"),

@@ -60,7 +60,7 @@ async fn log(
 }
 
 fn message(line: &str) -> Value {
-    json!({ "event": line, "timestamp": null })
+    json!({ "event": line })
 }
 
 struct Reader {

@@ -19,6 +19,7 @@ mod bulk;
 mod connections;
 mod dags;
 mod fault;
+mod favorites;
 mod instances;
 mod logs;
 mod monitor;
@@ -54,6 +55,8 @@ pub fn router(service: Service, auth: auth::Service) -> Router {
     let routes = Router::new()
         .merge(monitor::routes())
         .merge(dags::routes())
+        .merge(favorites::routes())
+        .merge(token::routes())
         .merge(runs::routes())
         .merge(instances::routes())
         .merge(pools::routes())

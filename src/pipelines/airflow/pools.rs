@@ -62,11 +62,6 @@ impl Wire {
             let why = "There are no teams here: `team_name` cannot be given.";
             return Err(Fault::new(StatusCode::BAD_REQUEST, why));
         }
-        if self.include_deferred == Some(true) {
-            let why =
-                "A task that waits without a process takes no slot here: `include_deferred` must be false.";
-            return Err(Fault::new(StatusCode::NOT_IMPLEMENTED, why));
-        }
         Ok(())
     }
 }
@@ -77,13 +72,13 @@ fn shape(pool: &Pool) -> Value {
         "name": pool.name,
         "slots": if unlimited { -1 } else { i64::from(pool.slots) },
         "description": Some(&pool.description).filter(|text| !text.is_empty()),
-        "include_deferred": false,
+        "include_deferred": pool.include_deferred,
         "team_name": null,
         "occupied_slots": pool.used,
-        "running_slots": pool.used,
+        "running_slots": pool.used - if pool.include_deferred { pool.deferred } else { 0 },
         "queued_slots": pool.queued,
         "scheduled_slots": 0,
-        "deferred_slots": 0,
+        "deferred_slots": pool.deferred,
         "open_slots": if unlimited { -1 } else { i64::from(pool.slots) - pool.used },
     })
 }
@@ -128,7 +123,8 @@ async fn make(service: &Service, body: Value) -> Result<Value, Fault> {
         let message = format!("The Pool with name: `{name}` already exists");
         return Err(Fault::new(StatusCode::CONFLICT, message));
     }
-    service.set_pool(&name, slots, body.description.flatten().unwrap_or_default()).await?;
+    let deferred = body.include_deferred.unwrap_or_default();
+    service.set_pool(&name, slots, body.description.flatten().unwrap_or_default(), deferred).await?;
     Ok(shape(&find(service, &name).await?))
 }
 
@@ -154,7 +150,9 @@ async fn change(service: &Service, name: &str, body: Value, mask: Option<&[&str]
     let wanted = |field| mask.is_none_or(|names| names.contains(&field));
     let slots = body.slots()?.filter(|_| wanted("slots")).unwrap_or(old.slots);
     let description = body.description.flatten().filter(|_| wanted("description"));
-    service.set_pool(name, slots, description.unwrap_or(old.description)).await?;
+    let deferred = body.include_deferred.filter(|_| wanted("include_deferred"));
+    let deferred = deferred.unwrap_or(old.include_deferred);
+    service.set_pool(name, slots, description.unwrap_or(old.description), deferred).await?;
     Ok(shape(&find(service, name).await?))
 }
 

@@ -11,13 +11,10 @@ use super::{
 };
 use crate::{
     auth::{Editor, Viewer},
-    kernel::{
-        clock::now_ms,
-        error::{Error, Result},
-    },
+    kernel::error::{Error, Result},
     pipelines::{
         model::Run,
-        service::Service,
+        service::{Service, Times},
         store::{self, Field, RunNote, Test, Wanted},
     },
     store::Connection,
@@ -51,7 +48,7 @@ pub(super) const ANY: &str = "~";
 
 const RANGES: Ranges = &[
     ("logical_date", Field::LogicalAt),
-    ("run_after", Field::LogicalAt),
+    ("run_after", Field::RunAfter),
     ("start_date", Field::RunStartedAt),
     ("end_date", Field::RunEndedAt),
     ("updated_at", Field::RunUpdatedAt),
@@ -66,7 +63,7 @@ const ORDERS: Ranges = &[
     ("dag_run_id", Field::RunName),
     ("run_type", Field::RunType),
     ("logical_date", Field::LogicalAt),
-    ("run_after", Field::LogicalAt),
+    ("run_after", Field::RunAfter),
     ("start_date", Field::RunStartedAt),
     ("end_date", Field::RunEndedAt),
     ("updated_at", Field::RunUpdatedAt),
@@ -115,6 +112,7 @@ async fn list_batch(
 
 async fn find(service: &Service, dag: &str, asked: &Asked) -> Answer {
     let page = Page::of(asked)?;
+    partitions(dag, asked)?;
     let mut wanted = Wanted { limit: page.limit, offset: page.offset, ..Wanted::default() };
     within(service, dag, asked, &mut wanted).await?;
     search::among(asked, "state", Field::RunState, Some(&run::STATES), &mut wanted)?;
@@ -122,6 +120,10 @@ async fn find(service: &Service, dag: &str, asked: &Asked) -> Answer {
     search::ranges(asked, RANGES, &mut wanted)?;
     search::patterns(asked, "run_id", Field::RunName, &mut wanted);
     search::patterns(asked, "triggering_user_name", Field::User, &mut wanted);
+    if ["partition_key_pattern", "partition_key_prefix_pattern"].iter().any(|name| asked.one(name).is_some())
+    {
+        wanted.tests.push((Field::Pipeline, Test::In(Vec::new())));
+    }
     if let Some(text) = asked.one("conf_contains") {
         wanted.tests.push((Field::Params, Test::Like(vec![format!("%{text}%")])));
     }
@@ -137,6 +139,20 @@ async fn find(service: &Service, dag: &str, asked: &Asked) -> Answer {
         "dag_runs": runs, "total_entries": total, "total_entries_limit": null,
         "next_cursor": null, "previous_cursor": null,
     })))
+}
+
+/// No dag of this house is partitioned: what Airflow answers of such a dag.
+fn partitions(dag: &str, asked: &Asked) -> Result<(), Fault> {
+    if asked.one("partition_date_gte").or(asked.one("partition_date_lte")).is_none() {
+        return Ok(());
+    }
+    let message = match dag {
+        ANY => "partition_date_gte and partition_date_lte require a specific dag_id.".to_owned(),
+        _ => format!(
+            "Dag with dag_id: '{dag}' is not partitioned; partition_date_gte and partition_date_lte are not supported."
+        ),
+    };
+    Err(Fault::new(StatusCode::BAD_REQUEST, message))
 }
 
 /// Narrows a search to the dag of the path, which must exist, and to those the query names.
@@ -180,7 +196,7 @@ async fn trigger(
     Body(body): Body<TriggerBody>,
 ) -> Answer {
     dags::one(&service, &dag).await?;
-    check(&body)?;
+    check(&dag, &body)?;
     let note = RunNote { name: body.dag_run_id, note: body.note, user: Some(who.user) };
     let keep = move |db: &Connection, run: &Run| {
         if let Some(name) = &note.name
@@ -193,18 +209,16 @@ async fn trigger(
         store::note_put(db, &run.id, &run.pipeline, &note)
     };
     let params = params(body.conf.unwrap_or_default())?;
-    let run = service.trigger_with(&dag, params, body.logical_date, keep).await?.run;
+    let times = Times { logical_at: body.logical_date, not_before: body.run_after };
+    let run = service.trigger_with(&dag, params, times, keep).await?.run;
     Ok(Json(run::run(&one(&service, &dag, &run.id).await?)))
 }
 
-/// Refuses what a run of this house cannot be: started later, of a partition, named like a path.
-fn check(body: &TriggerBody) -> Result<(), Fault> {
-    let not = |what: &str| Err(Fault::new(StatusCode::NOT_IMPLEMENTED, what));
-    if body.run_after.is_some_and(|at| at > now_ms()) {
-        return not("A run starts when it is triggered: `run_after` cannot lie in the future.");
-    }
+/// Refuses what a run of this house cannot be: of a partition, named like a path.
+fn check(dag: &str, body: &TriggerBody) -> Result<(), Fault> {
     if body.partition_key.is_some() {
-        return not("Pipelines have no partitions: `partition_key` cannot be given.");
+        let message = format!("Dag '{dag}' is not a partitioned Dag and does not accept a partition_key.");
+        return Err(Fault::new(StatusCode::BAD_REQUEST, message));
     }
     if body.data_interval_start.is_some() != body.data_interval_end.is_some() {
         let message = "Value error, Either both data_interval_start and data_interval_end must be provided or both must be None";

@@ -7,12 +7,12 @@ use super::{
     fault::Fault,
     search::{Page, fits, no_order},
     shapes::{
-        dag::{bundle, file},
+        dag::{bundle, file, file_token},
         number, time, uuid,
     },
 };
 use crate::{
-    auth::Viewer,
+    auth::{Editor, Viewer},
     kernel::{clock::rfc3339, error::Result},
     pipelines::{service::Service, store},
 };
@@ -20,7 +20,7 @@ use axum::{
     Json, Router,
     extract::{Path, State},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, put},
 };
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
@@ -30,8 +30,24 @@ pub(super) fn routes() -> Router<Door> {
         .route("/dagSources/{dag_id}", get(source))
         .route("/dags/{dag_id}/dagVersions", get(versions))
         .route("/dags/{dag_id}/dagVersions/{number}", get(version))
+        .route("/parseDagFile/{token}", put(read_now))
         .route("/importErrors", get(errors))
         .route("/importErrors/{id}", get(error))
+}
+
+/// Has a file read now. Files of folders and buckets are read as soon as they change; a repository is asked.
+async fn read_now(
+    _: Editor,
+    State(service): State<Service>,
+    Path(token): Path<String>,
+) -> Result<(StatusCode, Json<Value>), Fault> {
+    let pipelines = service.list().await?;
+    let found = pipelines.iter().find(|one| file_token(&one.pipeline.source) == token);
+    let found = found.ok_or_else(|| Fault::not_found("File not found"))?;
+    if bundle(&found.pipeline.source) == "git" {
+        service.source_pushed()?;
+    }
+    Ok((StatusCode::CREATED, Json(Value::Null)))
 }
 
 /// A text a dag had, counted from 1 over those its runs were made from and the one it has now.

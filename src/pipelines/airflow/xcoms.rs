@@ -7,7 +7,7 @@ use super::{
     instances::{Named, UNMAPPED, each, one},
     runs::{self, ANY},
     search::{self, Page, Ranges},
-    shapes::run::DagRun,
+    shapes::run::{DagRun, run_after},
 };
 use crate::{
     auth::{Editor, Viewer},
@@ -47,9 +47,9 @@ const ORDERS: Ranges = &[
     ("task_id", Field::TaskId),
     ("map_index", Field::MapIndex),
     ("timestamp", Field::TaskEndedAt),
-    ("run_after", Field::LogicalAt),
+    ("run_after", Field::RunAfter),
 ];
-const RANGES: Ranges = &[("logical_date", Field::LogicalAt), ("run_after", Field::LogicalAt)];
+const RANGES: Ranges = &[("logical_date", Field::LogicalAt), ("run_after", Field::RunAfter)];
 
 fn shape(of: &DagRun, task: &TaskInstance, key: &str) -> Value {
     let (id, index) = base_id(&task.id);
@@ -58,7 +58,7 @@ fn shape(of: &DagRun, task: &TaskInstance, key: &str) -> Value {
         "key": key,
         "timestamp": rfc3339(task.ended_at.or(task.started_at).unwrap_or(of.run.created_at)),
         "logical_date": logical,
-        "run_after": logical,
+        "run_after": rfc3339(run_after(&of.run)),
         "map_index": index.map_or(UNMAPPED, i64::from),
         "task_id": id,
         "task_display_name": id,

@@ -36,7 +36,10 @@ pub enum On {
         pipeline: String,
         state: Ended,
     },
-    Webhook,
+    Webhook {
+        /// The variable with which deliveries are signed, where it is not the token.
+        secret: Option<String>,
+    },
 }
 
 impl On {
@@ -47,7 +50,7 @@ impl On {
             Self::ModelVersion { .. } => "model_version",
             Self::AliasMoved { .. } => "alias_moved",
             Self::RunFinished { .. } => "run_finished",
-            Self::Webhook => "webhook",
+            Self::Webhook { .. } => "webhook",
         }
     }
 
@@ -57,7 +60,7 @@ impl On {
             Self::ObjectCreated { bucket, .. } => bucket,
             Self::ModelVersion { model } | Self::AliasMoved { model, .. } => model,
             Self::RunFinished { pipeline, .. } => pipeline,
-            Self::Webhook => "",
+            Self::Webhook { .. } => "",
         }
     }
 
@@ -78,7 +81,7 @@ impl On {
                 pipeline == text("pipeline")
                     && text("state").parse::<RunState>().is_ok_and(|found| state.takes(found))
             }
-            Self::Webhook => true,
+            Self::Webhook { .. } => true,
         }
     }
 }
@@ -134,7 +137,10 @@ struct FileRun {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileHook {}
+struct FileHook {
+    #[serde(default)]
+    secret: Option<String>,
+}
 
 /// Checks all triggers of the pipeline `name`.
 pub(super) fn check(
@@ -173,7 +179,7 @@ fn one_trigger(
     if let Some(run) = &file.run_finished {
         all.push(run_finished(name, &run.value, problems));
     }
-    all.extend(file.webhook.as_ref().map(|_| On::Webhook));
+    all.extend(file.webhook.as_ref().map(|hook| On::Webhook { secret: hook.value.secret.clone() }));
     if all.len() != 1 {
         let message = "a trigger is one of object_created, model_version, alias_moved, run_finished, webhook; make each an item of the list";
         problems.push(yaml::problem(message, given.referenced));
@@ -238,7 +244,9 @@ pub(super) fn schema() -> Value {
         "model_version": closed(&["model"], json!({ "model": text })),
         "alias_moved": closed(&["model"], json!({ "model": text, "alias": text })),
         "run_finished": closed(&["pipeline"], json!({ "pipeline": text, "state": { "enum": Ended::WORDS } })),
-        "webhook": closed(&[], json!({})),
+        "webhook": closed(&[], json!({
+            "secret": { "type": "string", "description": "The variable whose value deliveries are signed with; else the token" },
+        })),
         "params": {
             "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
             "description": "Values from the event, like {{ event.key }}",

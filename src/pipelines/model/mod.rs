@@ -247,6 +247,8 @@ pub struct Run {
     pub deadline_at: Option<i64>,
     pub deadline_missed: bool,
     pub created_at: i64,
+    /// Queued until then.
+    pub not_before: Option<i64>,
     pub started_at: Option<i64>,
     pub ended_at: Option<i64>,
     pub cancel_requested: bool,
@@ -258,9 +260,12 @@ pub struct Pool {
     pub name: String,
     pub slots: u32,
     pub description: String,
-    /// Slots of tasks that run, and of those that would.
+    /// Whether tasks that wait for something outside take slots too.
+    pub include_deferred: bool,
+    /// Slots of tasks that take them, of those that would, and of those that wait for something outside.
     pub used: i64,
     pub queued: i64,
+    pub deferred: i64,
 }
 
 /// The name of one attempt of one task.

@@ -43,6 +43,13 @@ impl Default for Rules {
     }
 }
 
+impl Rules {
+    /// Those of an instance of a mapped task: what is decided once, is decided of the whole.
+    pub fn of_instance(&self) -> Self {
+        Self { when: None, for_each: None, ..self.clone() }
+    }
+}
+
 /// What a task is mapped over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,7 +130,7 @@ impl TaskInstance {
             map_of: Some(place),
             map_index: Some(index),
             item: Some(item),
-            rules: Rules { when: None, for_each: None, ..self.rules.clone() },
+            rules: self.rules.of_instance(),
             mapped: None,
             ..self.begun_anew()
         }

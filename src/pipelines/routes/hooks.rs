@@ -1,5 +1,5 @@
-//! `POST /hooks/pipelines/NAME`: something outside starts a pipeline with the pipeline's own token; `POST
-//! /hooks/pipeline-sources/git`: somebody pushed. And the tokens themselves, which are shown once.
+//! `POST /hooks/pipelines/NAME`: something outside starts a pipeline with the pipeline's own token, or signed with it;
+//! `POST /hooks/pipeline-sources/git`: somebody pushed. And the tokens themselves, which are shown once.
 
 use super::Answer;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Kind},
         http::{Json, Problem},
     },
-    pipelines::service::Service,
+    pipelines::service::{Delivery, Service},
 };
 use axum::{
     Router,
@@ -48,7 +48,8 @@ async fn hook(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    service.hook_check(&name, given_token(&headers, &query)).await?;
+    let delivery = Delivery { token: given_token(&headers, &query), headers: &headers, body: &body };
+    service.hook_check(&name, &delivery).await?;
     let id = IDS.iter().find_map(|header| text(header)).map(str::to_owned);
     if id.as_ref().is_some_and(|id| id.len() > 200) {
         return Err(Error::invalid("The id of the delivery is longer than 200 characters.").into());
@@ -78,8 +79,10 @@ async fn push(
     State(service): State<Service>,
     Query(query): Query<HookQuery>,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    service.push_hook(given_token(&headers, &query)).await?;
+    let delivery = Delivery { token: given_token(&headers, &query), headers: &headers, body: &body };
+    service.push_hook(&delivery).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

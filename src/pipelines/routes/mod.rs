@@ -7,7 +7,10 @@ pub(super) mod logs;
 mod operate;
 mod wire;
 
-use super::{definition::MAX_BYTES, service::Service};
+use super::{
+    definition::MAX_BYTES,
+    service::{Service, Times},
+};
 use crate::{
     auth::{Editor, Viewer},
     kernel::{
@@ -20,6 +23,7 @@ use axum::{
     extract::{DefaultBodyLimit, Path, Query, State},
     routing::{get, post, put},
 };
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -114,6 +118,9 @@ async fn validate(_: Viewer, text: String) -> Json<Value> {
 struct TriggerBody {
     #[serde(default)]
     params: BTreeMap<String, Value>,
+    /// Queued until then.
+    not_before: Option<DateTime<Utc>>,
+    logical_date: Option<DateTime<Utc>>,
 }
 
 async fn trigger(
@@ -122,7 +129,9 @@ async fn trigger(
     Path(name): Path<String>,
     Json(body): Json<TriggerBody>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let made = service.trigger(&name, parameters(body.params)?).await?;
+    let ms = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp_millis());
+    let times = Times { logical_at: ms(body.logical_date), not_before: ms(body.not_before) };
+    let made = service.trigger_with(&name, parameters(body.params)?, times, |_, _| Ok(())).await?;
     Ok((StatusCode::CREATED, Json(wire::view(&made))))
 }
 

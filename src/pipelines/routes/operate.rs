@@ -31,6 +31,8 @@ pub(super) struct ClearBody {
     #[serde(default)]
     only_failed: bool,
     #[serde(default)]
+    latest: bool,
+    #[serde(default)]
     dry_run: bool,
 }
 
@@ -44,8 +46,9 @@ pub(super) async fn clear(
     Path(id): Path<String>,
     Json(body): Json<ClearBody>,
 ) -> Answer {
-    let ClearBody { tasks, downstream, only_failed, dry_run } = body;
-    let (view, cleared) = service.clear(&id, Clearing { tasks, downstream, only_failed, dry_run }).await?;
+    let ClearBody { tasks, downstream, only_failed, latest, dry_run } = body;
+    let what = Clearing { tasks, downstream, only_failed, latest, dry_run };
+    let (view, cleared) = service.clear(&id, what).await?;
     let mut answer = wire::view(&view);
     answer["cleared"] = json!(cleared);
     answer["dry_run"] = dry_run.into();
@@ -115,6 +118,8 @@ pub(super) struct PoolBody {
     slots: u32,
     #[serde(default)]
     description: String,
+    #[serde(default)]
+    include_deferred: bool,
 }
 
 pub(super) async fn set_pool(
@@ -123,7 +128,8 @@ pub(super) async fn set_pool(
     Path(name): Path<String>,
     Json(body): Json<PoolBody>,
 ) -> Answer {
-    let pools = service.set_pool(&name, body.slots, body.description).await?;
+    let PoolBody { slots, description, include_deferred } = body;
+    let pools = service.set_pool(&name, slots, description, include_deferred).await?;
     Ok(Json(json!({ "pools": pools.iter().map(wire::pool).collect::<Vec<_>>() })))
 }
 

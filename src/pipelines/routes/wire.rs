@@ -124,6 +124,7 @@ pub(super) fn run(run: &Run) -> Value {
         "trigger": run.trigger.as_str(),
         "logical_at": rfc3339(run.logical_at),
         "created_at": rfc3339(run.created_at),
+        "not_before": time(run.not_before),
         "started_at": time(run.started_at),
         "ended_at": time(run.ended_at),
         "cancel_requested": run.cancel_requested,
@@ -202,8 +203,10 @@ pub(super) fn pool(pool: &Pool) -> Value {
         "name": pool.name,
         "slots": pool.slots,
         "description": pool.description,
+        "include_deferred": pool.include_deferred,
         "used": pool.used,
         "queued": pool.queued,
+        "deferred": pool.deferred,
     })
 }
 

@@ -1,26 +1,32 @@
 //! Events on their way to runs: from the object store, the registry, and webhooks.
 
-use super::{Service, existing};
+use super::{Service, Times, existing};
 use crate::{
     kernel::{
         clock::{now_ms, rfc3339},
         error::{Error, Kind, Result},
-        hook::Sender,
+        hook::{self, Sender},
         id,
         tasks::Tasks,
     },
     objects::Hearing,
     pipelines::{
         callbacks::{self, Callbacks},
-        definition::{Definition, trigger::On},
+        definition::{
+            Definition,
+            trigger::{On, Trigger},
+        },
         events::{self, Started},
+        hidden,
         model::Run,
+        rooms::Rooms,
         source::GIT,
-        store,
+        store::{self, HookToken},
     },
     registry::News,
     store::{Connection, outbox::Courier},
 };
+use http::HeaderMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
@@ -91,7 +97,7 @@ impl Service {
         }
         let key = key.to_owned();
         let keep = move |db: &Connection, run: &Run| store::event_put(db, &run.pipeline, &key, &run.id);
-        self.trigger_with(pipeline, params, None, keep).await.map(drop)
+        self.trigger_with(pipeline, params, Times::default(), keep).await.map(drop)
     }
 
     /// News of the registry, within its transaction.
@@ -127,29 +133,52 @@ impl Service {
         }
     }
 
-    /// Whether a token is the one of a pipeline that asks for webhooks. What is wrong is not told apart.
-    pub(in crate::pipelines) async fn hook_check(&self, name: &str, token: &str) -> Result<()> {
-        let fits = self.token_fits(name, token).await?;
+    /// Whether a delivery comes from somebody who knows the token of a pipeline that asks for webhooks, or the secret
+    /// its definition names. What is wrong is not told apart.
+    pub(in crate::pipelines) async fn hook_check(&self, name: &str, delivery: &Delivery<'_>) -> Result<()> {
         let wanted = name.to_owned();
         let pipeline = self.0.db.read(move |db| store::pipeline_get(db, &wanted)).await?;
         let asks = pipeline.and_then(|pipeline| Definition::parse(&pipeline.definition).ok());
-        let asks = asks.is_some_and(|asks| asks.triggers.iter().any(|trigger| trigger.on == On::Webhook));
-        match fits && asks {
+        let hooks = asks.map(|asks| hooks(&asks)).unwrap_or_default();
+        for secret in hooks.iter().flatten() {
+            if self.is_signed_with(secret, delivery).await? {
+                return Ok(());
+            }
+        }
+        match !hooks.is_empty() && self.token_fits(name, delivery).await? {
             true => Ok(()),
             false => Err(no_hook("pipeline token NAME")),
         }
     }
 
-    async fn token_fits(&self, name: &str, token: &str) -> Result<bool> {
+    /// Whether a delivery is signed with a variable's value.
+    async fn is_signed_with(&self, variable: &str, delivery: &Delivery<'_>) -> Result<bool> {
+        let opened = hidden::open(&self.0.db, &self.rooms()?.auth, [variable].into_iter()).await;
+        match opened {
+            Ok(values) => Ok(values.get(variable).is_some_and(|secret| delivery.is_signed(secret))),
+            // A variable that is not there signs nothing.
+            Err(error) if error.kind == Kind::Invalid => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a delivery brings the token kept under a name, or is signed with it.
+    async fn token_fits(&self, name: &str, delivery: &Delivery<'_>) -> Result<bool> {
         let wanted = name.to_owned();
         let known = self.0.db.read(move |db| store::hook_token_get(db, &wanted)).await?;
-        let given = Sha256::digest(token.as_bytes());
-        Ok(known.is_some_and(|known| same(&known, &given)))
+        let Some(known) = known else { return Ok(false) };
+        let given = Sha256::digest(delivery.token.as_bytes());
+        if same(&known.digest, &given) {
+            return Ok(true);
+        }
+        let Some((sealed, rooms)) = known.sealed.zip(self.rooms().ok()) else { return Ok(false) };
+        let token = rooms.auth.secret_open(&token_purpose(name), &sealed)?;
+        Ok(delivery.is_signed(&token))
     }
 
     /// A push to the Git repository is told with the repository's token: it is looked at now.
-    pub(in crate::pipelines) async fn push_hook(&self, token: &str) -> Result<()> {
-        match self.token_fits(GIT, token).await? {
+    pub(in crate::pipelines) async fn push_hook(&self, delivery: &Delivery<'_>) -> Result<()> {
+        match self.token_fits(GIT, delivery).await? {
             true => self.source_pushed(),
             false => Err(no_hook("pipeline source token")),
         }
@@ -160,40 +189,73 @@ impl Service {
         if self.0.config.git.is_none() {
             return Err(Error::not_found("No Git repository is followed: pipelines.git names one."));
         }
-        let (token, digest) = new_token();
-        self.0.db.write(move |db| store::hook_token_put(db, GIT, &digest, now_ms())).await?;
+        let (token, kept) = self.new_token(GIT)?;
+        self.0.db.write(move |db| store::hook_token_put(db, GIT, &kept, now_ms())).await?;
         Ok(token)
     }
 
-    /// A new token for a pipeline's webhook. Its digest is kept, it is not.
+    /// A token, and what is kept of it under a name.
+    fn new_token(&self, name: &str) -> Result<(String, HookToken)> {
+        let token = format!("crnhook_{}", id::secret(40));
+        let digest = Sha256::digest(token.as_bytes()).to_vec();
+        let seal = |rooms: Rooms| rooms.auth.secret_seal(&token_purpose(name), &token);
+        let sealed = self.rooms().ok().map(seal).transpose()?;
+        Ok((token, HookToken { digest, sealed }))
+    }
+
+    /// A new token for a pipeline's webhook. It is shown once.
     pub(in crate::pipelines) async fn hook_token(&self, name: &str) -> Result<String> {
-        let (name, (token, digest)) = (name.to_owned(), new_token());
+        let (token, kept) = self.new_token(name)?;
+        let name = name.to_owned();
         let put = move |db: &Connection| {
             let pipeline = existing(db, &name)?;
-            let asks = Definition::parse(&pipeline.definition)
-                .is_ok_and(|asks| asks.triggers.iter().any(|trigger| trigger.on == On::Webhook));
+            let asks = Definition::parse(&pipeline.definition).is_ok_and(|asks| {
+                asks.triggers.iter().any(|trigger| matches!(trigger.on, On::Webhook { .. }))
+            });
             if !asks {
                 return Err(Error::conflict(format!(
                     "Pipeline {name:?} has no webhook among its triggers: add `triggers: [{{webhook: {{}}}}]`."
                 )));
             }
-            store::hook_token_put(db, &name, &digest, now_ms())
+            store::hook_token_put(db, &name, &kept, now_ms())
         };
         self.0.db.write(put).await?;
         Ok(token)
     }
 }
 
-/// A token, and what is kept of it.
-fn new_token() -> (String, Vec<u8>) {
-    let token = format!("crnhook_{}", id::secret(40));
-    let digest = Sha256::digest(token.as_bytes()).to_vec();
-    (token, digest)
+/// The variable that each webhook of a definition is signed with, where it names one.
+fn hooks(definition: &Definition) -> Vec<Option<String>> {
+    let hook = |trigger: &Trigger| match &trigger.on {
+        On::Webhook { secret } => Some(secret.clone()),
+        _ => None,
+    };
+    definition.triggers.iter().filter_map(hook).collect()
+}
+
+/// What a token is sealed for.
+fn token_purpose(name: &str) -> String {
+    format!("pipeline hook {name}")
+}
+
+/// What came to a webhook, as far as it tells who sent it.
+pub(in crate::pipelines) struct Delivery<'a> {
+    /// Empty where none was brought.
+    pub token: &'a str,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+}
+
+impl Delivery<'_> {
+    fn is_signed(&self, secret: &str) -> bool {
+        hook::is_signed(secret, self.headers, self.body, now_ms() / 1000)
+    }
 }
 
 fn no_hook(command: &str) -> Error {
-    let message =
-        format!("There is no such hook, or the token is not its own. `crannog {command}` makes one.");
+    let message = format!(
+        "There is no such hook, or it was told with neither its token nor a signature by it. `crannog {command}` makes one."
+    );
     Error::new(Kind::Unauthenticated, message)
 }
 

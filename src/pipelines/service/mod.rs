@@ -6,6 +6,7 @@ mod events;
 mod operate;
 mod sources;
 
+pub(in crate::pipelines) use events::Delivery;
 pub(in crate::pipelines) use sources::Source;
 
 use super::{
@@ -66,6 +67,13 @@ struct Inner {
     bell: Arc<Bell>,
     /// Fires when the server stops, so that live logs end; set when the work starts.
     stop: OnceLock<CancellationToken>,
+}
+
+/// When a run that is asked for begins and what time it stands for; now, where it is not said.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    pub logical_at: Option<i64>,
+    pub not_before: Option<i64>,
 }
 
 /// A pipeline with what its definition says and its last runs, newest first.
@@ -234,16 +242,16 @@ impl Service {
 
     /// Starts a run now.
     pub async fn trigger(&self, name: &str, params: BTreeMap<String, String>) -> Result<RunView> {
-        self.trigger_with(name, params, None, |_, _| Ok(())).await
+        self.trigger_with(name, params, Times::default(), |_, _| Ok(())).await
     }
 
-    /// Starts a run now, for a logical date of its own perhaps; `keep` writes in the same transaction
+    /// Starts a run, now or later, for a logical date of its own perhaps; `keep` writes in the same transaction
     /// what the caller wants kept with it.
     pub(super) async fn trigger_with(
         &self,
         name: &str,
         params: BTreeMap<String, String>,
-        logical_at: Option<i64>,
+        times: Times,
         keep: impl FnOnce(&Connection, &Run) -> Result<()> + Send + 'static,
     ) -> Result<RunView> {
         let (name, slots) = (name.to_owned(), self.slots());
@@ -254,9 +262,12 @@ impl Service {
                 Error::conflict(format!("Pipeline {name:?} has no sound definition to run: {why}"))
             })?;
             let now = now_ms();
-            let logical_at = logical_at.unwrap_or(now);
+            let not_before = times.not_before.filter(|at| *at > now);
+            let logical_at = times.logical_at.or(not_before).unwrap_or(now);
+            let origin = engine::Origin { not_before, ..engine::Origin::default() };
+            let trigger = Trigger::Manual;
             let run =
-                engine::create_run(db, &pipeline, &definition, Trigger::Manual, logical_at, params, now)?;
+                engine::create_run_of(db, &pipeline, &definition, trigger, logical_at, params, origin, now)?;
             let run = run.ok_or_else(|| Error::internal("a manual run collided with a firing"))?;
             keep(db, &run)?;
             waiting::view(db, &run.id, slots)

@@ -15,6 +15,7 @@ use crate::{
     },
     store::Connection,
 };
+use std::sync::Arc;
 
 impl Service {
     /// Ends a run: what has not started never will, what runs is asked to end, then made to.
@@ -31,9 +32,11 @@ impl Service {
     /// Clears tasks, so that they run again; answers the ids of those that do, or in a dry run would.
     pub async fn clear(&self, id: &str, what: Clearing) -> Result<(RunView, Vec<String>)> {
         let wanted = id.to_owned();
-        let done = self.0.db.write(move |db| by_hand::clear(db, &wanted, &what, now_ms())).await?;
-        let tasks = done.tasks.clone();
-        self.follow_up(done).await?;
+        let clear = move |db: &Connection| {
+            let done = by_hand::clear(db, &wanted, &what, now_ms())?;
+            Ok((done.tasks.clone(), vec![done]))
+        };
+        let tasks = self.by_hand(clear).await?;
         Ok((self.run(id).await?, tasks))
     }
 
@@ -64,7 +67,14 @@ impl Service {
         &self,
         act: impl FnOnce(&Connection) -> Result<(T, Vec<Done>)> + Send + 'static,
     ) -> Result<T> {
-        let (answer, done) = self.0.db.write(act).await?;
+        let executor = Arc::clone(&self.0.executor);
+        let whole = move |db: &Connection| {
+            let (answer, done) = act(db)?;
+            // Before the scheduler can claim anything of it; and once more when all can see the change.
+            done.iter().filter_map(|one| one.renewed.as_deref()).for_each(|run| executor.forget(run));
+            Ok((answer, done))
+        };
+        let (answer, done) = self.0.db.write(whole).await?;
         for one in done {
             self.follow_up(one).await?;
         }
@@ -72,6 +82,7 @@ impl Service {
     }
 
     async fn follow_up(&self, done: Done) -> Result<()> {
+        done.renewed.iter().for_each(|run| self.0.executor.forget(run));
         self.0.executor.request_cancel(&done.to_end).await?;
         scheduler::publish(&self.0.bus, done.change.as_slice());
         self.0.bell.ring();
@@ -130,10 +141,16 @@ impl Service {
     }
 
     /// Makes a pool, or changes it.
-    pub async fn set_pool(&self, name: &str, slots: u32, description: String) -> Result<Vec<Pool>> {
+    pub async fn set_pool(
+        &self,
+        name: &str,
+        slots: u32,
+        description: String,
+        include_deferred: bool,
+    ) -> Result<Vec<Pool>> {
         check_name(name).map_err(|why| Error::invalid(format!("Pool {name:?} {why}.")))?;
         let name = name.to_owned();
-        self.0.db.write(move |db| store::pool_put(db, &name, slots, &description)).await?;
+        self.0.db.write(move |db| store::pool_put(db, &name, slots, &description, include_deferred)).await?;
         self.0.wake.notify_one();
         self.pools().await
     }

@@ -19,6 +19,8 @@ pub struct BackfillPlan {
     /// The newest first.
     pub backwards: bool,
     pub max_active_runs: u32,
+    /// Whether runs that are made again are of the latest definition; asked at its start alone.
+    pub latest: bool,
 }
 
 /// A backfill, and where it stands.
@@ -123,6 +125,7 @@ fn read(row: &Row<'_>) -> Result<BackfillRow> {
         reprocess: word(row, "reprocess")?,
         backwards: row.get("backwards")?,
         max_active_runs: row.get("max_active_runs")?,
+        latest: true,
     };
     Ok(BackfillRow {
         id: row.get("id")?,

@@ -62,17 +62,26 @@ pub fn pipeline_note(db: &Connection, pipeline: &str, note: &str) -> Result<()> 
     Ok(())
 }
 
-/// Keeps the digest of a pipeline's webhook token, in place of the one before.
-pub fn hook_token_put(db: &Connection, pipeline: &str, digest: &[u8], now: i64) -> Result<()> {
+/// What is kept of the token of a webhook.
+pub struct HookToken {
+    pub digest: Vec<u8>,
+    /// The token itself; one that was made before signatures were checked has none.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// Keeps a pipeline's webhook token, in place of the one before.
+pub fn hook_token_put(db: &Connection, pipeline: &str, token: &HookToken, now: i64) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO pipeline_hook_tokens (pipeline, digest, created_at) VALUES (?1, ?2, ?3)
-         ON CONFLICT (pipeline) DO UPDATE SET digest = ?2, created_at = ?3",
+        "INSERT INTO pipeline_hook_tokens (pipeline, digest, sealed, created_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (pipeline) DO UPDATE SET digest = ?2, sealed = ?3, created_at = ?4",
     )?
-    .execute(params![pipeline, digest, now])?;
+    .execute(params![pipeline, token.digest, token.sealed, now])?;
     Ok(())
 }
 
-pub fn hook_token_get(db: &Connection, pipeline: &str) -> Result<Option<Vec<u8>>> {
-    let mut query = db.prepare_cached("SELECT digest FROM pipeline_hook_tokens WHERE pipeline = ?1")?;
-    Ok(query.query_row([pipeline], |row| row.get(0)).optional()?)
+pub fn hook_token_get(db: &Connection, pipeline: &str) -> Result<Option<HookToken>> {
+    let mut query =
+        db.prepare_cached("SELECT digest, sealed FROM pipeline_hook_tokens WHERE pipeline = ?1")?;
+    let read = |row: &rusqlite::Row<'_>| Ok(HookToken { digest: row.get(0)?, sealed: row.get(1)? });
+    Ok(query.query_row([pipeline], read).optional()?)
 }

@@ -13,6 +13,7 @@ pub enum Field {
     RunType,
     User,
     LogicalAt,
+    RunAfter,
     CreatedAt,
     RunStartedAt,
     RunEndedAt,
@@ -45,6 +46,9 @@ impl Field {
             }
             Self::User => "n.user",
             Self::LogicalAt => "r.logical_at",
+            Self::RunAfter => {
+                "coalesce(r.not_before, iif(r.trigger IN ('manual', 'event'), r.created_at, r.logical_at))"
+            }
             Self::CreatedAt => "r.created_at",
             Self::RunStartedAt => "r.started_at",
             Self::RunEndedAt => "r.ended_at",

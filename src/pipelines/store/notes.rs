@@ -1,4 +1,5 @@
-//! What callers keep with runs and tasks: the id they chose, a note, and who started it.
+//! What callers keep: with runs and tasks the id they chose, a note, and who started it; with pipelines, which are
+//! their favourites.
 
 use super::collect;
 use crate::kernel::error::Result;
@@ -80,4 +81,24 @@ pub fn task_note_put(db: &Connection, run_id: &str, task_id: &str, note: Option<
     )?
     .execute([run_id, task_id, note])?;
     Ok(())
+}
+
+/// The pipelines a user marked as favourites.
+pub fn favorites(db: &Connection, user: &str) -> Result<Vec<String>> {
+    let mut query = db.prepare_cached("SELECT pipeline FROM pipeline_favorites WHERE user = ?1")?;
+    collect(query.query([user])?, |row| Ok(row.get(0)?))
+}
+
+pub fn favorite_put(db: &Connection, user: &str, pipeline: &str) -> Result<()> {
+    db.prepare_cached("INSERT OR IGNORE INTO pipeline_favorites (user, pipeline) VALUES (?1, ?2)")?
+        .execute(params![user, pipeline])?;
+    Ok(())
+}
+
+/// False if it was none.
+pub fn favorite_delete(db: &Connection, user: &str, pipeline: &str) -> Result<bool> {
+    let gone = db
+        .prepare_cached("DELETE FROM pipeline_favorites WHERE user = ?1 AND pipeline = ?2")?
+        .execute(params![user, pipeline])?;
+    Ok(gone == 1)
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 const COLUMNS: &str = "id, pipeline, state, trigger, logical_at, definition, folder, params, created_at, \
                        started_at, ended_at, cancel_requested, event, chain, \
-                       deadline_at, deadline_missed, commit_id";
+                       deadline_at, deadline_missed, commit_id, not_before";
 
 /// Inserts a run. False if this firing of the schedule has made its run already.
 pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
@@ -20,8 +20,8 @@ pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
         .prepare_cached(
             "INSERT INTO pipeline_runs
                  (id, pipeline, state, trigger, logical_at, definition, folder, params, created_at,
-                  event, chain, deadline_at, commit_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                  event, chain, deadline_at, commit_id, not_before)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (pipeline, logical_at) WHERE trigger = 'schedule' DO NOTHING",
         )?
         .execute(params![
@@ -37,7 +37,8 @@ pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
             run.event.as_ref().map(Value::to_string),
             run.chain.join(","),
             run.deadline_at,
-            run.commit
+            run.commit,
+            run.not_before
         ])?;
     Ok(inserted == 1)
 }
@@ -45,6 +46,13 @@ pub fn run_create(db: &Connection, run: &Run) -> Result<bool> {
 pub fn run_get(db: &Connection, id: &str) -> Result<Option<Run>> {
     let mut query = db.prepare_cached(&format!("SELECT {COLUMNS} FROM pipeline_runs WHERE id = ?1"))?;
     Ok(collect(query.query([id])?, read)?.pop())
+}
+
+/// The pipeline of a run, and whether the run is to be cancelled; without the definition, which may be large.
+pub fn run_brief(db: &Connection, id: &str) -> Result<Option<(String, bool)>> {
+    let mut query =
+        db.prepare_cached("SELECT pipeline, cancel_requested FROM pipeline_runs WHERE id = ?1")?;
+    Ok(query.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 /// Runs of a pipeline, newest first, older than `before`; without their definitions, which may be large.
@@ -75,21 +83,35 @@ pub fn run_open(db: &Connection) -> Result<Vec<String>> {
 
 /// Queued runs that there is room for: of each pipeline, and apart from these of each backfill, the
 /// earliest, up to its limit; of a backfill that is paused none.
-pub fn run_admissible(db: &Connection) -> Result<Vec<String>> {
+pub fn run_admissible(db: &Connection, now: i64) -> Result<Vec<String>> {
+    // Asked at every turn, and mostly there is none.
+    let any = db.prepare_cached("SELECT 1 FROM pipeline_runs WHERE state = 'queued' LIMIT 1")?.exists([])?;
+    if !any {
+        return Ok(Vec::new());
+    }
     let mut query = db.prepare_cached(
-        "WITH open AS (SELECT id, pipeline, state, logical_at, coalesce(backfill, 0) AS fill FROM pipeline_runs
+        "WITH open AS (SELECT id, pipeline, state, logical_at, not_before, coalesce(backfill, 0) AS fill FROM pipeline_runs
                  WHERE state IN ('queued', 'running')),
              busy AS (SELECT pipeline, fill, count(*) AS runs FROM open WHERE state = 'running' GROUP BY pipeline, fill),
              waiting AS (SELECT o.id, o.pipeline, o.fill, f.max_active_runs AS own,
                  row_number() OVER (PARTITION BY o.pipeline, o.fill
                      ORDER BY iif(f.backwards, -o.logical_at, o.logical_at), o.id) AS place
                  FROM open o LEFT JOIN pipeline_backfills f ON f.id = o.fill AND f.cancelled_at IS NULL
-                 WHERE o.state = 'queued' AND coalesce(f.paused, 0) = 0)
+                 WHERE o.state = 'queued' AND coalesce(f.paused, 0) = 0 AND coalesce(o.not_before, 0) <= ?1)
          SELECT w.id FROM waiting w LEFT JOIN busy b ON b.pipeline = w.pipeline AND b.fill = w.fill
              LEFT JOIN pipelines p ON p.name = w.pipeline
          WHERE w.place <= coalesce(w.own, p.max_active_runs, 16) - coalesce(b.runs, 0) ORDER BY w.id",
     )?;
-    collect(query.query([])?, |row| Ok(row.get(0)?))
+    collect(query.query([now])?, |row| Ok(row.get(0)?))
+}
+
+/// When the next of the runs begins that are to begin at a time of their own.
+pub fn run_next_start(db: &Connection, now: i64) -> Result<Option<i64>> {
+    Ok(db
+        .prepare_cached(
+            "SELECT min(not_before) FROM pipeline_runs WHERE state = 'queued' AND not_before > ?1",
+        )?
+        .query_row([now], |row| row.get(0))?)
 }
 
 /// The logical time of the newest run that a pipeline's schedule made.
@@ -117,6 +139,16 @@ pub fn run_running_count(db: &Connection, pipeline: &str) -> Result<i64> {
             "SELECT count(*) FROM pipeline_runs WHERE pipeline = ?1 AND state = 'running' AND backfill IS NULL",
         )?
         .query_row([pipeline], |row| row.get(0))?)
+}
+
+/// Writes back what a run is made from.
+pub fn run_redefine(db: &Connection, run: &Run) -> Result<()> {
+    let params = serde_json::to_string(&run.params).map_err(Error::internal)?;
+    db.prepare_cached(
+        "UPDATE pipeline_runs SET definition = ?2, folder = ?3, commit_id = ?4, params = ?5 WHERE id = ?1",
+    )?
+    .execute(params![run.id, run.definition, run.folder, run.commit, params])?;
+    Ok(())
 }
 
 /// Takes a run that is over back into the queue.
@@ -274,6 +306,7 @@ fn read(row: &Row<'_>) -> Result<Run> {
         deadline_at: row.get("deadline_at")?,
         deadline_missed: row.get("deadline_missed")?,
         created_at: row.get("created_at")?,
+        not_before: row.get("not_before")?,
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,
         cancel_requested: row.get("cancel_requested")?,

@@ -25,6 +25,12 @@ pub struct ConnectionRow {
     pub sealed: Vec<u8>,
 }
 
+/// Whether there is any variable or connection.
+pub fn has_variables(db: &Connection) -> Result<bool> {
+    let any = "SELECT 1 WHERE EXISTS (SELECT 1 FROM pipeline_variables) OR EXISTS (SELECT 1 FROM pipeline_connections)";
+    Ok(db.prepare_cached(any)?.exists([])?)
+}
+
 /// One variable, or all of them.
 pub fn variable_list(db: &Connection, key: Option<&str>) -> Result<Vec<VariableRow>> {
     let mut query = db.prepare_cached(

@@ -1,13 +1,15 @@
 //! Rows of the tasks of runs, and of their attempts.
 
-use super::{collect, word};
+use super::{collect, pools::USED};
 use crate::{
     kernel::error::{Error, Result},
-    pipelines::model::{TaskInstance, TaskState},
+    pipelines::model::{Rules, TaskInstance, TaskState},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
+use std::{str::FromStr, sync::LazyLock};
 
+// In the order in which `read` takes them.
 const COLUMNS: &str = "id, needs, state, attempt, max_attempts, retry_delay_ms, not_before, started_at, \
                        ended_at, exit_code, reason, rules, retries, pool, pool_slots, priority, \
                        depends_on_past, map_of, map_index, item, mapped, output, kind";
@@ -52,12 +54,12 @@ pub fn task_create_all(db: &Connection, run_id: &str, first: usize, tasks: &[Tas
 pub fn task_list(db: &Connection, run_id: &str) -> Result<Vec<TaskInstance>> {
     let mut query =
         db.prepare_cached(&format!("SELECT {COLUMNS} FROM pipeline_tasks WHERE run_id = ?1 ORDER BY idx"))?;
-    collect(query.query([run_id])?, read)
+    collect(query.query([run_id])?, |row| read(row, 0))
 }
 
 pub fn task_get(db: &Connection, run_id: &str, task_id: &str) -> Result<Option<TaskInstance>> {
     let query = format!("SELECT {COLUMNS} FROM pipeline_tasks WHERE run_id = ?1 AND id = ?2");
-    Ok(collect(db.prepare_cached(&query)?.query([run_id, task_id])?, read)?.pop())
+    Ok(collect(db.prepare_cached(&query)?.query([run_id, task_id])?, |row| read(row, 0))?.pop())
 }
 
 /// Writes back what changes in a task's life.
@@ -85,6 +87,31 @@ pub fn task_update(db: &Connection, run_id: &str, task: &TaskInstance) -> Result
     Ok(())
 }
 
+/// Writes back what a definition says of a task, with its state.
+pub fn task_redefine(db: &Connection, run_id: &str, task: &TaskInstance) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE pipeline_tasks SET needs = ?3, rules = ?4, retries = ?5, retry_delay_ms = ?6, max_attempts = ?7,
+             pool = ?8, pool_slots = ?9, priority = ?10, depends_on_past = ?11, kind = ?12, state = ?13
+         WHERE run_id = ?1 AND id = ?2",
+    )?
+    .execute(params![
+        run_id,
+        task.id,
+        serde_json::to_string(&task.needs).map_err(Error::internal)?,
+        serde_json::to_string(&task.rules).map_err(Error::internal)?,
+        task.retries,
+        task.retry_delay_ms,
+        task.max_attempts,
+        task.pool,
+        task.pool_slots,
+        task.priority,
+        task.depends_on_past,
+        task.kind.as_str(),
+        task.state.as_str()
+    ])?;
+    Ok(())
+}
+
 /// What keeps a queued task `t` of run `r` from starting, besides time and slots: its run is not
 /// under way, an earlier attempt is still being ended, or it depends on a past that is not good.
 pub(super) const STARTABLE: &str = "t.state IN ('queued', 'up_for_retry') AND r.state = 'running'
@@ -101,18 +128,13 @@ pub(super) const STARTABLE: &str = "t.state IN ('queued', 'up_for_retry') AND r.
 pub fn task_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(String, TaskInstance)>> {
     let columns = columns();
     let mut query = db.prepare_cached(&format!(
-        "WITH room AS (
-             SELECT p.name, p.slots - coalesce((
-                 SELECT sum(t.pool_slots) FROM pipeline_attempts a
-                 JOIN pipeline_tasks t ON t.run_id = a.run_id AND t.id = a.task_id
-                 WHERE a.state = 'running' AND t.pool = p.name), 0) AS free
-             FROM pipeline_pools p)
+        "WITH room AS (SELECT p.name, p.slots - {USED} AS free FROM pipeline_pools p)
          SELECT t.run_id, {columns} FROM pipeline_tasks t
          JOIN pipeline_runs r ON r.id = t.run_id JOIN room ON room.name = t.pool AND room.free >= t.pool_slots
          WHERE (t.not_before IS NULL OR t.not_before <= ?1) AND t.kind <> 'wait_for' AND {STARTABLE}
          ORDER BY t.priority DESC, t.run_id, t.idx LIMIT ?2"
     ))?;
-    collect(query.query(params![now, limit as i64])?, |row| Ok((row.get("run_id")?, read(row)?)))
+    collect(query.query(params![now, limit as i64])?, |row| Ok((row.get(0)?, read(row, 1)?)))
 }
 
 /// The columns, of the table as `t`.
@@ -138,7 +160,7 @@ pub fn task_retry_sooner(db: &Connection, by: i64) -> Result<()> {
 
 pub fn task_state(db: &Connection, run_id: &str, task_id: &str) -> Result<Option<TaskState>> {
     let mut query = db.prepare_cached("SELECT state FROM pipeline_tasks WHERE run_id = ?1 AND id = ?2")?;
-    Ok(collect(query.query([run_id, task_id])?, |row| word(row, "state"))?.pop())
+    Ok(collect(query.query([run_id, task_id])?, |row| word(row, 0))?.pop())
 }
 
 /// The number of a task's last attempt; none if the run has no such task.
@@ -149,40 +171,76 @@ pub fn task_attempts(db: &Connection, run_id: &str, task_id: &str) -> Result<Opt
         .optional()?)
 }
 
-pub(super) fn read(row: &Row<'_>) -> Result<TaskInstance> {
-    let needs: String = row.get("needs")?;
-    let rules: String = row.get("rules")?;
-    let max_attempts: u32 = row.get("max_attempts")?;
-    let retries: Option<u32> = row.get("retries")?;
-    let map_of: Option<i64> = row.get("map_of")?;
+/// Whether nothing follows from the end of a task of this run: none waits for others or sums up others, and some
+/// still run.
+pub fn run_is_loose(db: &Connection, run_id: &str) -> Result<bool> {
+    let bound = "SELECT 1 FROM pipeline_tasks INDEXED BY pipeline_tasks_bound
+        WHERE run_id = ?1 AND (state = 'waiting' OR mapped IS NOT NULL)";
+    let runs = "SELECT 1 FROM pipeline_attempts a INDEXED BY pipeline_attempts_running
+        JOIN pipeline_tasks t ON t.run_id = a.run_id AND t.id = a.task_id
+        WHERE a.run_id = ?1 AND a.state = 'running' AND t.state = 'running'";
+    Ok(!db.prepare_cached(bound)?.exists([run_id])? && db.prepare_cached(runs)?.exists([run_id])?)
+}
+
+/// Reads a task whose columns begin at a place of the row. By place and not by name: a run may have thousands.
+pub(super) fn read(row: &Row<'_>, first: usize) -> Result<TaskInstance> {
+    let at = |column: usize| first + column;
+    let max_attempts: u32 = row.get(at(4))?;
+    let retries: Option<u32> = row.get(at(12))?;
+    let map_of: Option<i64> = row.get(at(17))?;
     Ok(TaskInstance {
-        id: row.get("id")?,
-        kind: word(row, "kind")?,
-        needs: serde_json::from_str(&needs).map_err(Error::internal)?,
-        state: word(row, "state")?,
-        attempt: row.get("attempt")?,
+        id: row.get(at(0))?,
+        needs: needs(text(row, at(1))?)?,
+        state: word(row, at(2))?,
+        attempt: row.get(at(3))?,
         max_attempts,
+        retry_delay_ms: row.get(at(5))?,
+        not_before: row.get(at(6))?,
+        started_at: row.get(at(7))?,
+        ended_at: row.get(at(8))?,
+        exit_code: row.get(at(9))?,
+        reason: row.get(at(10))?,
+        rules: rules(text(row, at(11))?)?,
         retries: retries.unwrap_or(max_attempts.saturating_sub(1)),
-        retry_delay_ms: row.get("retry_delay_ms")?,
-        not_before: row.get("not_before")?,
-        started_at: row.get("started_at")?,
-        ended_at: row.get("ended_at")?,
-        exit_code: row.get("exit_code")?,
-        reason: row.get("reason")?,
-        rules: serde_json::from_str(&rules).map_err(Error::internal)?,
-        pool: row.get("pool")?,
-        pool_slots: row.get("pool_slots")?,
-        priority: row.get("priority")?,
-        depends_on_past: row.get("depends_on_past")?,
+        pool: row.get(at(13))?,
+        pool_slots: row.get(at(14))?,
+        priority: row.get(at(15))?,
+        depends_on_past: row.get(at(16))?,
         map_of: map_of.and_then(|at| usize::try_from(at).ok()),
-        map_index: row.get("map_index")?,
-        item: json(row, "item")?,
-        mapped: row.get("mapped")?,
-        output: json(row, "output")?,
+        map_index: row.get(at(18))?,
+        item: json(row, at(19))?,
+        mapped: row.get(at(20))?,
+        output: json(row, at(21))?,
+        kind: word(row, at(22))?,
     })
 }
 
-fn json(row: &Row<'_>, column: &str) -> Result<Option<Value>> {
-    let text: Option<String> = row.get(column)?;
-    text.map(|text| serde_json::from_str(&text).map_err(Error::internal)).transpose()
+fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str> {
+    row.get_ref(column)?.as_str().map_err(Error::internal)
+}
+
+fn word<T: FromStr<Err = String>>(row: &Row<'_>, column: usize) -> Result<T> {
+    text(row, column)?.parse().map_err(Error::internal)
+}
+
+fn needs(text: &str) -> Result<Vec<usize>> {
+    match text {
+        "[]" => Ok(Vec::new()),
+        _ => serde_json::from_str(text).map_err(Error::internal),
+    }
+}
+
+/// Nearly all have the usual ones.
+fn rules(text: &str) -> Result<Rules> {
+    static USUAL: LazyLock<String> =
+        LazyLock::new(|| serde_json::to_string(&Rules::default()).unwrap_or_default());
+    match text == *USUAL {
+        true => Ok(Rules::default()),
+        false => serde_json::from_str(text).map_err(Error::internal),
+    }
+}
+
+fn json(row: &Row<'_>, column: usize) -> Result<Option<Value>> {
+    let text = row.get_ref(column)?.as_str_or_null().map_err(Error::internal)?;
+    text.map(|text| serde_json::from_str(text).map_err(Error::internal)).transpose()
 }

@@ -3,6 +3,7 @@
 
 use super::{
     collect,
+    pools::USED,
     tasks::{STARTABLE, columns, read},
 };
 use crate::{
@@ -20,16 +21,18 @@ pub struct WaitRow {
     pub reason: Option<String>,
 }
 
-/// Waits that may begin: run id and task.
+/// Waits that may begin: run id and task. Where a pool counts them, one that has room for the first of them may not
+/// have it for all.
 pub fn wait_startable(db: &Connection, now: i64, limit: usize) -> Result<Vec<(String, TaskInstance)>> {
     let columns = columns();
     let mut query = db.prepare_cached(&format!(
         "SELECT t.run_id, {columns} FROM pipeline_tasks t INDEXED BY pipeline_tasks_waits
-         JOIN pipeline_runs r ON r.id = t.run_id
-         WHERE t.kind = 'wait_for' AND (t.not_before IS NULL OR t.not_before <= ?1) AND {STARTABLE}
+         JOIN pipeline_runs r ON r.id = t.run_id LEFT JOIN pipeline_pools p ON p.name = t.pool
+         WHERE (coalesce(p.include_deferred, 0) = 0 OR p.slots - {USED} >= t.pool_slots)
+             AND t.kind = 'wait_for' AND (t.not_before IS NULL OR t.not_before <= ?1) AND {STARTABLE}
          ORDER BY t.run_id, t.idx LIMIT ?2"
     ))?;
-    collect(query.query(params![now, limit as i64])?, |row| Ok((row.get("run_id")?, read(row)?)))
+    collect(query.query(params![now, limit as i64])?, |row| Ok((row.get(0)?, read(row, 1)?)))
 }
 
 pub fn wait_create(db: &Connection, key: &AttemptKey, now: i64) -> Result<()> {

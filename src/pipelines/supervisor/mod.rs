@@ -108,10 +108,9 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     let (reader, writer) = std::io::pipe()?;
     let cgroup = make_group(folder, spec)?;
     let mut command = shell(spec, cgroup.as_ref());
-    command.current_dir(&spec.folder);
     command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
-    let started = command.spawn();
+    let started = in_folder(&spec.folder, || command.spawn());
     drop(command); // with it go our ends of the pipe, so that the output can come to its end
     let mut child = match started {
         Ok(child) => child,
@@ -143,6 +142,16 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
         ended.reason = ended.reason.or(Some("a process it left behind could not be ended".into()));
     }
     Ok(ended)
+}
+
+/// Does it from within the folder, and comes back to where nothing is kept busy. The command could be told its folder;
+/// but then, in a static binary, it is forked with all that this process has in memory, where otherwise it shares
+/// that until it runs something else.
+fn in_folder<T>(folder: &Path, work: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
+    std::env::set_current_dir(folder)?;
+    let outcome = work();
+    std::env::set_current_dir("/")?;
+    outcome
 }
 
 /// The control group of the attempt, where the machine has them; without one its processes are bounded each for

@@ -7,7 +7,7 @@
 //! so does the nursery; the supervisors live on.
 
 use super::{log_failure, supervise};
-use crate::pipelines::attempt::Folder;
+use crate::pipelines::attempt::{Folder, boot_id};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
@@ -59,6 +59,8 @@ pub fn nurse() -> ExitCode {
 
 fn serve() -> Result<ExitCode> {
     std::env::set_current_dir("/")?;
+    // What each supervisor needs to know, it knows from here.
+    let _ = boot_id();
     let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(fs_err::File::open("/dev/null")?.file())?;
     let mut children: Vec<Child> = Vec::new();

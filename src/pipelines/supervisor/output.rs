@@ -4,14 +4,11 @@
 
 use std::{
     collections::VecDeque,
-    io::PipeReader,
+    io::{PipeReader, Write},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::unix::pipe::Receiver,
-};
+use tokio::{io::AsyncReadExt, net::unix::pipe::Receiver};
 
 /// Into how many segments the limit is divided.
 const SEGMENTS: u64 = 8;
@@ -26,7 +23,7 @@ pub(super) async fn keep(reader: PipeReader, path: PathBuf, limit: u64) {
 
 async fn copy(reader: PipeReader, path: PathBuf, limit: u64) -> std::io::Result<()> {
     let mut reader = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    let mut log = Log::open(path, limit).await.map(Some);
+    let mut log = Log::open(path, limit).map(Some);
     let mut buffer = vec![0; 64 << 10];
     loop {
         let read = reader.read(&mut buffer).await?;
@@ -34,19 +31,19 @@ async fn copy(reader: PipeReader, path: PathBuf, limit: u64) -> std::io::Result<
             break;
         }
         let Ok(Some(open)) = &mut log else { continue };
-        if let Err(error) = open.write(&buffer[..read]).await {
+        if let Err(error) = open.write(&buffer[..read]) {
             log = Err(error);
         }
     }
     log.map(|_| ())
 }
 
-/// A log that is being written.
+/// A log that is being written, by this thread: a second one would cost a task of a moment more than it writes.
 struct Log {
     path: PathBuf,
     /// Bytes of a segment, and how many of them are kept besides the first.
     size: u64,
-    file: fs_err::tokio::File,
+    file: fs_err::File,
     /// The segments after the first, the one being written included.
     later: VecDeque<PathBuf>,
     /// Where the current one begins, and how long it is.
@@ -55,38 +52,36 @@ struct Log {
 }
 
 impl Log {
-    async fn open(path: PathBuf, limit: u64) -> std::io::Result<Self> {
-        let file = append(&path).await?;
-        let length = file.metadata().await?.len();
+    fn open(path: PathBuf, limit: u64) -> std::io::Result<Self> {
+        let file = append(&path)?;
+        let length = file.metadata()?.len();
         let size = (limit / SEGMENTS).max(1);
         Ok(Self { path, size, file, later: VecDeque::new(), start: 0, length })
     }
 
-    async fn write(&mut self, mut bytes: &[u8]) -> std::io::Result<()> {
+    fn write(&mut self, mut bytes: &[u8]) -> std::io::Result<()> {
         while !bytes.is_empty() {
             let room = usize::try_from(self.size.saturating_sub(self.length)).unwrap_or(usize::MAX);
             let piece = match bytes.len() <= room {
                 true => bytes,
                 false => whole_lines(&bytes[..room], self.length == 0),
             };
-            self.file.write_all(piece).await?;
-            // tokio's file works in the background: without this a reader would lag behind by a buffer.
-            self.file.flush().await?;
+            self.file.write_all(piece)?;
             self.length += piece.len() as u64;
             bytes = &bytes[piece.len()..];
             if !bytes.is_empty() {
-                self.turn().await?;
+                self.turn()?;
             }
         }
         Ok(())
     }
 
     /// Goes on in a new segment, and drops the oldest one that is too many.
-    async fn turn(&mut self) -> std::io::Result<()> {
+    fn turn(&mut self) -> std::io::Result<()> {
         // What the supervisor itself said is in there too.
-        self.start += self.file.metadata().await?.len();
+        self.start += self.file.metadata()?.len();
         let path = PathBuf::from(format!("{}.{}", self.path.display(), self.start));
-        self.file = append(&path).await?;
+        self.file = append(&path)?;
         self.length = 0;
         // The supervisor's own words go where the log goes on.
         rustix::stdio::dup2_stderr(self.file.file())?;
@@ -94,14 +89,14 @@ impl Log {
         if self.later.len() as u64 > SEGMENTS - 1
             && let Some(oldest) = self.later.pop_front()
         {
-            fs_err::tokio::remove_file(oldest).await?;
+            fs_err::remove_file(oldest)?;
         }
         Ok(())
     }
 }
 
-async fn append(path: &Path) -> std::io::Result<fs_err::tokio::File> {
-    fs_err::tokio::OpenOptions::new().create(true).append(true).open(path).await
+fn append(path: &Path) -> std::io::Result<fs_err::File> {
+    fs_err::OpenOptions::new().create(true).append(true).open(path)
 }
 
 /// As many whole lines as there are; of a line longer than a whole segment, what fits.

@@ -19,6 +19,7 @@ fn plan(backwards: bool) -> BackfillPlan {
         reprocess: Reprocess::None,
         backwards,
         max_active_runs: 2,
+        latest: true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The scheduler's transactions over a real database and a clock of the test's own: schedules of a
 //! year in a moment, missed firings, pauses, slots, repeated news.
 
+mod asked;
 mod backfills;
 mod callbacks;
 mod clock;

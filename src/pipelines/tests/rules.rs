@@ -51,7 +51,7 @@ async fn pools_bound_what_runs_and_the_urgent_goes_first() {
     lab.advance(1, 16, vec![]).await;
     assert_eq!(lab.running_ids().await, ["free"]);
     assert!(lab.reasons(&run).await[0].contains("there is no pool \"gpu\""));
-    lab.with(|db| store::pool_put(db, "gpu", 1, "")).await;
+    lab.with(|db| store::pool_put(db, "gpu", 1, "", false)).await;
     lab.advance(2, 16, vec![]).await;
     assert_eq!(lab.running_ids().await, ["b", "free"]);
     assert!(lab.reasons(&run).await[0].contains("waits for 1 of the 1 slots of pool gpu"));
@@ -60,7 +60,7 @@ async fn pools_bound_what_runs_and_the_urgent_goes_first() {
     lab.end_all(4).await;
     // What asks for more than the pool has does not hold up a turn; it starts once there is room.
     assert!(lab.running_ids().await.is_empty());
-    lab.with(|db| store::pool_put(db, "gpu", 2, "")).await;
+    lab.with(|db| store::pool_put(db, "gpu", 2, "", false)).await;
     lab.advance(5, 16, vec![]).await;
     assert_eq!(lab.running_ids().await, ["wide"]);
 }
@@ -211,7 +211,7 @@ async fn old_runs_go_with_their_folders_and_the_newest_stay() {
 #[tokio::test]
 async fn a_year_of_random_days_leaves_nothing_running_twice_and_nothing_stuck() {
     let lab = Lab::new();
-    lab.with(|db| store::pool_put(db, "gpu", 1, "")).await;
+    lab.with(|db| store::pool_put(db, "gpu", 1, "", false)).await;
     let rest = "max_active_runs: 2\ntasks:\n  - {id: a, run: x, retries: 2, retry_delay: 30m, retry_backoff: 2, retry_jitter: 0.5, depends_on_past: true}\n  - {id: each, needs: [a], run: x, for_each: [1, 2, 3], pool: gpu}\n  - {id: ok, needs: [each], run: x, when: 'params.n > 1'}\n  - {id: alarm, needs: [each], run: x, trigger_rule: one_failed, priority: 5}\n  - {id: end, needs: [ok, alarm], run: x, trigger_rule: all_done}\n";
     lab.put(&format!("name: daily\nschedule: '@daily'\ncatchup: all\nparams: {{n: 2}}\n{rest}"), 0).await;
     lab.put(&format!("name: weekly\nschedule: ['0 6 * * 1', '0 18 * * 4']\nparams: {{n: 1}}\n{rest}"), 0)
@@ -261,7 +261,10 @@ fn meddle(db: &Connection, roll: &mut impl FnMut(u64) -> u64, now: i64) -> crate
     let runs = store::run_list(db, "daily", 5, None)?;
     let Some(run) = runs.get(roll(5) as usize) else { return Ok(()) };
     match roll(3) {
-        0 => drop(by_hand::clear(db, &run.id, &Clearing { downstream: true, ..Clearing::default() }, now)?),
+        0 => {
+            let what = Clearing { downstream: true, latest: roll(2) == 0, ..Clearing::default() };
+            by_hand::clear(db, &run.id, &what, now)?;
+        }
         1 => drop(by_hand::mark(db, &run.id, &["each".to_owned()], TaskState::Failed, now)?),
         _ if !run.state.is_over() => drop(engine::cancel(db, &run.id, now)?),
         _ => {}

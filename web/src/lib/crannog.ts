@@ -111,7 +111,7 @@ export const pipelineValidate = (text: string) =>
   ask<{ ok: boolean; errors: { message: string; line: number | null; column: number | null }[] }>(`${V1}/pipelines/validate`, { method: "POST", text });
 export const pipeRun = (id: string) => ask<PipeRun>(`${V1}/pipeline-runs/${enc(id)}`);
 export const pipeRunCancel = (id: string) => ask(`${V1}/pipeline-runs/${enc(id)}/cancel`, { method: "POST" });
-export const pipeRunClear = (id: string, json: { tasks: string[]; downstream?: boolean; only_failed?: boolean; dry_run?: boolean }) =>
+export const pipeRunClear = (id: string, json: { tasks: string[]; downstream?: boolean; only_failed?: boolean; latest?: boolean; dry_run?: boolean }) =>
   ask<PipeRun & { cleared: string[] }>(`${V1}/pipeline-runs/${enc(id)}/clear`, { json });
 export const pipeRunMark = (id: string, tasks: string[], state: "success" | "failed") => ask<PipeRun>(`${V1}/pipeline-runs/${enc(id)}/mark`, { json: { tasks, state } });
 export const pipelineBackfill = async (name: string, json: { from: string; until: string; dry_run: boolean }) =>

@@ -83,12 +83,14 @@ function Outputs({ output }: { output: Record<string, unknown> }) {
 /** Asks before tasks run again, with the list of all that will. */
 export function ClearTask({ run, tasks, only_failed, close, after }: { run: api.PipeRun; tasks: string[]; only_failed?: boolean; close: () => void; after: () => void }) {
   const [downstream, setDownstream] = useState(true);
-  const what = { tasks, downstream, only_failed };
+  const [latest, setLatest] = useState(false);
+  const what = { tasks, downstream, only_failed, latest };
   const preview = useLoad(() => api.pipeRunClear(run.id, { ...what, dry_run: true }), [run.id, downstream, tasks.join()]);
   const cleared = preview.data?.cleared;
   return (
     <FormModal title={only_failed ? "Run the failed steps again" : `Run again from ${tasks.join(", ")}`} submit="Run again" close={close} after={after} disabled={!cleared?.length} save={() => api.pipeRunClear(run.id, what)}>
       <label class="check"><input type="checkbox" checked={downstream} onChange={(e) => setDownstream(e.currentTarget.checked)} />with all that follows</label>
+      <label class="check"><input type="checkbox" checked={latest} onChange={(e) => setLatest(e.currentTarget.checked)} />from the latest definition: steps that are new join the run, those that are gone count no more</label>
       {preview.error && <Problem error={preview.error} />}
       {!cleared && !preview.error && <Skeleton rows={2} />}
       {cleared && <p>{cleared.length === 0 ? "Nothing would run again." : <>These run again: <b>{cleared.slice(0, 40).join(", ")}</b>{cleared.length > 40 && ` and ${cleared.length - 40} more`}. What they gave before is forgotten; the logs of earlier tries stay.</>}</p>}

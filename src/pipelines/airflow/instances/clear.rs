@@ -14,6 +14,7 @@ use crate::{
             dags,
             fault::Fault,
             runs,
+            shapes::instance,
         },
         by_hand::{self, Clearing, Done},
         model::TaskState,
@@ -27,9 +28,8 @@ use axum::{
     extract::{Path, State},
     routing::post,
 };
-use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new().route("/dags/{dag_id}/clearTaskInstances", post(clear))
@@ -87,17 +87,6 @@ impl From<TaskMarker> for Marker {
     }
 }
 
-/// Refuses what would run a run's tasks from another text than the one it was made from.
-pub(in crate::pipelines::airflow) fn keeps_version(latest: Option<bool>) -> Result<(), Fault> {
-    match latest {
-        Some(true) => Err(Fault::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "A run keeps the definition it was made from: start a new run to run the latest one.",
-        )),
-        _ => Ok(()),
-    }
-}
-
 async fn clear(
     _: Editor,
     State(service): State<Service>,
@@ -105,7 +94,6 @@ async fn clear(
     Body(body): Body<ClearBody>,
 ) -> Answer {
     dags::one(&service, &dag).await?;
-    keeps_version(body.run_on_latest_version)?;
     let run = match &body.dag_run_id {
         Some(id) => Some(runs::one(&service, &dag, id).await?.run.id),
         None => None,
@@ -127,10 +115,11 @@ async fn clear(
         dry_run: body.dry_run,
         spare_running: body.prevent_running_task,
         reopen: body.reset_dag_runs,
+        latest: body.run_on_latest_version.unwrap_or_default(),
         note: body.note,
     };
     let found = act(&service, choice, how).await?;
-    Ok(Json(json!({ "total_entries": found.len(), "task_instances": found })))
+    Ok(Json(instance::page(found)))
 }
 
 /// Both together are either of them, as in Airflow.
@@ -149,6 +138,8 @@ struct How {
     spare_running: bool,
     /// Take runs that are over back into the queue.
     reopen: bool,
+    /// From the latest definition.
+    latest: bool,
     note: Option<String>,
 }
 
@@ -186,7 +177,7 @@ fn clear_one(db: &Connection, one: &Chosen, how: &How) -> Result<Option<Done>> {
             one.of.id()
         )));
     }
-    let what = Clearing { tasks: one.ids(&one.places), ..Clearing::default() };
+    let what = Clearing { tasks: one.ids(&one.places), latest: how.latest, ..Clearing::default() };
     let done = by_hand::clear(db, &one.of.run.id, &what, now_ms())?;
     if how.note.is_some() {
         one.note(db, &shown, how.note.as_deref())?;
@@ -198,6 +189,7 @@ fn clear_one(db: &Connection, one: &Chosen, how: &How) -> Result<Option<Done>> {
 pub(in crate::pipelines::airflow) struct WholeRuns {
     pub dry_run: bool,
     pub only_failed: bool,
+    pub latest: bool,
     pub note: Option<String>,
 }
 
@@ -207,7 +199,7 @@ pub(in crate::pipelines::airflow) async fn whole_runs(
     runs: Vec<(String, String)>,
     what: WholeRuns,
 ) -> Result<Vec<Value>, Fault> {
-    let WholeRuns { dry_run, only_failed, note } = what;
+    let WholeRuns { dry_run, only_failed, latest, note } = what;
     let choices: Vec<Choice> = runs
         .into_iter()
         .map(|(dag, run)| Choice {
@@ -219,7 +211,7 @@ pub(in crate::pipelines::airflow) async fn whole_runs(
             states: states(only_failed, false),
         })
         .collect();
-    let how = How { dry_run, spare_running: false, reopen: true, note: None };
+    let how = How { dry_run, spare_running: false, reopen: true, latest, note: None };
     let act = move |db: &Connection| {
         let (mut shown, mut done) = (Vec::new(), Vec::new());
         for choice in &choices {

@@ -17,6 +17,7 @@ use crate::{
             asked::{Asked, Body, given, mask, read},
             fault::Fault,
             runs,
+            shapes::instance,
         },
         by_hand,
         definition::Definition,
@@ -31,7 +32,7 @@ use axum::{
     routing::patch,
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(super) fn routes() -> Router<Door> {
     const TASK: &str = "/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}";
@@ -148,7 +149,7 @@ async fn try_out_group(
 }
 
 fn answer(found: Vec<Value>) -> Answer {
-    Ok(Json(json!({ "total_entries": found.len(), "task_instances": found })))
+    Ok(Json(instance::page(found)))
 }
 
 /// The body, without what the mask leaves out.

@@ -56,11 +56,11 @@ pub(in crate::pipelines::airflow) fn dag(dag: &Dag) -> Value {
         "allowed_run_types": null,
         "is_backfillable": schedule.is_some(),
         "owners": [],
-        "file_token": format!("{:012x}", number(&pipeline.source)),
+        "file_token": file_token(&pipeline.source),
     })
 }
 
-pub(in crate::pipelines::airflow) fn details(one: &Dag, active: i64) -> Value {
+pub(in crate::pipelines::airflow) fn details(one: &Dag, active: i64, is_favorite: bool) -> Value {
     let definition = &one.definition;
     let mut body = dag(one);
     let more = json!({
@@ -78,10 +78,11 @@ pub(in crate::pipelines::airflow) fn details(one: &Dag, active: i64) -> Value {
         "last_parsed": time(Some(one.updated_at)),
         "default_args": {},
         "owner_links": {},
-        "is_favorite": false,
+        "is_favorite": is_favorite,
         "active_runs_count": active,
         "concurrency": 16,
         "latest_dag_version": null,
+        "rerun_with_latest_version": null,
     });
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
@@ -159,6 +160,11 @@ fn delta(duration: Duration) -> Value {
         "seconds": seconds % 86_400,
         "microseconds": duration.subsec_micros(),
     })
+}
+
+/// Names the file to `parseDagFile`.
+pub(in crate::pipelines::airflow) fn file_token(source: &str) -> String {
+    format!("{:012x}", number(source))
 }
 
 /// What Airflow calls a bundle is where definitions come from.

@@ -1,6 +1,11 @@
 //! Task instances and their tries.
 
-use super::{dag::operator, duration, run::DagRun, time, uuid};
+use super::{
+    dag::operator,
+    duration,
+    run::{DagRun, run_after},
+    time, uuid,
+};
 use crate::{
     kernel::clock::rfc3339,
     pipelines::{
@@ -45,7 +50,7 @@ pub(in crate::pipelines::airflow) fn instance(of: &DagRun, task: &TaskInstance, 
     let more = json!({
         "id": uuid(&format!("{}/{}", of.run.id, task.id)),
         "logical_date": logical,
-        "run_after": logical,
+        "run_after": rfc3339(run_after(&of.run)),
         "start_date": time(task.started_at),
         "end_date": time(task.ended_at),
         "duration": duration(task.started_at, task.ended_at),
@@ -105,4 +110,12 @@ fn extend(body: &mut Value, more: Value) {
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
     }
+}
+
+/// All the instances that an action was about, as one page.
+pub(in crate::pipelines::airflow) fn page(found: Vec<Value>) -> Value {
+    json!({
+        "total_entries": found.len(), "task_instances": found, "total_entries_limit": null,
+        "next_cursor": null, "previous_cursor": null,
+    })
 }

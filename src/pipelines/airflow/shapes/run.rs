@@ -54,6 +54,14 @@ fn triggered_by(one: &DagRun) -> Option<&'static str> {
     }
 }
 
+/// When it could begin at the earliest; as `Field::RunAfter` has it.
+pub(in crate::pipelines::airflow) fn run_after(run: &Run) -> i64 {
+    run.not_before.unwrap_or(match run.trigger {
+        Trigger::Manual | Trigger::Event => run.created_at,
+        Trigger::Schedule | Trigger::Backfill => run.logical_at,
+    })
+}
+
 pub(in crate::pipelines::airflow) fn run(one: &DagRun) -> Value {
     let run = &one.run;
     let logical = rfc3339(run.logical_at);
@@ -68,7 +76,7 @@ pub(in crate::pipelines::airflow) fn run(one: &DagRun) -> Value {
         "duration": duration(run.started_at, run.ended_at),
         "data_interval_start": logical,
         "data_interval_end": logical,
-        "run_after": logical,
+        "run_after": rfc3339(run_after(run)),
         "last_scheduling_decision": time(run.ended_at.or(run.started_at)),
         "run_type": run_type(run.trigger),
         "state": state(run.state),

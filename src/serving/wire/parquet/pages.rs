@@ -1,7 +1,8 @@
 //! The pages of a column: unpacked, levels and indices read, values made.
 
-use super::{Column, broken, snappy, thrift};
+use super::{broken, schema::Leaf, snappy, thrift};
 use crate::kernel::error::Result;
+use ruzstd::decoding::StreamingDecoder;
 use serde_json::{Number, Value};
 use std::io::Read;
 use thrift::Node;
@@ -9,8 +10,25 @@ use thrift::Node;
 /// The largest page: writers make them of a megabyte.
 const MOST_PAGE: usize = 256 << 20;
 
-/// All values of one column in one group of rows, at most `room` of them.
-pub fn chunk(bytes: &[u8], chunk: &Node, column: &Column, room: usize) -> Result<Vec<Value>> {
+/// What a column holds: for each place how often it repeats and how much of it is there, and the values themselves,
+/// of the places that have one.
+#[derive(Default)]
+pub struct Entries {
+    pub repeats: Vec<u32>,
+    pub depths: Vec<u32>,
+    pub values: Vec<Value>,
+}
+
+impl Entries {
+    pub fn extend(&mut self, more: Self) {
+        self.repeats.extend(more.repeats);
+        self.depths.extend(more.depths);
+        self.values.extend(more.values);
+    }
+}
+
+/// All of one column in one group of rows, at most `room` places.
+pub fn chunk(bytes: &[u8], chunk: &Node, column: &Leaf, room: usize) -> Result<Entries> {
     let bad = || broken(&format!("column {} is broken", column.name));
     let codec = chunk.int(4).unwrap_or(0);
     let offset = |field| chunk.int(field).and_then(|at| usize::try_from(at).ok()).filter(|at| *at > 0);
@@ -19,8 +37,8 @@ pub fn chunk(bytes: &[u8], chunk: &Node, column: &Column, room: usize) -> Result
     if wanted > room {
         return Err(bad());
     }
-    let (mut dictionary, mut values): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
-    while values.len() < wanted {
+    let (mut dictionary, mut found): (Vec<Value>, Entries) = (Vec::new(), Entries::default());
+    while found.depths.len() < wanted {
         let (header, length) = thrift::read(bytes.get(at..).ok_or_else(bad)?).ok_or_else(bad)?;
         let size = |field| header.int(field).and_then(|size| usize::try_from(size).ok()).ok_or_else(bad);
         let (whole, packed) = (size(2)?, size(3)?);
@@ -28,17 +46,17 @@ pub fn chunk(bytes: &[u8], chunk: &Node, column: &Column, room: usize) -> Result
         let end = start.checked_add(packed).ok_or_else(bad)?;
         let page = Page { body: bytes.get(start..end).ok_or_else(bad)?, whole, codec, column };
         at = end;
-        let left = wanted - values.len();
+        let left = wanted - found.depths.len();
         match (header.int(1), header.get(5), header.get(7), header.get(8)) {
-            (Some(0), Some(head), _, _) => values.extend(page.first(head, &dictionary, left)?),
+            (Some(0), Some(head), _, _) => found.extend(page.first(head, &dictionary, left)?),
             (Some(2), _, Some(head), _) => dictionary = page.dictionary(head)?,
-            (Some(3), _, _, Some(head)) => values.extend(page.second(head, &dictionary, left)?),
+            (Some(3), _, _, Some(head)) => found.extend(page.second(head, &dictionary, left)?),
             // An index of pages, which a reader of all of them has no need of.
             (Some(1), ..) => {}
             _ => return Err(bad()),
         }
     }
-    Ok(values)
+    Ok(found)
 }
 
 struct Page<'a> {
@@ -46,7 +64,7 @@ struct Page<'a> {
     /// Its length before it was packed.
     whole: usize,
     codec: i64,
-    column: &'a Column,
+    column: &'a Leaf,
 }
 
 impl Page<'_> {
@@ -66,12 +84,19 @@ impl Page<'_> {
                 let read = flate2::read::MultiGzDecoder::new(body).take(size as u64).read_to_end(&mut out);
                 read.map(|_| out).map_err(|_| self.bad())
             }
+            6 => {
+                let mut out = Vec::new();
+                let decoder = StreamingDecoder::new(body).map_err(|_| self.bad())?;
+                decoder.take(size as u64).read_to_end(&mut out).map_err(|_| self.bad())?;
+                Ok(out)
+            }
             other => {
-                let names = [(3, "LZO"), (4, "Brotli"), (5, "LZ4"), (6, "Zstandard"), (7, "LZ4")];
+                let names = [(3, "LZO"), (4, "Brotli"), (5, "LZ4"), (7, "LZ4")];
                 let name =
                     names.iter().find(|(codec, _)| *codec == other).map_or("something", |(_, name)| name);
                 Err(broken(&format!(
-                    "it is packed with {name}; write it with compression=\"snappy\" or none"
+                    "column {} is packed with {name}; write it with compression=\"zstd\", \"snappy\" or none",
+                    self.column.name
                 )))
             }
         }
@@ -83,35 +108,52 @@ impl Page<'_> {
     }
 
     /// A page of the first version: levels and values are packed together.
-    fn first(&self, head: &Node, dictionary: &[Value], left: usize) -> Result<Vec<Value>> {
+    fn first(&self, head: &Node, dictionary: &[Value], left: usize) -> Result<Entries> {
         let count = self.count(head, left)?;
         let body = self.unpack(self.body, self.whole)?;
-        let (levels, rest) = if self.column.optional {
-            let (length, rest) = body.split_first_chunk::<4>().ok_or_else(|| self.bad())?;
-            let length = u32::from_le_bytes(*length) as usize;
-            let (levels, rest) = rest.split_at_checked(length).ok_or_else(|| self.bad())?;
-            (hybrid(levels, 1, count).ok_or_else(|| self.bad())?, rest)
-        } else {
-            (vec![1; count], &body[..])
-        };
-        self.values(rest, head.int(2), &levels, dictionary)
+        let (repeats, rest) = self.told(&body, self.column.most_repeats, count)?;
+        let (depths, rest) = self.told(rest, self.column.most_depth, count)?;
+        let values = self.values(rest, head.int(2), &depths, dictionary)?;
+        Ok(Entries { repeats, depths, values })
+    }
+
+    /// Levels behind their length, and what follows them; where there is one level alone, nothing is written of it.
+    fn told<'b>(&self, body: &'b [u8], most: u32, count: usize) -> Result<(Vec<u32>, &'b [u8])> {
+        if most == 0 {
+            return Ok((vec![0; count], body));
+        }
+        let (length, rest) = body.split_first_chunk::<4>().ok_or_else(|| self.bad())?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let (levels, rest) = rest.split_at_checked(length).ok_or_else(|| self.bad())?;
+        Ok((self.levels(levels, most, count)?, rest))
+    }
+
+    fn levels(&self, packed: &[u8], most: u32, count: usize) -> Result<Vec<u32>> {
+        if most == 0 {
+            return Ok(vec![0; count]);
+        }
+        let width = (u32::BITS - most.leading_zeros()) as usize;
+        let found = hybrid(packed, width, count).ok_or_else(|| self.bad())?;
+        match found.iter().all(|level| *level <= most) {
+            true => Ok(found),
+            false => Err(self.bad()),
+        }
     }
 
     /// A page of the second version: the levels are apart and never packed.
-    fn second(&self, head: &Node, dictionary: &[Value], left: usize) -> Result<Vec<Value>> {
+    fn second(&self, head: &Node, dictionary: &[Value], left: usize) -> Result<Entries> {
         let count = self.count(head, left)?;
         let length = |field| head.int(field).and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        let (levels, repeated) = (length(5), length(6));
+        let (deep, repeated) = (length(5), length(6));
         let (before, rest) =
-            self.body.split_at_checked(levels.saturating_add(repeated)).ok_or_else(|| self.bad())?;
-        let levels = match self.column.optional {
-            true => hybrid(&before[repeated..], 1, count).ok_or_else(|| self.bad())?,
-            false => vec![1; count],
-        };
+            self.body.split_at_checked(deep.saturating_add(repeated)).ok_or_else(|| self.bad())?;
+        let repeats = self.levels(&before[..repeated], self.column.most_repeats, count)?;
+        let depths = self.levels(&before[repeated..], self.column.most_depth, count)?;
         let packed = head.flag(7).unwrap_or(true);
         let size = self.whole.checked_sub(before.len()).ok_or_else(|| self.bad())?;
         let body = if packed && !rest.is_empty() { self.unpack(rest, size)? } else { rest.to_vec() };
-        self.values(&body, head.int(4), &levels, dictionary)
+        let values = self.values(&body, head.int(4), &depths, dictionary)?;
+        Ok(Entries { repeats, depths, values })
     }
 
     fn count(&self, head: &Node, left: usize) -> Result<usize> {
@@ -123,27 +165,22 @@ impl Page<'_> {
         &self,
         body: &[u8],
         encoding: Option<i64>,
-        levels: &[u32],
+        depths: &[u32],
         dictionary: &[Value],
     ) -> Result<Vec<Value>> {
-        let there = levels.iter().filter(|level| **level > 0).count();
-        let found = match encoding {
-            Some(0) => self.plain(body, there)?,
-            Some(2 | 8) => self.indexed(body, there, dictionary)?,
+        let there = depths.iter().filter(|depth| **depth == self.column.most_depth).count();
+        match encoding {
+            Some(0) => self.plain(body, there),
+            Some(2 | 8) => self.indexed(body, there, dictionary),
             Some(3) if self.column.kind == 0 => {
                 let bits = body.get(4..).and_then(|body| hybrid(body, 1, there)).ok_or_else(|| self.bad())?;
-                bits.into_iter().map(|bit| Value::Bool(bit == 1)).collect()
+                Ok(bits.into_iter().map(|bit| Value::Bool(bit == 1)).collect())
             }
-            _ => {
-                return Err(broken(&format!(
-                    "column {} is encoded in a way that is not read here; write it with use_dictionary or plain",
-                    self.column.name
-                )));
-            }
-        };
-        let mut found = found.into_iter();
-        let next = |level: &u32| if *level > 0 { found.next().unwrap_or_default() } else { Value::Null };
-        Ok(levels.iter().map(next).collect())
+            _ => Err(broken(&format!(
+                "column {} is encoded in a way that is not read here; write it with use_dictionary or plain",
+                self.column.name
+            ))),
+        }
     }
 
     fn indexed(&self, body: &[u8], count: usize, dictionary: &[Value]) -> Result<Vec<Value>> {
