@@ -44,7 +44,7 @@ def test_questions_of_every_kind_come_back_as_they_were_asked(experiment):
         found = questions.get_label_schema(schema_id=made.schema_id)
         assert (found.name, found.type.value, found.input) == (name, kind, answer)
         assert (found.instruction, found.enable_comment, found.is_default) == ("Look.", True, False)
-        assert questions.get_label_schema(name=name).schema_id == made.schema_id
+        assert questions.get_label_schema(experiment_id=experiment, name=name).schema_id == made.schema_id
     listed = questions.list_label_schemas(experiment_id=experiment)
     assert {one.name for one in listed} == {*asked, "Feedback"}
     (default,) = [one for one in listed if one.is_default]
