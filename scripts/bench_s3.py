@@ -3,7 +3,10 @@
 Each server in turn gets the same bounded load from the same client on loopback: 16 connections, some seconds a
 phase. CPU is the server's own, from /proc. `dd conv=fsync` and `cat` to a socket say what the machine gives today.
 
-usage: bench_s3.py LOAD_CLIENT CRANNOG [--seconds N] [--only NAME,NAME] [--big-mib N] [--json FILE]
+usage: bench_s3.py LOAD_CLIENT CRANNOG [--seconds N] [--only NAME,NAME] [--big-mib N] [--whole-uploads] [--json FILE]
+
+`--whole-uploads` adds 64 uploads of 1 GiB at once that are sent to their ends: they want 64 GiB of room where
+BENCH_DIR is, or a file system there that compresses (their bytes are zeros).
 """
 
 import argparse
@@ -37,6 +40,7 @@ ROWS = [
     ("memory at start MiB", "memory", "start", ""),
     ("memory at end MiB", "memory", "end", "< 150"),
     ("  over that, 64 uploads", "memory", "uploads", "< 64"),
+    ("  over that, 64 whole GiB", "memory", "whole", "< 64"),
     ("errors", "errors", "count", "0"),
 ]
 
@@ -50,6 +54,7 @@ def main():
     parser.add_argument("--list-keys", type=int, default=100_000)
     parser.add_argument("--only", default="crannog,s3s-fs,radosgw")
     parser.add_argument("--phases", default=PHASES)
+    parser.add_argument("--whole-uploads", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     started = {
@@ -100,7 +105,7 @@ def load(options, server, phases: str, *more) -> list[dict]:
     if server:
         command += ["--endpoint", server.endpoint, "--access", server.access, "--secret", server.secret]
         command += ["--region", server.region, "--pids", ",".join(map(str, server.pids))]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=900)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=1800)
     if done.returncode != 0:
         print(f"  the load client stopped: {done.stderr.strip()[:300]}", file=sys.stderr)
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -109,7 +114,8 @@ def load(options, server, phases: str, *more) -> list[dict]:
 def measure(options, server) -> dict:
     print(f"{server.name}: {server.note}", file=sys.stderr)
     result = {"memory": {"start": resident_mib(server)}, "note": server.note, "errors": {"count": 0}}
-    for phase in options.phases.split(","):
+    phases = options.phases.split(",") + (["whole64"] if options.whole_uploads else [])
+    for phase in phases:
         began, before = os.getloadavg()[0], resident_mib(server)
         # Objects of an earlier phase are known by their count, so reads go with their writes.
         if phase.startswith("get") and phase != "getbig":
@@ -122,7 +128,8 @@ def measure(options, server) -> dict:
             rates = f"{line['per_second']:10,.1f}/s {line['mb_per_second']:9,.1f} MB/s {line['cpu_us']:11,.0f} CPU us"
             print(f"  {line['phase']:<10} {rates}   {line['memory_mib']} MiB{error}", file=sys.stderr)
             if line["peak_mib"]:
-                result["memory"]["uploads"] = line["peak_mib"] - before
+                name = "whole" if phase == "whole64" else "uploads"
+                result["memory"][name] = line["peak_mib"] - before
     result["memory"]["end"] = resident_mib(server)
     result["boto"] = boto_latency(server)
     return result

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Runs ceph/s3-tests against a Crannog of its own, and says which groups of tests pass.
 
-    s3_tests.py --suite DIR [--binary FILE] [-k EXPRESSION] [--workers N] [--out DIR] [--save FILE]
+    s3_tests.py --suite DIR [--binary FILE] [-k EXPRESSION] [--sigv2] [--workers N] [--out DIR] [--save FILE]
 
 DIR is a checkout of https://github.com/ceph/s3-tests; nothing of it is copied, and it is not written to.
 Each worker has a server on loopback with a fresh data directory, users and keys, and runs its share of
 `test_s3.py` and `test_headers.py` with the suite's own clean-up between tests. The suite's packages go
 into a virtual environment in OUT (target/s3-tests unless said otherwise), next to the JUnit files.
 Three storage classes are configured, which the tests of transitions need; copies between classes are
-left out unless asked for, because they say the same nine times over.
+left out unless asked for, because they say the same nine times over. `--sigv2` turns `s3.allow_sigv2` on.
 
 "Portable" leaves out what the suite says not even AWS passes, radosgw's own kind of bucket logging, and
 moving objects to another cloud.
@@ -102,6 +102,7 @@ def arguments():
     parser.add_argument(
         "--copies-between-classes", action="store_true", help="keep the tests of copies from class to class: nine times as many"
     )
+    parser.add_argument("--sigv2", action="store_true", help="serve requests that are signed with version 2")
     parser.add_argument("--save", type=Path, help="a file that gets the report too")
     parser.add_argument("--check", action="store_true", help="only see whether the suite is there")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a test did not pass")
@@ -128,8 +129,8 @@ def packages(suite: Path) -> list[str]:
 class House(Server):
     """One `crannog serve` with users for the suite."""
 
-    def __init__(self, binary: Path, folder: Path):
-        settings = {}
+    def __init__(self, binary: Path, folder: Path, sigv2: bool):
+        settings = {"CRANNOG_S3_ALLOW_SIGV2": "true"} if sigv2 else {}
         if has_key(binary, "objects.lifecycle_day_s"):
             settings["CRANNOG_OBJECTS_LIFECYCLE_DAY_S"] = str(DAY_SECONDS)
         if has_key(binary, "objects.log_interval"):
@@ -213,7 +214,7 @@ def run(options, suite: Path, python: Path) -> list:
         for worker in range(options.workers):
             home = folder / str(worker)
             home.mkdir()
-            servers.append(House(options.binary, home))
+            servers.append(House(options.binary, home, options.sigv2))
             write_conf(servers[-1], home / "s3tests.conf")
             plays.append(play(options, suite, python, home, worker))
         for process in plays:

@@ -6,6 +6,7 @@
 #   setup.sh rclone         rclone for the S3 tests; installed likewise
 #   setup.sh dvc            DVC for the S3 tests, in .venv/dvc
 #   setup.sh kserve         KServe's client for the serving tests, in .venv/kserve
+#   setup.sh flavours       libraries whose models MLflow keeps, in .venv/flavours: 3 GB, for test_flavours.py
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -79,8 +80,9 @@ browser) browser ;;
 rclone) rclone ;;
 dvc) environment tests/clients/dvc.txt .venv/dvc ;;
 kserve) environment tests/clients/kserve.txt .venv/kserve ;;
+flavours) environment tests/clients/flavours.txt .venv/flavours ;;
 *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

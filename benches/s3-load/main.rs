@@ -24,6 +24,8 @@ pub struct Plan {
     pub part_mib: u64,
     /// Of each of the 64 uploads announced as 1 GiB, how much is sent before the client hangs up.
     pub upload_mib: u64,
+    /// How large each of 64 bodies is that are sent whole.
+    pub whole_mib: u64,
     /// A file to send with `cat`, for comparison.
     pub file: Option<String>,
 }
@@ -48,8 +50,8 @@ pub type Result<T> = std::result::Result<T, Failed>;
 
 const USAGE: &str = "usage: s3-load --endpoint HOST:PORT --access KEY --secret KEY --phases NAME,NAME
   [--region NAME] [--pids N,N] [--connections 16] [--seconds 5] [--list-keys 100000] [--big-mib 1024]
-  [--part-mib 16] [--upload-mib 64] [--file PATH]
-phases: put4k get4k put1m get1m multipart getbig fill list uploads64 cat";
+  [--part-mib 16] [--upload-mib 64] [--whole-mib 1024] [--file PATH]
+phases: put4k get4k put1m get1m multipart getbig fill list uploads64 whole64 cat";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1).collect()) {
@@ -87,6 +89,7 @@ fn run(words: Vec<String>) -> Result<()> {
         big_mib: number("big-mib", 1024)?,
         part_mib: number("part-mib", 16)?,
         upload_mib: number("upload-mib", 64)?,
+        whole_mib: number("whole-mib", 1024)?,
         file: given.get("file").cloned(),
     };
     phases::run(&plan, text("phases", "").split(',').filter(|name| !name.is_empty()))

@@ -8,6 +8,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
+    collections::HashSet,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     process::{Command, Stdio},
@@ -75,7 +76,8 @@ pub fn run<'a>(plan: &Plan, names: impl Iterator<Item = &'a str>) -> Result<()> 
             "getbig" => get_big(plan)?,
             "fill" => puts(plan, "list", 16, plan.list_keys, &mut 0),
             "list" => list(plan)?,
-            "uploads64" => uploads(plan)?,
+            "uploads64" => uploads(plan),
+            "whole64" => whole_uploads(plan),
             "cat" => cat(plan)?,
             other => return Err(Failed(format!("there is no phase {other:?}"))),
         };
@@ -300,7 +302,31 @@ fn list(plan: &Plan) -> Result<Done> {
 
 /// 64 uploads of 1 GiB at once, each cut off by the client after `upload_mib`: what the server keeps in
 /// memory for a body does not depend on how much of it is still to come.
-fn uploads(plan: &Plan) -> Result<Done> {
+fn uploads(plan: &Plan) -> Done {
+    watched(plan, |worker| upload_and_leave(plan, worker))
+}
+
+/// The same without an end before the end: every body is sent whole, and its answer waited for. They are zeros,
+/// so that a file system which compresses has room for them; all must then have one ETag.
+fn whole_uploads(plan: &Plan) -> Done {
+    let (body, etags) = (vec![0; (plan.whole_mib * MIB) as usize], Mutex::new(HashSet::new()));
+    let mut done = watched(plan, |worker| {
+        let path = format!("/{BUCKET}/whole/{worker}");
+        let ask = Ask { method: "PUT", path: &path, body: &body, ..Ask::default() };
+        let answer = Connection::new(&plan.target).succeed(&ask)?;
+        let mut etags = etags.lock().map_err(|_| Failed("an upload thread failed".into()))?;
+        etags.insert(answer.etag);
+        Ok(body.len() as u64)
+    });
+    if etags.into_inner().is_ok_and(|etags| etags.len() > 1) {
+        done.errors += 1;
+        done.first_error = Some("equal bodies had different ETags".into());
+    }
+    done
+}
+
+/// 64 uploads at once, while the server's memory is watched.
+fn watched(plan: &Plan, upload: impl Fn(u64) -> Result<u64> + Sync) -> Done {
     let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut done = thread::scope(|scope| {
         let watch = scope.spawn(|| {
@@ -311,7 +337,7 @@ fn uploads(plan: &Plan) -> Result<Done> {
         });
         let done = in_parallel(64, |worker| {
             let (began, mut done) = (Instant::now(), Done::default());
-            done.note(began, upload_and_leave(plan, worker as u64));
+            done.note(began, upload(worker as u64));
             done
         });
         over.store(true, Ordering::Relaxed);
@@ -319,7 +345,7 @@ fn uploads(plan: &Plan) -> Result<Done> {
         done
     });
     done.peak_mib = Some(peak.into_inner());
-    Ok(done)
+    done
 }
 
 fn upload_and_leave(plan: &Plan, worker: u64) -> Result<u64> {

@@ -39,6 +39,7 @@ pub struct House {
     pipelines: pipelines::Service,
     sender: Sender,
     health: Health,
+    s3: objects::S3Settings,
 }
 
 impl House {
@@ -89,6 +90,7 @@ impl House {
             pipelines,
             sender,
             health,
+            s3: s3_settings(config),
         })
     }
 
@@ -131,7 +133,7 @@ impl House {
 
     /// What answers on the S3 door.
     pub fn s3_door(&self) -> Service {
-        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone()))
+        BoxCloneSyncService::new(objects::s3_service(self.objects.clone(), self.auth.clone(), &self.s3))
     }
 
     /// Where the S3 door is for who asks on the main door.
@@ -169,6 +171,15 @@ impl House {
             .merge(pipelines::hooks_router(self.pipelines.clone()))
             .merge(pipelines::airflow_router(self.pipelines.clone(), self.auth.clone()))
             .merge(ui::router())
+    }
+}
+
+/// How the S3 door is to behave.
+fn s3_settings(config: &Config) -> objects::S3Settings {
+    objects::S3Settings {
+        allow_sigv2: config.s3.allow_sigv2,
+        public_url: config.s3.public_url.clone(),
+        main_url: config.http.public_url.clone(),
     }
 }
 

@@ -34,6 +34,7 @@ pub async fn serve(effective: &Effective) -> Result<()> {
     let stop = signals::stop_token()?;
 
     let lock = claim(&config.data_dir)?;
+    warn_of_sigv2(config);
     let http = Door::bind("http.listen", config.http.listen).await?;
     let s3 = Door::bind("s3.listen", config.s3.listen).await?;
     let (tasks, doors) = (Tasks::default(), Tasks::default());
@@ -88,6 +89,16 @@ fn warn_of_memory(data_dir: &Path) {
     }
 }
 
+/// Old clients work with it, and nothing else tells that all others could be better off.
+fn warn_of_sigv2(config: &Config) {
+    if config.s3.allow_sigv2 {
+        tracing::warn!(
+            "s3.allow_sigv2 is on: requests signed with version 2 are served, which covers neither their body nor \
+             most of their headers; turn it off when the clients that need it are gone"
+        );
+    }
+}
+
 fn announcement(health: &Health) -> Running {
     Running {
         pid: std::process::id(),
@@ -107,11 +118,21 @@ fn identity(config: &Config) -> Result<Option<Arc<Identity>>> {
     let given = config.tls.names.as_deref().unwrap_or_default().split(',').map(str::trim);
     let mut names: Vec<String> = given.filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let public = [&config.http.public_url, &config.s3.public_url].into_iter().flatten();
-    names.extend(public.filter_map(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_owned)));
+    let host_of = |url: &String| url.parse::<http::Uri>().ok()?.host().map(str::to_owned);
+    names.extend(public.filter_map(host_of));
+    // A bucket may stand before the name of the S3 door.
+    let buckets = config.s3.public_url.as_ref().and_then(host_of).filter(|name| is_domain(name));
+    names.extend(buckets.map(|name| format!("*.{name}")));
     names.extend(machine_name());
     names.sort();
     names.dedup();
     Identity::open(&config.data_dir, Shown { files, names }).map(Arc::new).map(Some)
+}
+
+/// Whether a wildcard before this name is one that a certificate can carry.
+fn is_domain(name: &str) -> bool {
+    let name = name.trim_matches(['[', ']']);
+    name.contains('.') && name.parse::<std::net::IpAddr>().is_err()
 }
 
 /// The host's name, where it is one that a certificate can carry.

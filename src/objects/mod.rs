@@ -11,8 +11,8 @@
 //!   where a copy is encrypted in another way than its source.
 //! - What was asked to be encrypted is never on the disk in clear, and what is encrypted never becomes
 //!   clear by being copied.
-//! - No request is signed the SigV2 way, but the policy of an upload form may be; no presigned URL
-//!   outlives a week; an anonymous one has what a policy or an ACL grants to all and nothing else.
+//! - No request is signed the SigV2 way, unless the operator serves such clients, but the policy of an
+//!   upload form may be; no presigned URL outlives a week; an anonymous one has what a policy or an ACL grants to all and nothing else.
 //!
 //! It mirrors Amazon S3's REST protocol. Departures: a copy of an object that was uploaded in parts
 //! keeps that object's ETag.
@@ -57,5 +57,5 @@ pub use multipart::{Completion, ListedPart};
 pub use notify::{Hearing, Starter};
 pub use read::ByteStream;
 pub use routes::{Address, router};
-pub use s3::{REGION, S3Door, is_s3_request, s3_service};
+pub use s3::{REGION, S3Door, S3Settings, is_s3_request, s3_service};
 pub use service::Service;

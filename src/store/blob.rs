@@ -20,12 +20,18 @@ use std::{
     io::{self, Write},
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Bytes gathered before they are handed to the disk. As much again may be on its way there.
 const WRITE_CHUNK: usize = 256 << 10;
+/// So many blobs being written at once are a crowd: each then gathers half as much, and all keep the processor busy
+/// nonetheless.
+const CROWD: usize = 16;
 
 /// Sees every byte on its way to the disk, off the async threads: where digests are made.
 pub trait Tap: Send + 'static {
@@ -60,6 +66,8 @@ struct Inner {
     chunks: Chunks,
     /// Blobs being written, or written and not yet committed: the collector must not touch them.
     claimed: Mutex<HashSet<String>>,
+    /// How many are being written.
+    open: AtomicUsize,
 }
 
 impl Blobs {
@@ -72,6 +80,7 @@ impl Blobs {
             store,
             chunks: Chunks::default(),
             claimed: Mutex::default(),
+            open: AtomicUsize::new(0),
         })))
     }
 
@@ -82,7 +91,7 @@ impl Blobs {
         let claim = self.claim(&id);
         let path = self.0.folder.join(&id);
         Writer {
-            blobs: self.clone(),
+            open: Open::of(self),
             claim,
             idle: Some(Sink { path, file: None, tap, crc: Crc::default() }),
             busy: None,
@@ -203,13 +212,34 @@ impl Drop for Claimed {
 
 /// A blob being written. Writing and digesting happen on a blocking thread while the next bytes arrive.
 pub struct Writer<T: Tap> {
-    blobs: Blobs,
+    open: Open,
     claim: Claim,
     idle: Option<Sink<T>>,
     busy: Option<JoinHandle<io::Result<Sink<T>>>>,
     pending: Vec<Bytes>,
     pending_bytes: usize,
     size: u64,
+}
+
+/// Counts a blob among those being written, for as long as it lives.
+struct Open(Blobs);
+
+impl Open {
+    fn of(blobs: &Blobs) -> Self {
+        blobs.0.open.fetch_add(1, Ordering::Relaxed);
+        Self(blobs.clone())
+    }
+
+    /// Bytes a blob gathers now.
+    fn chunk(&self) -> usize {
+        if self.0.0.open.load(Ordering::Relaxed) > CROWD { WRITE_CHUNK / 2 } else { WRITE_CHUNK }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Where the bytes go. The file is made with the first of them, and removed unless it was finished.
@@ -231,14 +261,14 @@ impl<T: Tap> Writer<T> {
         self.size += bytes.len() as u64;
         self.pending_bytes += bytes.len();
         self.pending.push(bytes);
-        if self.pending_bytes >= WRITE_CHUNK { self.flush().await } else { Ok(()) }
+        if self.pending_bytes >= self.open.chunk() { self.flush().await } else { Ok(()) }
     }
 
     /// Makes the blob durable. It stays invisible, and safe from the collector while the claim is held.
     pub async fn finish(mut self) -> io::Result<(Claim, u64, T)> {
         let mut sink = self.sink().await?;
         let rest = std::mem::take(&mut self.pending);
-        let folder = self.blobs.0.folder.clone();
+        let folder = self.open.0.0.folder.clone();
         let finish = move || {
             sink.take(&rest)?;
             let end = sink.tap.end()?;
@@ -350,6 +380,20 @@ mod tests {
         writer.write(Bytes::from_static(b"lost")).await.unwrap();
         drop(writer);
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn many_writers_gather_less_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path()).unwrap();
+        let mut writers: Vec<_> = (0..CROWD).map(|_| blobs.writer(Count(0))).collect();
+        assert_eq!(writers[0].open.chunk(), WRITE_CHUNK);
+        writers.push(blobs.writer(Count(0)));
+        assert_eq!(writers[0].open.chunk(), WRITE_CHUNK / 2);
+        writers.pop().unwrap().finish().await.unwrap();
+        assert_eq!(writers[0].open.chunk(), WRITE_CHUNK);
+        drop(writers);
+        assert_eq!(blobs.0.open.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

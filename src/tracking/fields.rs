@@ -2,7 +2,7 @@
 //! strings, a query parameter stands for a field, `null` means absent, and a camel-case name is
 //! as good as a snake-case one. A wrong type is refused with MLflow's words and the field's path.
 
-use super::wire::MlflowError;
+use super::{wire::MlflowError, words};
 use crate::kernel::error::{Error, Kind, Result};
 use axum::{
     body::Bytes,
@@ -90,7 +90,10 @@ impl Fields {
         let malformed = |error: serde_json::Error| {
             Error::invalid(format!("The request body is not valid JSON: {error}."))
         };
-        let mut value: Value = serde_json::from_slice(body).map_err(malformed)?;
+        let mut value: Value = serde_json::from_slice(body).or_else(|error| match words::quoted(body) {
+            Some(quoted) => serde_json::from_slice(&quoted).map_err(malformed),
+            None => Err(malformed(error)),
+        })?;
         if let Value::String(inner) = value {
             value = serde_json::from_str(&inner).map_err(malformed)?;
         }

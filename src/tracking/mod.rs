@@ -17,7 +17,7 @@
 //! what is kept here, and lead back here.
 //!
 //! Read in this order: `model`, `search`, `store`, `service`, `routes`; then `traces`,
-//! `evaluation` and `gateway`, rooms of their own. `wire`, `fields` and `search` also serve the registry.
+//! `evaluation`, `review` and `gateway`, rooms of their own. `wire`, `fields` and `search` also serve the registry.
 
 pub mod check;
 mod evaluation;
@@ -26,12 +26,14 @@ mod gateway;
 pub mod import;
 pub mod model;
 mod promptlab;
+mod review;
 mod routes;
 pub mod search;
 pub mod service;
 pub mod store;
 mod traces;
 pub mod wire;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -472,6 +472,59 @@ def test_tags_of_a_run_are_edited(page, mlflow_client):
     assert "old" not in tags
 
 
+def test_runs_lie_under_the_run_they_are_inside(page, mlflow_client):
+    experiment = mlflow_client.create_experiment(f"nested-{os.urandom(4).hex()}")
+    outer = mlflow_client.create_run(experiment, run_name="outer", start_time=1_000).info.run_id
+    for number in range(2):
+        tags = {"mlflow.parentRunId": outer}
+        mlflow_client.create_run(experiment, run_name=f"inner {number}", start_time=2_000 + number, tags=tags)
+    page.goto(f"/experiments/{experiment}")
+    expect(page.get_by_role("link", name="outer")).to_be_visible()
+    inner = page.get_by_role("link", name=re.compile("inner"))
+    expect(inner).to_have_count(0)
+    page.get_by_role("button", name="Show the 2 runs inside").click()
+    expect(inner).to_have_count(2)
+    page.get_by_role("button", name="Hide the 2 runs inside").click()
+    expect(inner).to_have_count(0)
+    # Filtered, sorted by something else or on request every run stands for itself.
+    page.get_by_label("Group by").select_option("Flat")
+    expect(inner).to_have_count(2)
+    page.reload()
+    expect(inner).to_have_count(2)
+
+
+def test_a_deleted_experiment_is_found_and_restored(page, mlflow_client):
+    name = f"gone-{os.urandom(4).hex()}"
+    experiment = mlflow_client.create_experiment(name)
+    mlflow_client.delete_experiment(experiment)
+    page.goto(f"/experiments?q={name.upper()}")
+    expect(page.locator("main")).to_contain_text("No experiment has that name")
+    page.get_by_role("button", name="Deleted").click()
+    page.get_by_role("button", name="Restore").click()
+    expect(page.get_by_role("link", name=name)).to_have_count(0)
+    page.get_by_role("button", name="Active", exact=True).click()
+    expect(page.get_by_role("link", name=name)).to_be_visible()
+    assert mlflow_client.get_experiment(experiment).lifecycle_stage == "active"
+
+
+def test_descriptions_are_markdown_without_scripts(page, mlflow_client):
+    name = f"described-{os.urandom(4).hex()}"
+    mlflow_client.create_registered_model(name)
+    page.goto(f"/models/{name}")
+    page.get_by_role("button", name="Describe").click()
+    text = "Made for **growth**.\n\n- see [the page](/docs)\n- not [this](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n| a | b |\n|---|---|\n| 1 | `x_y_z` |"
+    page.get_by_role("dialog").get_by_label("Description").fill(text)
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    shown = page.locator(".lead .markdown")
+    expect(shown.locator("b")).to_have_text("growth")
+    expect(shown.locator("li")).to_have_count(2)
+    expect(shown.get_by_role("link")).to_have_text("the page")
+    expect(shown).to_contain_text("[this](javascript:alert(1)) <img src=x")
+    expect(shown.locator("img")).to_have_count(0)
+    expect(shown.locator("td code")).to_have_text("x_y_z")
+    assert mlflow_client.get_registered_model(name).description == text
+
+
 def test_a_model_version_shows_where_it_came_from_and_who_serves_it(page, seeded):
     page.goto("/models/browsed/versions/1")
     lineage = page.get_by_role("region", name="Lineage")

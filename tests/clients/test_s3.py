@@ -560,14 +560,37 @@ def test_signed_requests_are_answered_on_the_http_port_too(server, bucket):
 
 def test_the_bucket_may_stand_in_the_host_name(server, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
-    address = urlsplit(server.s3_url)
-    request = AWSRequest("GET", f"{server.s3_url}/k", headers={"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
-    request.headers["Host"] = f"{bucket}.localhost:{address.port}"
+    answer = asked_of_host(server, f"{bucket}.localhost:{urlsplit(server.s3_url).port}", "/k")
+    assert (answer.status_code, answer.content) == (200, b"hello")
+    assert asked_of_host(server, f"{bucket}.s3.lab.example", "/none").status_code == 404
+
+
+def test_the_bucket_may_stand_before_the_public_name(private_server):
+    server = private_server(
+        env={"CRANNOG_S3_PUBLIC_URL": "http://s3.lab.example:9000", "CRANNOG_HTTP_PUBLIC_URL": "http://ui.s3.lab.example"}
+    )
+    s3 = server.s3()
+    s3.create_bucket(Bucket="data")
+    s3.put_object(Bucket="data", Key="k", Body=b"hello")
+    for host, path in [
+        ("data.s3.lab.example:9000", "/k"),
+        ("data.localhost", "/k"),
+        ("s3.lab.example:9000", "/data/k"),
+        ("ui.s3.lab.example", "/data/k"),
+    ]:
+        answer = asked_of_host(server, host, path)
+        assert (answer.status_code, answer.content) == (200, b"hello"), host
+    assert b"<Key>k</Key>" in asked_of_host(server, "data.s3.lab.example", "/").content
+
+
+def asked_of_host(server, host, path):
+    """The answer to a GET signed for this host."""
+    request = AWSRequest("GET", f"{server.s3_url}{path}", headers={"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    request.headers["Host"] = host
     auth = SigV4Auth(Credentials(server.access_key, server.secret_key), "s3", "us-east-1")
     auth.payload = lambda _: "UNSIGNED-PAYLOAD"
     auth.add_auth(request)
-    answer = requests.get(f"{server.s3_url}/k", headers=dict(request.headers), timeout=10)
-    assert (answer.status_code, answer.content) == (200, b"hello")
+    return requests.get(f"{server.s3_url}{path}", headers=dict(request.headers), timeout=10)
 
 
 # --- our own JSON API

@@ -1,5 +1,6 @@
 """The tracker through the real mlflow client: experiments, runs, metrics, search, artifacts, models."""
 
+import json
 import math
 import os
 import threading
@@ -160,6 +161,26 @@ def test_nan_and_infinity_are_values(mlflow_client, run_id, experiment):
     assert len(mlflow_client.search_runs([experiment], "metrics.nan != 5")) == 1
     assert mlflow_client.search_runs([experiment], "metrics.nan < 5") == []
     assert len(mlflow_client.search_runs([experiment], "metrics.up > 1e300")) == 1
+
+
+def test_python_writes_nan_and_infinity_as_bare_words(server, mlflow_client, run_id):
+    points = [
+        {"key": "bare", "value": value, "timestamp": 1, "step": step}
+        for step, value in enumerate([math.inf, -math.inf, math.nan])
+    ]
+    for route, body in [
+        ("log-batch", {"run_id": run_id, "metrics": points, "tags": [{"key": "said", "value": "NaN, \"Infinity\""}]}),
+        ("log-metric", {"run_id": run_id, "key": "alone", "value": math.nan, "timestamp": 1}),
+    ]:
+        url = f"{server.http_url}/api/2.0/mlflow/runs/{route}"
+        sent = requests.post(url, data=json.dumps(body), auth=server.auth, headers={"Content-Type": "application/json"})
+        assert sent.status_code == 200, sent.text
+    history = mlflow_client.get_metric_history(run_id, "bare")
+    most, least, none = [point.value for point in sorted(history, key=lambda one: one.step)]
+    assert (most, least, math.isnan(none)) == (math.inf, -math.inf, True)
+    run = mlflow_client.get_run(run_id)
+    assert math.isnan(run.data.metrics["alone"])
+    assert run.data.tags["said"] == 'NaN, "Infinity"'
 
 
 def test_params_are_written_once(mlflow_client, run_id):

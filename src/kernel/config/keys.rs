@@ -118,8 +118,13 @@ settings! {
         /// Where the S3 door listens. Requests that carry an AWS signature are also answered on the
         /// main door.
         listen: SocketAddr = "127.0.0.1:9000";
-        /// The address clients reach the S3 door at, when it is not the one it listens on.
+        /// The address clients reach the S3 door at, when it is not the one it listens on. Buckets may stand
+        /// before its name (`BUCKET.NAME`).
         public_url: OptionalText = "";
+        /// Serves clients that sign with version 2 (`AWS KEY:SIGNATURE`, or `Signature` in a URL) and know no
+        /// other. That signature covers neither the body nor most headers, so whoever can change a request on
+        /// its way changes what is stored: only where the way is TLS or this machine.
+        allow_sigv2: bool = "false";
     }
 
     /// TLS on both doors. They speak it when one of them listens beyond this machine, with a certificate of

@@ -8,12 +8,29 @@ use crate::kernel::{
 use http::{HeaderMap, Uri};
 
 /// How a request proves who sends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Signature {
+    #[default]
     None,
-    Header,
-    Query,
-    Form,
+    Header(Version),
+    Query(Version),
+    Form(Version),
+}
+
+/// Which of Amazon's ways to sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    V2,
+    V4,
+}
+
+impl Signature {
+    pub fn version(self) -> Option<Version> {
+        match self {
+            Self::None => None,
+            Self::Header(version) | Self::Query(version) | Self::Form(version) => Some(version),
+        }
+    }
 }
 
 /// What is asked, before anybody looked at what is there.
@@ -139,11 +156,14 @@ impl Asked<'_> {
             "versionid" => self.version().map(str::to_owned),
             "authtype" => match self.signature {
                 Signature::None => None,
-                Signature::Header => Some("REST-HEADER".to_owned()),
-                Signature::Query => Some("REST-QUERY-STRING".to_owned()),
-                Signature::Form => Some("POST".to_owned()),
+                Signature::Header(_) => Some("REST-HEADER".to_owned()),
+                Signature::Query(_) => Some("REST-QUERY-STRING".to_owned()),
+                Signature::Form(_) => Some("POST".to_owned()),
             },
-            "signatureversion" => (self.signature != Signature::None).then(|| "AWS4-HMAC-SHA256".to_owned()),
+            "signatureversion" => self.signature.version().map(|version| match version {
+                Version::V2 => "AWS".to_owned(),
+                Version::V4 => "AWS4-HMAC-SHA256".to_owned(),
+            }),
             "x-amz-copy-source" => {
                 let source = self.header("x-amz-copy-source")?;
                 let source = percent_encoding::percent_decode_str(source).decode_utf8().ok()?;
@@ -191,7 +211,7 @@ mod tests {
             headers: &headers,
             query: query(&"/b?prefix=a%2Fb&max-keys=7&versionId=".parse().unwrap()),
             peer: "[::ffff:10.0.0.1]:1".parse().ok().map(|address| Peer { address, tls: true }),
-            signature: Signature::Query,
+            signature: Signature::Query(Version::V2),
             tags: Tags::InHeader,
         };
         let principal = Principal { user: "ann".into(), role: crate::auth::Role::Guest };
@@ -210,6 +230,7 @@ mod tests {
             ("s3:existingobjecttag/Team", Some("c")),
             ("s3:existingobjecttag/team", None),
             ("s3:authtype", Some("REST-QUERY-STRING")),
+            ("s3:signatureversion", Some("AWS")),
             ("aws:sourceip", Some("10.0.0.1")),
             ("aws:username", Some("ann")),
             ("aws:principaltype", Some("Account")),

@@ -1,5 +1,6 @@
 //! One line of a server access log: 26 fields, in Amazon's order.
 
+use super::super::access::asked::{Signature, Version};
 use chrono::DateTime;
 use http::Method;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -28,17 +29,10 @@ pub struct Answered {
     pub referer: Option<String>,
     pub user_agent: Option<String>,
     pub version: Option<String>,
-    pub auth: Option<Auth>,
+    pub signature: Signature,
     pub host: Option<String>,
     /// Whether it was an access control list that let the request through.
     pub acl_required: bool,
-}
-
-/// Where the signature was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auth {
-    Header,
-    Query,
 }
 
 impl Answered {
@@ -48,11 +42,15 @@ impl Answered {
         let text = |value: Option<&str>| value.filter(|value| !value.is_empty()).unwrap_or("-").to_owned();
         let number = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
         let time = DateTime::from_timestamp_millis(self.at_ms).unwrap_or_default();
-        let auth = match self.auth {
-            Some(Auth::Header) => "AuthHeader",
-            Some(Auth::Query) => "QueryString",
-            None => "-",
+        let way = match self.signature {
+            Signature::Header(_) => "AuthHeader",
+            Signature::Query(_) => "QueryString",
+            Signature::Form(_) | Signature::None => "-",
         };
+        let version = self.signature.version().map(|version| match version {
+            Version::V2 => "SigV2",
+            Version::V4 => "SigV4",
+        });
         let fields = [
             text(Some(&self.owner)),
             text(Some(&self.bucket)),
@@ -73,9 +71,9 @@ impl Answered {
             quoted(self.user_agent.as_deref()),
             text(self.version.as_deref()),
             text(Some(&self.request_id)),
-            text(self.auth.map(|_| "SigV4")),
+            text(version),
             "-".to_owned(),
-            auth.to_owned(),
+            way.to_owned(),
             text(self.host.as_deref()),
             "-".to_owned(),
             "-".to_owned(),
@@ -159,7 +157,7 @@ mod tests {
             request: "GET /b/a%20b HTTP/1.1".into(),
             status: 200,
             user_agent: Some("evil\" - \n".into()),
-            auth: Some(Auth::Query),
+            signature: Signature::Query(Version::V4),
             ..Answered::default()
         };
         assert_eq!(

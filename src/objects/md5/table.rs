@@ -1,6 +1,7 @@
 //! Where bodies that arrive at the same time are digested together. Whoever comes while a place to work is
-//! free works for all that wait, up to eight; the others sleep until their digest is done, or until it is
-//! their turn to work. Nobody waits for company: a body alone is digested alone.
+//! free works for all that sit there, up to eight, and takes in who comes meanwhile; the others sleep until
+//! their digest is done, or until it is their turn to work. Nobody waits for company: a body alone is digested
+//! alone, until another comes.
 
 use super::{BLOCK, LANES, State, compress};
 use bytes::Bytes;
@@ -8,6 +9,9 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
 };
+
+/// Blocks of each body between two looks at who came: 16 KiB, some 40 us.
+const SLICE: usize = 256;
 
 /// The one table of the process.
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -23,16 +27,17 @@ pub struct Table {
 
 #[derive(Default)]
 struct Inner {
-    waiting: VecDeque<(Job, Arc<Seat>)>,
+    waiting: VecDeque<Job>,
     working: usize,
 }
 
-/// Whole blocks to take into a state.
+/// Whole blocks to take into a state, and who waits for it.
 struct Job {
     state: State,
     bytes: Bytes,
     /// Blocks that are done.
     done: usize,
+    seat: Arc<Seat>,
 }
 
 impl Job {
@@ -48,51 +53,64 @@ struct Seat {
 }
 
 enum Turn {
-    Work(Job),
+    /// To work for these; one's own is among them.
+    Work(Vec<Job>),
     Done(State),
 }
 
 impl Table {
     /// Takes whole blocks into a state. Blocks its thread.
     pub fn digest(&self, state: State, bytes: Bytes) -> State {
-        let job = Job { state, bytes, done: 0 };
-        let mut inner = lock(&self.inner);
-        let own = if inner.working < self.places {
-            inner.working += 1;
-            job
-        } else {
-            let seat = Arc::new(Seat::default());
-            inner.waiting.push_back((job, Arc::clone(&seat)));
-            drop(inner);
-            match seat.wait() {
+        let seat = Arc::new(Seat::default());
+        let job = Job { state, bytes, done: 0, seat: Arc::clone(&seat) };
+        let mut jobs = match self.sit_down(job) {
+            Some(job) => vec![job],
+            None => match seat.wait() {
                 Turn::Done(state) => return state,
-                Turn::Work(job) => {
-                    inner = lock(&self.inner);
-                    job
-                }
-            }
+                Turn::Work(jobs) => jobs,
+            },
         };
-        let company = inner.waiting.len().min(LANES - 1);
-        let (mut jobs, mut seats) = (vec![own], Vec::new());
-        for (job, seat) in inner.waiting.drain(..company) {
-            jobs.push(job);
-            seats.push(seat);
+        loop {
+            self.take_in(&mut jobs);
+            work(&mut jobs);
+            if let Some(state) = tell(&mut jobs, &seat) {
+                self.pass_on(jobs);
+                return state;
+            }
         }
-        drop(inner);
-        work(&mut jobs);
-        for (job, seat) in jobs.iter().skip(1).zip(seats) {
-            seat.say(Turn::Done(job.state));
-        }
-        self.pass_on();
-        jobs[0].state
     }
 
-    /// Who has waited longest works next.
-    fn pass_on(&self) {
+    /// Gives the job back to who may work at once.
+    fn sit_down(&self, job: Job) -> Option<Job> {
         let mut inner = lock(&self.inner);
-        match inner.waiting.pop_front() {
-            Some((job, seat)) => seat.say(Turn::Work(job)),
-            None => inner.working -= 1,
+        if inner.working < self.places {
+            inner.working += 1;
+            return Some(job);
+        }
+        inner.waiting.push_back(job);
+        None
+    }
+
+    /// Fills free lanes with those that wait, the longest first.
+    fn take_in(&self, jobs: &mut Vec<Job>) {
+        let mut inner = lock(&self.inner);
+        let free = LANES.saturating_sub(jobs.len()).min(inner.waiting.len());
+        jobs.extend(inner.waiting.drain(..free));
+    }
+
+    /// Who has most before them works on, for all that are left, or else who has waited longest.
+    fn pass_on(&self, mut jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            let mut inner = lock(&self.inner);
+            jobs.extend(inner.waiting.pop_front());
+            if jobs.is_empty() {
+                inner.working -= 1;
+                return;
+            }
+        }
+        let heir = jobs.iter().max_by_key(|job| job.rest().len()).map(|job| Arc::clone(&job.seat));
+        if let Some(heir) = heir {
+            heir.say(Turn::Work(jobs));
         }
     }
 }
@@ -114,36 +132,53 @@ impl Seat {
     }
 }
 
-/// All jobs to their ends: in step as far as at least two go, then one by one.
+/// Sends home who is done, and answers the state of the worker's own body if that is among them.
+fn tell(jobs: &mut Vec<Job>, own: &Arc<Seat>) -> Option<State> {
+    let mut answer = None;
+    for job in jobs.extract_if(.., |job| job.rest().is_empty()) {
+        match Arc::ptr_eq(&job.seat, own) {
+            true => answer = Some(job.state),
+            false => job.seat.say(Turn::Done(job.state)),
+        }
+    }
+    answer
+}
+
+/// The next slice of every job, in step where they are at least two.
 fn work(jobs: &mut [Job]) {
-    #[cfg(target_arch = "x86_64")]
-    while let Some((lanes, blocks)) = in_step(jobs) {
-        step(jobs, &lanes, blocks);
-    }
-    for job in jobs {
-        let mut state = job.state;
-        compress(&mut state, job.rest());
-        job.state = state;
+    let blocks = jobs.iter().map(|job| job.rest().len()).min().unwrap_or_default().min(SLICE);
+    match jobs {
+        [] => {}
+        [job] => {
+            let mut state = job.state;
+            compress(&mut state, &job.rest()[..blocks]);
+            job.state = state;
+            job.done += blocks;
+        }
+        jobs => step(jobs, blocks),
     }
 }
 
-/// Which jobs still have blocks, and how many all of these have; none when there is no second.
 #[cfg(target_arch = "x86_64")]
-fn in_step(jobs: &[Job]) -> Option<(Vec<usize>, usize)> {
-    let lanes: Vec<usize> = (0..jobs.len()).filter(|index| !jobs[*index].rest().is_empty()).collect();
-    let blocks = lanes.iter().map(|index| jobs[*index].rest().len()).min()?;
-    (lanes.len() > 1).then_some((lanes, blocks))
-}
-
-#[cfg(target_arch = "x86_64")]
-fn step(jobs: &mut [Job], lanes: &[usize], blocks: usize) {
+fn step(jobs: &mut [Job], blocks: usize) {
     // A lane without a job repeats another, and its outcome is forgotten.
-    let job = |lane: usize| &jobs[lanes[lane % lanes.len()]];
+    let job = |lane: usize| &jobs[lane % jobs.len()];
     let mut states = std::array::from_fn(|lane| job(lane).state);
     super::lanes::compress(&mut states, &std::array::from_fn(|lane| job(lane).rest()), blocks);
-    for (index, state) in lanes.iter().zip(states) {
-        jobs[*index].state = state;
-        jobs[*index].done += blocks;
+    for (job, state) in jobs.iter_mut().zip(states) {
+        job.state = state;
+        job.done += blocks;
+    }
+}
+
+/// Nobody sits down together where the processor cannot.
+#[cfg(not(target_arch = "x86_64"))]
+fn step(jobs: &mut [Job], blocks: usize) {
+    for job in jobs {
+        let mut state = job.state;
+        compress(&mut state, &job.rest()[..blocks]);
+        job.state = state;
+        job.done += blocks;
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     super::{
         access::{
             admit::{Admitted, Gatekeeper},
-            asked::{Asked, Signature, Tags},
+            asked::{Asked, Signature, Tags, Version},
             decide::Caller,
         },
         model::{HOUSE, Owner},
@@ -145,7 +145,7 @@ fn asked<'a>(visitor: &Visitor, ask: &Ask<'a>, headers: &'a HeaderMap) -> Asked<
         headers,
         query: ask.query.clone(),
         peer: visitor.peer,
-        signature: Signature::Header,
+        signature: Signature::Header(Version::V4),
         tags: ask.tags.clone(),
     }
 }

@@ -1,4 +1,4 @@
-//! Who is asking: access keys from `auth`; which host names carry a bucket; which names a bucket may have.
+//! Who is asking: access keys from `auth`; which names a bucket may have.
 
 use super::{
     super::{
@@ -19,7 +19,6 @@ use crate::{
 use s3s::{
     S3ErrorCode, S3Result,
     auth::{S3Auth, SecretKey},
-    host::{S3Host, VirtualHost},
     validation::NameValidation,
 };
 use std::{cell::RefCell, future::Future, sync::Arc};
@@ -81,22 +80,4 @@ impl NameValidation for Names {
     fn validate_bucket_name(&self, name: &str) -> bool {
         names::check_bucket(name).is_ok()
     }
-}
-
-/// `bucket.localhost` is virtual-host style; every other host name is path style.
-pub struct Hosts;
-
-impl S3Host for Hosts {
-    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        match bucket_in_host(host) {
-            Some(bucket) => Ok(VirtualHost::new("localhost").with_bucket(bucket)),
-            None => Ok(VirtualHost::new(host)),
-        }
-    }
-}
-
-/// The bucket a Host header names, if it is of the virtual-host style.
-pub fn bucket_in_host(host: &str) -> Option<&str> {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty())
 }

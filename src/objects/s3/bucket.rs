@@ -106,6 +106,16 @@ pub async fn location(service: &Service, input: GetBucketLocationInput) -> S3Res
     Ok(GetBucketLocationOutput { location_constraint: Some(REGION.to_owned().into()) })
 }
 
+/// No bucket is copied to another one; who asks is told so as by a bucket at Amazon that is not.
+pub async fn replication(
+    service: &Service,
+    input: GetBucketReplicationInput,
+) -> S3Result<GetBucketReplicationOutput> {
+    service.bucket(&input.bucket).await.map_err(convert::error)?;
+    let message = "The replication configuration was not found";
+    Err(refuse(S3ErrorCode::ReplicationConfigurationNotFoundError, message))
+}
+
 pub async fn versioning(
     service: &Service,
     input: GetBucketVersioningInput,

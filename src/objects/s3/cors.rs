@@ -82,7 +82,7 @@ pub async fn granted(service: &Service, parts: &Parts) -> Option<Grant> {
 }
 
 async fn configuration(service: &Service, parts: &Parts) -> Option<std::sync::Arc<CORSConfiguration>> {
-    let place = place(&parts.headers, &parts.uri)?;
+    let place = place(parts)?;
     // A bucket that is missing, or cannot be read, lets nobody in.
     service.bucket(&place.bucket).await.ok()?.settings.get().ok()?
 }

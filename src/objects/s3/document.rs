@@ -6,8 +6,8 @@ use super::{
         digest::{Algorithm, Hashes, decode_md5},
         error::Fault,
     },
-    access::bucket_in_host,
     convert,
+    hosts::Hosts,
 };
 use crate::store::blob::Tap;
 use axum::body::Body;
@@ -56,14 +56,19 @@ pub fn watch(parts: &Parts, body: Body) -> (s3s::Body, Broken) {
 
 /// Whether this puts the bytes of an object or of a part.
 pub fn is_object(parts: &Parts) -> bool {
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let path = parts.uri.path().trim_start_matches('/');
-    let key = match bucket_in_host(host) {
-        Some(_) => path,
-        None => path.split_once('/').map_or("", |(_, key)| key),
-    };
+    let key = key(parts);
     let settings = ["acl", "tagging", "retention", "legal-hold", "torrent", "encryption"];
     parts.method == Method::PUT && !key.is_empty() && !settings.iter().any(|name| asks(parts, name))
+}
+
+/// The key a request names, as it was sent; empty where it names a bucket or nothing.
+pub fn key(parts: &Parts) -> &str {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let path = parts.uri.path().trim_start_matches('/');
+    match Hosts::bucket_in(&parts.extensions, host) {
+        Some(_) => path,
+        None => path.split_once('/').map_or("", |(_, key)| key),
+    }
 }
 
 fn asks(parts: &Parts, wanted: &str) -> bool {

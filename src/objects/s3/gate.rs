@@ -1,11 +1,12 @@
-//! What is refused before s3s sees it: SigV2 in a header or a query, which s3s accepts; signatures that
-//! are none, each with the code Amazon has for it.
+//! What is refused before s3s sees it: SigV2 in a header or a query, which s3s accepts, where it is not served;
+//! signatures that are none, each with the code Amazon has for it.
 
 use super::{
-    super::{digest::decode_md5, error::Fault},
-    convert, date, document, presigned, refuse,
+    super::access::asked::{Signature, Version},
+    date, document, presigned, refuse,
+    sigv2::{self, SigV2},
 };
-use http::{HeaderMap, Version, header, request::Parts};
+use http::{HeaderMap, Uri, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use s3s::{S3ErrorCode, S3Result};
 use std::borrow::Cow;
@@ -14,26 +15,59 @@ use std::borrow::Cow;
 pub fn is_s3_request(parts: &Parts) -> bool {
     let signed = authorization(&parts.headers).is_some_and(|value| is_v4(value) || is_v2(value));
     signed
-        || query(parts)
+        || query(&parts.uri)
             .any(|(name, _)| matches!(&*name, "X-Amz-Signature" | "X-Amz-Algorithm" | "AWSAccessKeyId"))
 }
 
-pub fn check(parts: &Parts) -> S3Result<()> {
+/// How a request says that it proves who sends it. Whether it does is seen later.
+pub fn claimed(headers: &HeaderMap, uri: &Uri) -> Signature {
+    // s3s too looks at the old signature's parameters first, whatever else there is.
+    if query(uri).any(|(name, _)| matches!(&*name, "Signature" | "AWSAccessKeyId")) {
+        return Signature::Query(Version::V2);
+    }
+    match authorization(headers) {
+        Some(value) if is_v2(value) => Signature::Header(Version::V2),
+        Some(_) => Signature::Header(Version::V4),
+        None if query(uri).any(|(name, _)| name == "X-Amz-Signature") => Signature::Query(Version::V4),
+        None => Signature::None,
+    }
+}
+
+/// Operations that Amazon has and s3s has not: it would take them for a put or a get of the object.
+const UNKNOWN: [&str; 5] =
+    ["renameObject", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "abac"];
+
+fn check_known(parts: &Parts) -> S3Result<()> {
+    let unknown =
+        |name: &str| UNKNOWN.contains(&name) || (name == "encryption" && !document::key(parts).is_empty());
+    match query(&parts.uri).find(|(name, _)| unknown(name)) {
+        Some((name, _)) => Err(refuse(
+            S3ErrorCode::NotImplemented,
+            format!("The operation that {name:?} in the query asks for is not implemented."),
+        )),
+        None => Ok(()),
+    }
+}
+
+pub fn check(parts: &Parts, sigv2: SigV2) -> S3Result<()> {
+    check_known(parts)?;
     let header = authorization(&parts.headers);
-    let old = header.is_some_and(is_v2)
-        || query(parts).any(|(name, _)| matches!(&*name, "Signature" | "AWSAccessKeyId"));
-    if old {
-        return refuse_v2(parts, header);
+    let claimed = claimed(&parts.headers, &parts.uri);
+    if matches!(claimed, Signature::Header(Version::V2) | Signature::Query(Version::V2)) {
+        sigv2::check(parts, claimed, sigv2)?;
+        return check_length(parts);
     }
     if let Some(value) = header {
         check_authorization(parts, value)?;
     }
-    if query(parts).any(|(name, _)| name == "X-Amz-Signature") {
+    if query(&parts.uri).any(|(name, _)| name == "X-Amz-Signature") {
         if header.is_some() {
             let message = "Only one auth mechanism allowed; use the X-Amz-Signature parameter or the Authorization header.";
             return Err(refuse(S3ErrorCode::InvalidArgument, message));
         }
-        presigned::check(|wanted| query(parts).find(|(name, _)| name == wanted).map(|(_, value)| value))?;
+        presigned::check(|wanted| {
+            query(&parts.uri).find(|(name, _)| name == wanted).map(|(_, value)| value)
+        })?;
     }
     check_length(parts)?;
     check_signed_host(parts, header)
@@ -43,7 +77,7 @@ pub fn check(parts: &Parts) -> S3Result<()> {
 fn check_length(parts: &Parts) -> S3Result<()> {
     let told = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     let copied = parts.headers.contains_key("x-amz-copy-source");
-    let old = parts.version <= Version::HTTP_11;
+    let old = parts.version <= http::Version::HTTP_11;
     if old
         && !copied
         && document::is_object(parts)
@@ -53,26 +87,6 @@ fn check_length(parts: &Parts) -> S3Result<()> {
         return Err(refuse(S3ErrorCode::MissingContentLength, message));
     }
     Ok(())
-}
-
-/// The old signature is refused for what is wrong with it first, and in the end for what it is.
-fn refuse_v2(parts: &Parts, header: Option<&str>) -> S3Result<()> {
-    if let Some(value) = header.filter(|value| is_v2(value)) {
-        if !value.contains(':') {
-            let message = "The Authorization header must be of the form: AWS AccessKeyId:Signature.";
-            return Err(refuse(S3ErrorCode::InvalidArgument, message));
-        }
-        date::check_v2(&parts.headers, chrono::Utc::now())?;
-        let md5 = parts.headers.get("content-md5");
-        if md5.is_some_and(|text| text.to_str().ok().and_then(decode_md5).is_none()) {
-            return Err(convert::error(Fault::InvalidDigest.into()));
-        }
-    }
-    Err(refuse(
-        S3ErrorCode::InvalidRequest,
-        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 \
-         (boto3 presigns with it when told so: Config(signature_version='s3v4')).",
-    ))
 }
 
 fn check_authorization(parts: &Parts, value: &str) -> S3Result<()> {
@@ -98,7 +112,7 @@ fn check_authorization(parts: &Parts, value: &str) -> S3Result<()> {
 
 /// A signature that does not cover the host could be replayed at another server.
 fn check_signed_host(parts: &Parts, header: Option<&str>) -> S3Result<()> {
-    let in_query = query(parts).find(|(name, _)| name == "X-Amz-SignedHeaders").map(|(_, value)| value);
+    let in_query = query(&parts.uri).find(|(name, _)| name == "X-Amz-SignedHeaders").map(|(_, value)| value);
     let in_header = header.filter(|value| is_v4(value)).and_then(|value| {
         value.split([',', ' ']).find_map(|item| item.trim().strip_prefix("SignedHeaders=")).map(Cow::Borrowed)
     });
@@ -123,8 +137,8 @@ fn is_v2(value: &str) -> bool {
 }
 
 /// The query's pairs, decoded as s3s decodes them.
-fn query(parts: &Parts) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    parts.uri.query().unwrap_or_default().split('&').map(|pair| {
+fn query(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    uri.query().unwrap_or_default().split('&').map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (percent_decode_str(name).decode_utf8_lossy(), percent_decode_str(value).decode_utf8_lossy())
     })
@@ -146,7 +160,7 @@ mod tests {
     }
 
     fn code(parts: &Parts) -> Option<String> {
-        check(parts).err().map(|error| error.code().as_str().to_owned())
+        check(parts, SigV2::Refused).err().map(|error| error.code().as_str().to_owned())
     }
 
     #[test]
@@ -156,6 +170,16 @@ mod tests {
         let hidden = parts("/b/k?%53ignature=c2ln", None);
         for parts in [header, query, hidden] {
             assert_eq!(code(&parts).as_deref(), Some("InvalidRequest"));
+        }
+    }
+
+    #[test]
+    fn an_operation_nobody_knows_is_no_put() {
+        for uri in ["/b/k?renameObject", "/b/k?x=1&encryption=", "/b?metadataConfiguration", "/b?%61bac"] {
+            assert_eq!(code(&parts(uri, None)).as_deref(), Some("NotImplemented"), "{uri}");
+        }
+        for uri in ["/b?encryption", "/b/k?x-id=PutObject&mine=1"] {
+            assert_eq!(code(&parts(uri, None)), None, "{uri}");
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     },
     access::caller,
     convert::{self, error},
-    range,
+    gate, range,
 };
 use crate::kernel::http::Peer;
 use http::{Extensions, HeaderMap, Uri};
@@ -53,11 +53,9 @@ impl<'a> Seen<'a> {
     }
 
     fn asked(&self, operation: &'a str, bucket: &'a str, key: &'a str) -> Asked<'a> {
-        let in_header = self.headers.contains_key(http::header::AUTHORIZATION);
-        let signature = match (self.signed, in_header) {
-            (false, _) => Signature::None,
-            (true, true) => Signature::Header,
-            (true, false) => Signature::Query,
+        let signature = match self.signed {
+            true => gate::claimed(self.headers, self.uri),
+            false => Signature::None,
         };
         Asked {
             operation,

@@ -4,12 +4,13 @@ use super::{
     super::{
         asker::Asker,
         logging::{
-            line::{Answered, Auth, operation},
+            line::{Answered, operation},
             name::Logging,
         },
         model::Bucket,
         service::Service,
     },
+    gate,
     place::{host, place, website_bucket},
     polish::ErrorCode,
 };
@@ -32,7 +33,7 @@ pub struct Entry {
 impl Entry {
     /// Begins an entry, if the bucket the request is about has a log.
     pub async fn begin(service: &Service, parts: &Parts, asker: &Asker) -> Option<Self> {
-        let place = place(&parts.headers, &parts.uri)?;
+        let place = place(parts)?;
         // A bucket that is missing has no log; one that cannot be read is told by the request itself.
         let bucket = service.bucket(&place.bucket).await.ok()?;
         let logging = bucket.settings.get::<Logging>().ok()??;
@@ -56,7 +57,7 @@ impl Entry {
             request: format!("{} {path} {:?}", parts.method, parts.version),
             referer: text(header::REFERER),
             user_agent: text(header::USER_AGENT),
-            auth: auth(&parts.headers, &names),
+            signature: gate::claimed(&parts.headers, &parts.uri),
             host: host.map(str::to_owned),
             ..Answered::default()
         };
@@ -112,13 +113,6 @@ fn query_names(parts: &Parts) -> Vec<String> {
         percent_decode_str(name).decode_utf8_lossy().into_owned()
     };
     pairs.map(name).collect()
-}
-
-fn auth(headers: &HeaderMap, query: &[&str]) -> Option<Auth> {
-    if headers.contains_key(header::AUTHORIZATION) {
-        return Some(Auth::Header);
-    }
-    query.contains(&"X-Amz-Signature").then_some(Auth::Query)
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {

@@ -15,6 +15,7 @@ mod fetch;
 mod form;
 mod gate;
 mod guard;
+mod hosts;
 mod journal;
 mod length;
 mod lifecycle;
@@ -30,6 +31,7 @@ mod polish;
 mod presigned;
 mod range;
 mod setting;
+mod sigv2;
 mod sse;
 mod sts;
 mod upload;
@@ -45,8 +47,10 @@ use crate::{
 };
 use axum::body::Body;
 use futures::future::BoxFuture;
+use hosts::Hosts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use s3s::{HttpError, S3Error, S3ErrorCode, service::S3Service};
+use sigv2::SigV2;
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -59,23 +63,35 @@ pub(super) use ops::Ops;
 
 /// The one region this server is in, as clients see it. A request signed for another is accepted
 /// too. It is none of Amazon's on purpose: in their older regions boto3 presigns URLs with SigV2,
-/// which is refused here; in one it does not know it uses SigV4.
+/// which is refused unless it is asked for; in one it does not know it uses SigV4.
 pub const REGION: &str = "us-crannog-1";
 
+/// What an operator decides about the door.
+#[derive(Clone, Debug, Default)]
+pub struct S3Settings {
+    /// Whether requests signed with version 2 are served.
+    pub allow_sigv2: bool,
+    /// Where clients reach this door, and the main one, when that is not where they listen.
+    pub public_url: Option<String>,
+    pub main_url: Option<String>,
+}
+
 /// The S3 door as a service. Mount it at `/` of an authority: below a path no signature would fit.
-pub fn s3_service(service: Service, auth: auth::Service) -> S3Door {
+pub fn s3_service(service: Service, auth: auth::Service, settings: &S3Settings) -> S3Door {
+    let hosts = Hosts::new(settings.public_url.as_deref(), settings.main_url.as_deref());
+    let sigv2 = if settings.allow_sigv2 { SigV2::Served } else { SigV2::Refused };
     let gatekeeper = Gatekeeper { service: service.clone(), auth: auth.clone() };
     let mut builder = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
     builder.set_access(guard::Guard(gatekeeper.clone()));
     builder.set_route(sts::Sts(gatekeeper.clone()));
-    builder.set_host(access::Hosts);
+    builder.set_host(hosts.clone());
     builder.set_validation(access::Names);
     let mut unguarded = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
-    unguarded.set_host(access::Hosts);
+    unguarded.set_host(hosts.clone());
     unguarded.set_validation(access::Names);
-    S3Door { s3: builder.build(), unguarded: unguarded.build(), objects: service, gatekeeper }
+    S3Door { s3: builder.build(), unguarded: unguarded.build(), objects: service, gatekeeper, hosts, sigv2 }
 }
 
 /// The operations without the door: for callers inside, who have been let in already.
@@ -92,6 +108,8 @@ pub struct S3Door {
     objects: Service,
     /// For what does not go through s3s.
     gatekeeper: Gatekeeper,
+    hosts: Hosts,
+    sigv2: SigV2,
 }
 
 impl tower::Service<Request<Body>> for S3Door {
@@ -114,7 +132,8 @@ async fn answer(door: S3Door, request: Request<Body>) -> Response<Body> {
     // The doors in front have given the request its id, which the log knows.
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = given.map_or_else(id::ordered, str::to_owned);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(door.hosts.clone());
     let address =
         parts.extensions.get::<Peer>().map(|peer| peer.address.ip().to_string()).unwrap_or_default();
     let asker = Arc::new(Asker::of_request(&parts.method, &request_id, address));
@@ -164,9 +183,10 @@ async fn respond(door: &S3Door, mut parts: Parts, body: Body) -> Result<Response
         let answer = cors::preflight(&door.objects, &parts).await;
         return answer.map(|answer| answer.map(Body::new)).or_else(error_document);
     }
-    if let Err(refusal) = gate::check(&parts) {
+    if let Err(refusal) = gate::check(&parts, door.sigv2) {
         return error_document(refusal);
     }
+    sigv2::as_signed(&mut parts);
     if form::is_form(&parts) {
         return Box::pin(form::post(&door.gatekeeper, &parts, body)).await.or_else(error_document);
     }

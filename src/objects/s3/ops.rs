@@ -487,6 +487,13 @@ impl S3 for Ops {
         notification::put(&self.0, request.input).await.map(S3Response::new)
     }
 
+    async fn get_bucket_replication(
+        &self,
+        request: S3Request<GetBucketReplicationInput>,
+    ) -> S3Result<S3Response<GetBucketReplicationOutput>> {
+        bucket::replication(&self.0, request.input).await.map(S3Response::new)
+    }
+
     async fn get_bucket_logging(
         &self,
         request: S3Request<GetBucketLoggingInput>,

@@ -1,8 +1,8 @@
 //! Which bucket and key a request is about, told before (and without) s3s: for cross-origin requests,
 //! access logs and websites.
 
-use super::access::bucket_in_host;
-use http::{HeaderMap, Uri, header};
+use super::hosts::Hosts;
+use http::{HeaderMap, Uri, header, request::Parts};
 use percent_encoding::percent_decode_str;
 
 /// The bucket and the key; the key is empty for the bucket itself.
@@ -13,11 +13,12 @@ pub struct Place {
 }
 
 /// The place a request names, if it names a bucket.
-pub fn place(headers: &HeaderMap, uri: &Uri) -> Option<Place> {
-    let path = percent_decode_str(uri.path()).decode_utf8().ok()?;
+pub fn place(parts: &Parts) -> Option<Place> {
+    let path = percent_decode_str(parts.uri.path()).decode_utf8().ok()?;
     let path = path.strip_prefix('/').unwrap_or(&path);
-    let host = host(headers, uri);
-    if let Some(bucket) = host.and_then(website_bucket).or_else(|| host.and_then(bucket_in_host)) {
+    let host = host(&parts.headers, &parts.uri);
+    let in_host = |host| website_bucket(host).or_else(|| Hosts::bucket_in(&parts.extensions, host));
+    if let Some(bucket) = host.and_then(in_host) {
         return Some(Place { bucket: bucket.to_owned(), key: path.to_owned() });
     }
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
@@ -41,11 +42,11 @@ pub fn website_bucket(host: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::Request;
 
     fn of(host: &'static str, uri: &'static str) -> Option<(String, String)> {
-        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
-        place(&headers, &Uri::from_static(uri)).map(|place| (place.bucket, place.key))
+        let (parts, ()) = Request::get(uri).header(header::HOST, host).body(()).unwrap().into_parts();
+        place(&parts).map(|place| (place.bucket, place.key))
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub fn router(service: Service) -> Router {
     let users = [
         ("users/create", post(users::create)),
         ("users/get", get(users::get)),
+        ("users/create-ui", post(signup::create)),
         ("users/list", get(users::list)),
         ("users/current", get(users::current)),
         ("users/update-password", patch(users::update_password)),
@@ -76,7 +77,6 @@ pub fn router(service: Service) -> Router {
         .merge(both(2, users))
         .merge(both(3, roles))
         .route("/signup", get(signup::page))
-        .route("/api/2.0/mlflow/users/create-ui", post(signup::create))
         .with_state(service)
 }
 

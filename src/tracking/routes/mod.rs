@@ -20,7 +20,7 @@ pub use files::send as send_artifact;
 pub use reads::{Read, read};
 pub use transfers::links_refused;
 
-use super::{Service, evaluation, gateway, traces};
+use super::{Service, evaluation, gateway, review, traces};
 use crate::{auth, objects::Address};
 use axum::{
     Router,
@@ -43,6 +43,7 @@ pub fn router(service: Service, auth: auth::Service, address: Address) -> Router
         .merge(super::import::router())
         .merge(traces::router())
         .merge(evaluation::router())
+        .merge(review::router())
         .merge(gateway::router())
         .merge(info::routes())
         .merge(jobs::routes())

@@ -1,6 +1,6 @@
 // Runs gathered by the value of one field: heads with their runs under them, flat, as a table shows them.
 import { numberOf, valueOf, type Field } from "./fields";
-import type { Run } from "./mlflow";
+import { tagOf, type Run } from "./mlflow";
 
 export interface Group { group: string; runs: Run[]; open: boolean }
 export type Line = Run | Group;
@@ -19,6 +19,37 @@ export function grouped(runs: Run[], field: Field, open: ReadonlySet<string>): L
     const head = { group, runs: members, open: open.has(group) };
     return head.open ? [head, ...members] : [head];
   });
+}
+
+/** The run that this one is inside, if it says so. */
+export const parentOf = (run: Run) => tagOf(run.data.tags, "mlflow.parentRunId");
+
+export interface Nest { lines: Run[]; inside: ReadonlyMap<string, Run[]>; depth: ReadonlyMap<string, number> }
+
+/** Runs under the run they are inside, as far as that one is here too; `open` says whose are shown. */
+export function nested(runs: Run[], open: ReadonlySet<string>): Nest {
+  const here = new Set(runs.map((run) => run.info.run_id));
+  const inside = new Map<string, Run[]>();
+  const outer: Run[] = [];
+  for (const run of runs) {
+    const parent = parentOf(run);
+    if (parent === undefined || parent === run.info.run_id || !here.has(parent)) {
+      outer.push(run);
+      continue;
+    }
+    const known = inside.get(parent);
+    if (known) known.push(run);
+    else inside.set(parent, [run]);
+  }
+  const lines: Run[] = [];
+  const depth = new Map<string, number>();
+  const add = (run: Run, at: number) => {
+    lines.push(run);
+    depth.set(run.info.run_id, at);
+    if (open.has(run.info.run_id)) for (const one of inside.get(run.info.run_id) ?? []) add(one, at + 1);
+  };
+  for (const run of outer) add(run, 0);
+  return { lines, inside, depth };
 }
 
 /** The least, the mean and the greatest of a metric in a group; undefined where no run has a finite one. */

@@ -43,13 +43,14 @@ const get = <T>(route: string, query: Record<string, string | number | undefined
 const change = <T>(method: string, route: string, json: unknown) => ask<T>(`${API}/${route}`, { method, json });
 const quote = (text: string) => `'${text.replace(/'/g, "''")}'`;
 
-export async function experiments(filter?: string, pageToken?: string) {
-  const body = { max_results: 200, filter: filter || undefined, page_token: pageToken, order_by: ["last_update_time DESC"] };
+export async function experiments(filter?: string, pageToken?: string, view: "ACTIVE_ONLY" | "DELETED_ONLY" = "ACTIVE_ONLY") {
+  const body = { max_results: 200, filter: filter || undefined, page_token: pageToken, order_by: ["last_update_time DESC"], view_type: view };
   const answer = await post<{ experiments?: Experiment[]; next_page_token?: string }>("experiments/search", body);
   return { experiments: answer.experiments ?? [], next: answer.next_page_token };
 }
 export const experiment = async (id: string) => (await get<{ experiment: Experiment }>("experiments/get", { experiment_id: id })).experiment;
 export const experimentCreate = (name: string) => post<{ experiment_id: string }>("experiments/create", { name });
+export const experimentRestore = (id: string) => post("experiments/restore", { experiment_id: id });
 export const experimentDelete = (id: string) => post("experiments/delete", { experiment_id: id });
 export const experimentTag = (id: string, key: string, value: string) => post("experiments/set-experiment-tag", { experiment_id: id, key, value });
 export const experimentTagDelete = (id: string, key: string) => post("experiments/delete-experiment-tag", { experiment_id: id, key });
@@ -114,12 +115,18 @@ export async function loggedModels(experimentIds: string[], filter?: string) {
 }
 export const loggedModel = async (id: string) => (await get<{ model: LoggedModel }>(`logged-models/${encodeURIComponent(id)}`, {})).model;
 
-export async function models(filter?: string) {
-  const query = { filter, max_results: 200 };
-  return (await get<{ registered_models?: RegisteredModel[] }>("registered-models/search", query)).registered_models ?? [];
+export async function modelsPage(filter?: string, pageToken?: string) {
+  const answer = await get<{ registered_models?: RegisteredModel[]; next_page_token?: string }>("registered-models/search", { filter, max_results: 200, page_token: pageToken });
+  return { rows: answer.registered_models ?? [], next: answer.next_page_token || undefined };
 }
+export const models = async (filter?: string) => (await modelsPage(filter)).rows;
+/** A search for a part of a name, whatever its case. */
+export const nameHas = (text: string) => (text ? `name ILIKE ${quote(`%${text}%`)}` : undefined);
 export const model = async (name: string) => (await get<{ registered_model: RegisteredModel }>("registered-models/get", { name })).registered_model;
 export const modelCreate = (name: string, description?: string) => post("registered-models/create", { name, description });
+export const modelDescribe = (name: string, description: string) => change("PATCH", "registered-models/update", { name, description });
+export const modelTag = (name: string, key: string, value: string) => post("registered-models/set-tag", { name, key, value });
+export const modelTagDelete = (name: string, key: string) => change("DELETE", "registered-models/delete-tag", { name, key });
 export const modelDelete = (name: string) => change("DELETE", "registered-models/delete", { name });
 /** Makes a version of `name` from a logged model; the name is registered first where it is new. */
 export async function register(name: string, of: LoggedModel["info"]) {

@@ -56,7 +56,7 @@ function options(series: Series[], x: XAxis, log: boolean, width: number, height
   return {
     width,
     height,
-    padding: [8, 12, 0, 0],
+    padding: [8, 24, 0, 0],
     cursor: { drag: { x: true, y: false }, focus: { prox: 1e6 }, points: { size: 7 } },
     focus: { alpha: series.length > 1 ? 0.35 : 1 },
     legend: { show: false },

@@ -1,6 +1,6 @@
-// Keys and values edited a line each: tags, metadata.
+// What people say of a thing: its tags, edited a line each, and its description.
 import { useState } from "preact/hooks";
-import { FormModal } from "./dialog";
+import { Field, FormModal } from "./dialog";
 import { Icon } from "./icon";
 
 export type Row = [key: string, value: string];
@@ -34,4 +34,13 @@ export function TagsModal(props: { title: string; tags: Pair[]; close: () => voi
     for (const [key, value] of wanted) if (known.get(key) !== value) await props.set(key, value);
   };
   return <FormModal title={props.title} submit="Save" close={props.close} after={props.after} save={save}><PairRows rows={rows} set={setRows} keys="key" label="Tags" /></FormModal>;
+}
+
+export function DescribeModal(props: { title: string; value: string; close: () => void; after: () => void; save: (text: string) => Promise<unknown> }) {
+  const [text, setText] = useState(props.value);
+  return (
+    <FormModal title={props.title} submit="Save" close={props.close} after={props.after} save={() => props.save(text.trim())} wide>
+      <Field label="Description" hint="Markdown: **bold**, `code`, lists, links, tables."><textarea rows={8} value={text} onInput={(event) => setText(event.currentTarget.value)} autofocus /></Field>
+    </FormModal>
+  );
 }

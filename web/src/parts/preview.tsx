@@ -6,6 +6,7 @@ import { bytes, plural } from "../lib/format";
 import { useLoad } from "../lib/use";
 import { Empty, Problem, Skeleton } from "./basics";
 import { Icon } from "./icon";
+import { Markdown } from "./markdown";
 
 const LIMIT = 64 * 1024;
 const PARQUET = /\.(parquet|pq)$/i;
@@ -67,7 +68,7 @@ function Text({ file }: { file: FileRef }) {
   return (
     <>
       {cut && <p class="note">The first {bytes(LIMIT)} of {bytes(file.size)}.</p>}
-      {/\.(csv|tsv)$/i.test(file.name) ? <Csv text={body.data} tab={/\.tsv$/i.test(file.name)} /> : <pre class="preview-text" tabIndex={0}>{pretty(file, body.data)}</pre>}
+      {/\.(md|markdown)$/i.test(file.name) ? <div class="preview-page"><Markdown text={body.data} /></div> : /\.(csv|tsv)$/i.test(file.name) ? <Csv text={body.data} tab={/\.tsv$/i.test(file.name)} /> : <pre class="preview-text" tabIndex={0}>{pretty(file, body.data)}</pre>}
     </>
   );
 }

@@ -29,6 +29,9 @@ interface Props<T> {
   tall?: { onEnd: () => void; stale?: boolean };
 }
 
+/** Said in pixels, all of them together too: only then does the browser keep to them, whatever the cells hold. */
+const widthOf = ({ width }: { width?: number }) => width ?? 120;
+
 /** How high a row of a tall table is; the stylesheet says the same. */
 const ROW = 38;
 
@@ -55,8 +58,8 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, cur
   const gap = (rowsBefore: number) => rowsBefore > 0 && <tr class="gap" aria-hidden="true"><td colSpan={columns.length} style={{ height: `${rowsBefore * ROW}px` }} /></tr>;
   return (
     <div ref={box} class={`table-wrap ${tall ? "tall" : ""} ${tall?.stale ? "stale" : ""}`} tabIndex={0} role="region" aria-label={label} aria-busy={tall?.stale}>
-      <table aria-rowcount={tall ? rows.length + 1 : undefined}>
-        {tall && <colgroup>{columns.map((column) => <col key={column.id} style={{ width: `${column.width ?? 120}px` }} />)}</colgroup>}
+      <table aria-rowcount={tall ? rows.length + 1 : undefined} style={tall && { width: `${columns.reduce((sum, column) => sum + widthOf(column), 0)}px` }}>
+        {tall && <colgroup>{columns.map((column) => <col key={column.id} style={{ width: `${widthOf(column)}px` }} />)}</colgroup>}
         <thead>
           <tr>
             {columns.map((column) => {

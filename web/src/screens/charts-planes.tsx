@@ -1,5 +1,6 @@
 // Parallel coordinates and the scatter of an experiment's runs; the axes are chosen here and live in the URL.
 import { useMemo } from "preact/hooks";
+import { covered, worthiest } from "../lib/coverage";
 import { fieldId, fieldOf, fieldsIn, fieldsText, headOf, nameOf, valueOf, type Field } from "../lib/fields";
 import { number } from "../lib/format";
 import type { Run } from "../lib/mlflow";
@@ -36,11 +37,21 @@ function Axis({ label, value, fields, none, set }: { label: string; value?: Fiel
 
 const Checked = ({ label, name, on }: { label: string; name: string; on: boolean }) => <label class="check"><input type="checkbox" checked={on} onChange={(event) => setQuery({ [name]: event.currentTarget.checked ? "1" : null })} />{label}</label>;
 
+/** What was measured of the model; the machine's own metrics come after those. */
+const measured = (at: Runs) => { const own = at.known.metric.filter((field) => !field.key.startsWith("system/")); return own.length > 0 ? own : at.known.metric; };
+
+/** The axes of a scatter nobody chose: a param that most runs have against a metric that they have. */
+function scattered(at: Runs): [Field | undefined, Field | undefined] {
+  const [y, other] = worthiest(at.runs, measured(at));
+  return [worthiest(at.runs, at.known.param)[0] ?? other, y];
+}
+
 export function ScatterChart({ at }: { at: Runs }) {
   const { query } = usePlace();
   const fields = usable(at);
-  const x = fieldOf(query.get("sx")) ?? at.known.param[0] ?? at.known.metric[1] ?? fields[0];
-  const y = fieldOf(query.get("sy")) ?? at.known.metric[0] ?? fields[0];
+  const [first, usualY] = useMemo(() => scattered(at), [at.runs, at.known]);
+  const x = fieldOf(query.get("sx")) ?? first ?? fields[0];
+  const y = fieldOf(query.get("sy")) ?? usualY ?? fields[0];
   const tint = fieldOf(query.get("sc"));
   const runs = at.runs.slice(0, MOST_DOTS);
   const chosen = [x, y, tint].filter((field) => field !== undefined);
@@ -64,7 +75,8 @@ export function ParallelChart({ at }: { at: Runs }) {
   const { query } = usePlace();
   const fields = usable(at);
   const text = query.get("axes");
-  const axes = (text === null ? [...at.known.param.slice(0, 5), ...at.known.metric.slice(0, 2).reverse()] : fieldsIn(text)).slice(0, MOST_AXES);
+  const usual = useMemo(() => [...covered(at.runs, at.known.param, 5), ...covered(at.runs, measured(at), 2).reverse()], [at.runs, at.known]);
+  const axes = (text === null ? usual : fieldsIn(text)).slice(0, MOST_AXES);
   const runs = at.runs.slice(0, MOST_LINES);
   const key = fieldsText(axes);
   const dots = useMemo(() => dotsOf(runs, axes), [at.runs, key]);

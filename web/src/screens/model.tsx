@@ -10,11 +10,13 @@ import { Card, Empty, Page, Problem, Skeleton, Tags, Time } from "../parts/basic
 import { type Addresses, CodeBlock, UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { Markdown, plain } from "../parts/markdown";
+import { DescribeModal, TagsModal } from "../parts/pairs";
 import { Status } from "../parts/status";
 import { Table } from "../parts/table";
 import { DeleteVersion, DropAlias, EditVersion, SetAlias } from "./model-dialogs";
 
-type Dialog = { kind: "alias"; alias?: string; version?: string } | { kind: "drop"; alias: string } | { kind: "version"; version: ml.ModelVersion } | { kind: "delete-version"; version: ml.ModelVersion } | { kind: "delete" };
+type Dialog = { kind: "alias"; alias?: string; version?: string } | { kind: "drop"; alias: string } | { kind: "version"; version: ml.ModelVersion } | { kind: "delete-version"; version: ml.ModelVersion } | { kind: "delete" | "about" | "tags" };
 
 export function ModelScreen({ name }: { name: string }) {
   const { edit } = useMay();
@@ -24,14 +26,16 @@ export function ModelScreen({ name }: { name: string }) {
   const served = useLoad(() => api.endpoints(), [], 5_000);
   const versions = list.data;
   const aliases = model.data?.aliases ?? [];
+  const tags = ml.userTags(model.data?.tags);
   const reload = () => { model.reload(); list.reload(); served.reload(); };
   const close = () => setDialog(undefined);
   const followers = (alias: string) => (served.data ?? []).filter((e) => e.model === `models:/${name}@${alias}`);
   return (
     <Page
-      title={name} crumbs={[{ label: "Models", href: "/models" }]} lead={model.data?.description}
+      title={name} crumbs={[{ label: "Models", href: "/models" }]} lead={model.data?.description ? <Markdown text={model.data.description} /> : undefined}
       actions={<>
         <UseFromCode snippets={(at) => snippets(at, name, aliases[0]?.alias, versions?.[0]?.version)} />
+        {edit && model.data && <button type="button" class="btn" onClick={() => setDialog({ kind: "about" })}><Icon name="edit" />Describe</button>}
         {edit && <button type="button" class="btn quiet-danger" onClick={() => setDialog({ kind: "delete" })}><Icon name="trash" />Delete</button>}
       </>}
     >
@@ -57,11 +61,13 @@ export function ModelScreen({ name }: { name: string }) {
         {versions?.length === 0 && <Empty kind="start" icon="cube" title="No version yet"><p>Register a logged model under this name:</p><CodeBlock code={`mlflow.register_model("models:/<model id>", "${name}")`} /></Empty>}
         {versions && versions.length > 0 && <Versions versions={versions} aliases={aliases} edit={edit} open={setDialog} />}
       </Card>
-      {model.data?.tags && model.data.tags.length > 0 && <Card title="Tags"><Tags tags={model.data.tags} /></Card>}
+      {model.data && (edit || tags.length > 0) && <Card title="Tags" actions={edit && <button type="button" class="btn small" onClick={() => setDialog({ kind: "tags" })}><Icon name="edit" size={14} />{tags.length > 0 ? "Edit" : "Add"}</button>}><Tags tags={tags} /></Card>}
       {dialog?.kind === "alias" && versions && <SetAlias name={name} alias={dialog.alias} from={dialog.version} versions={versions} aliases={aliases} followers={followers} close={close} after={reload} />}
       {dialog?.kind === "drop" && <DropAlias name={name} alias={dialog.alias} followers={followers(dialog.alias)} close={close} after={reload} />}
       {dialog?.kind === "version" && <EditVersion version={dialog.version} close={close} after={reload} />}
       {dialog?.kind === "delete-version" && <DeleteVersion version={dialog.version} close={close} after={reload} />}
+      {dialog?.kind === "about" && <DescribeModal title="Describe the model" value={model.data?.description ?? ""} close={close} after={reload} save={(text) => ml.modelDescribe(name, text)} />}
+      {dialog?.kind === "tags" && <TagsModal title="Tags of the model" tags={tags} close={close} after={reload} set={(key, value) => ml.modelTag(name, key, value)} drop={(key) => ml.modelTagDelete(name, key)} />}
       {dialog?.kind === "delete" && (
         <Confirm title="Delete the model" submit="Delete" type={name} close={close} save={() => ml.modelDelete(name)} after={() => go("/models")}>
           <p><b>{name}</b>, its {plural(versions?.length ?? 0, "version")} and {plural(aliases.length, "alias", "aliases")} are removed. Endpoints that follow it lose their model. The runs' files stay.</p>
@@ -82,7 +88,7 @@ function Versions({ versions, aliases, edit, open }: { versions: ml.ModelVersion
         { id: "status", head: "Status", cell: (v) => <Status state={v.status ?? "READY"} note={v.status_message} /> },
         { id: "alias", head: "Aliases", cell: (v) => <span class="tags">{aliases.filter((a) => a.version === v.version).map((a) => <span class="alias" key={a.alias}>@{a.alias}</span>)}</span> },
         { id: "run", head: "Run", cell: (v) => (v.run_id ? <a href={path("runs", v.run_id)}><code>{shortId(v.run_id)}</code></a> : <span class="muted">–</span>) },
-        { id: "about", head: "Description", class: "wide-only", cell: (v) => v.description || <span class="muted">–</span> },
+        { id: "about", head: "Description", class: "wide-only about", cell: (v) => (v.description ? <span class="cut" title={v.description}>{plain(v.description)}</span> : <span class="muted">–</span>) },
         { id: "tags", head: "Tags", class: "wide-only", cell: (v) => <Tags tags={ml.userTags(v.tags)} /> },
         { id: "made", head: "Created", cell: (v) => <Time at={v.creation_timestamp} /> },
         { id: "acts", head: <span class="sr">Actions</span>, class: "acts", cell: (v) => edit && <>

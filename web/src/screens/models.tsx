@@ -2,25 +2,28 @@
 import { useState } from "preact/hooks";
 import { plural } from "../lib/format";
 import * as ml from "../lib/mlflow";
+import { usePaged } from "../lib/paged";
 import { go, path, setQuery, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
-import { useLoad } from "../lib/use";
+import { useSettled } from "../lib/use";
 import { Card, Empty, Page, Problem, Skeleton, Tags, Time } from "../parts/basics";
 import { type Addresses, CodeBlock, UseFromCode } from "../parts/code";
 import { Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { plain } from "../parts/markdown";
 import { Filter, Table } from "../parts/table";
 
 export function ModelsScreen() {
   const { query } = usePlace();
   const { edit } = useMay();
   const [making, setMaking] = useState(false);
-  const list = useLoad(() => ml.models(), [], 10_000);
   const text = query.get("q") ?? "";
-  const rows = list.data?.filter((m) => m.name.toLowerCase().includes(text.toLowerCase()));
+  const settled = useSettled(text);
+  const list = usePaged((token) => ml.modelsPage(ml.nameHas(settled), token), (one) => one.name, [settled], 10_000);
+  const { rows } = list;
   return (
     <Page title="Models" actions={<><UseFromCode snippets={snippets} />{edit && <button type="button" class="btn primary" onClick={() => setMaking(true)}><Icon name="plus" />New model</button>}</>}>
-      <div class="toolbar"><Filter value={text} onChange={(q) => setQuery({ q })} placeholder="Filter by name" label="Filter models by name" />{rows && <span class="muted">{plural(rows.length, "model")}</span>}</div>
+      <div class="toolbar"><Filter value={text} onChange={(q) => setQuery({ q })} placeholder="Filter by name" label="Filter models by name" />{rows && <span class="muted">{plural(rows.length, "model")}{list.open && ", more below"}</span>}</div>
       {list.error && <Problem error={list.error} retry={list.reload} />}
       <Card flush>
         {!rows && !list.error && <div class="card-body"><Skeleton /></div>}
@@ -29,7 +32,7 @@ export function ModelsScreen() {
           <Table
             label="Models" rows={rows} rowKey={(m) => m.name} href={(m) => path("models", m.name)}
             columns={[
-              { id: "name", head: "Name", cell: (m) => <a class="strong" href={path("models", m.name)}>{m.name}</a> },
+              { id: "name", head: "Name", class: "title", cell: (m) => <span class="two-line"><a class="cut strong" href={path("models", m.name)} title={m.name}>{m.name}</a>{m.description && <small class="cut muted" title={m.description}>{plain(m.description)}</small>}</span> },
               { id: "aliases", head: "Aliases", cell: (m) => <AliasList aliases={m.aliases ?? []} /> },
               { id: "latest", head: "Latest", class: "num", cell: (m) => { const n = Math.max(0, ...(m.latest_versions ?? []).map((v) => Number(v.version))); return n ? `v${n}` : "–"; } },
               { id: "changed", head: "Changed", cell: (m) => <Time at={m.last_updated_timestamp} /> },
@@ -37,6 +40,7 @@ export function ModelsScreen() {
             ]}
           />
         )}
+        {list.open && <div class="more"><button type="button" class="btn" onClick={list.more}>Show more</button></div>}
       </Card>
       {making && <NewModel close={() => setMaking(false)} />}
     </Page>

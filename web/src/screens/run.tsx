@@ -10,7 +10,8 @@ import { Card, Empty, Facts, Id, Page, Problem, Skeleton, Tabs, Tags, Time } fro
 import { type Addresses, UseFromCode } from "../parts/code";
 import { Confirm, Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
-import { TagsModal } from "../parts/pairs";
+import { Markdown } from "../parts/markdown";
+import { DescribeModal, TagsModal } from "../parts/pairs";
 import { Status } from "../parts/status";
 import { Artifacts } from "./artifacts";
 import { MetricCharts } from "./metrics";
@@ -53,8 +54,8 @@ export function RunScreen({ id }: { id: string }) {
       {tab === "metrics" && (metrics.length ? <MetricCharts runId={id} metrics={metrics} /> : <Card><Empty kind="start" icon="chart" title="This run has no metrics"><p><code>mlflow.log_metric("loss", 0.3, step=1)</code> draws a curve here.</p></Empty></Card>)}
       {tab === "artifacts" && <Artifacts runId={id} uri={info.artifact_uri ?? ""} path={query.get("path") ?? ""} />}
       {tab === "models" && <Models run={run} />}
-      {dialog === "rename" && <Edit title="Rename the run" label="Name" value={name} close={close} after={loaded.reload} save={(value) => ml.runRename(id, value)} />}
-      {dialog === "note" && <Edit title="Describe the run" label="Description" long value={ml.tagOf(data.tags, "mlflow.note.content") ?? ""} close={close} after={loaded.reload} save={(value) => ml.runTag(id, "mlflow.note.content", value)} />}
+      {dialog === "rename" && <Rename value={name} close={close} after={loaded.reload} save={(value) => ml.runRename(id, value)} />}
+      {dialog === "note" && <DescribeModal title="Describe the run" value={ml.tagOf(data.tags, "mlflow.note.content") ?? ""} close={close} after={loaded.reload} save={(value) => ml.runTag(id, "mlflow.note.content", value)} />}
       {dialog === "tags" && <TagsModal title="Tags of the run" tags={ml.userTags(data.tags)} close={close} after={loaded.reload} set={(key, value) => ml.runTag(id, key, value)} drop={(key) => ml.runTagDelete(id, key)} />}
       {dialog === "delete" && (
         <Confirm title="Delete the run" submit="Delete" close={close} save={() => ml.runDelete(id)} after={() => go(path("experiments", info.experiment_id))}>
@@ -70,6 +71,7 @@ function Overview({ run, metrics, edit }: { run: ml.Run; metrics: ml.Metric[]; e
   const tag = (key: string) => ml.tagOf(data.tags, key);
   const took = tookOf(run);
   const [text, source, commit, parent] = ["mlflow.note.content", "mlflow.source.name", "mlflow.source.git.commit", "mlflow.parentRunId"].map(tag);
+  const outer = useLoad(async () => (parent ? ml.run(parent) : undefined), [parent]);
   const pencil = (what: "note" | "tags", label: string) => edit && <button type="button" class="icon-btn" aria-label={label} onClick={() => edit(what)}><Icon name="edit" size={14} /></button>;
   return (
     <>
@@ -81,10 +83,11 @@ function Overview({ run, metrics, edit }: { run: ml.Run; metrics: ml.Metric[]; e
           ["User", tag("mlflow.user") ?? info.user_id ?? "–"],
           source ? ["Source", <code class="cut" title={source}>{source}</code>] : null,
           commit ? ["Commit", <code title={commit}>{commit.slice(0, 10)}</code>] : null,
-          parent ? ["Inside", <a href={path("runs", parent)}><code>{parent.slice(0, 8)}</code></a>] : null,
+          parent ? ["Inside", <a href={path("runs", parent)}>{outer.data?.info.run_name ?? <code>{parent.slice(0, 8)}</code>}</a>] : null,
           ["Tags", <span class="with-edit"><Tags tags={ml.userTags(data.tags)} />{pencil("tags", "Edit the tags")}</span>],
-          ["Description", <span>{text || <span class="muted">none</span>}{pencil("note", "Edit the description")}</span>],
+          text ? null : ["Description", <span><span class="muted">none</span>{pencil("note", "Edit the description")}</span>],
         ]} />
+        {text && <div class="described"><Markdown text={text} />{pencil("note", "Edit the description")}</div>}
       </Card>
       <Datasets run={run} />
       <Children of={run} />
@@ -106,11 +109,11 @@ function Pairs({ title, rows, none, href, num }: { title: string; rows: [string,
   );
 }
 
-function Edit(props: { title: string; label: string; value: string; long?: boolean; close: () => void; after: () => void; save: (value: string) => Promise<unknown> }) {
+function Rename(props: { value: string; close: () => void; after: () => void; save: (value: string) => Promise<unknown> }) {
   const [value, setValue] = useState(props.value);
   return (
-    <FormModal title={props.title} submit="Save" close={props.close} after={props.after} save={() => props.save(value.trim())}>
-      <Field label={props.label}>{props.long ? <textarea rows={6} value={value} onInput={(e) => setValue(e.currentTarget.value)} /> : <input value={value} onInput={(e) => setValue(e.currentTarget.value)} autofocus />}</Field>
+    <FormModal title="Rename the run" submit="Save" close={props.close} after={props.after} disabled={!value.trim()} save={() => props.save(value.trim())}>
+      <Field label="Name"><input value={value} onInput={(e) => setValue(e.currentTarget.value)} autofocus /></Field>
     </FormModal>
   );
 }

@@ -2,12 +2,15 @@
 import { useMemo } from "preact/hooks";
 import { keyed, LISTED, NULLABLE, NUMERIC, type Name } from "../lib/complete";
 import { fieldOf, fieldsIn, knownFields, nameOf, valueOf, type Field } from "../lib/fields";
+import { parentOf } from "../lib/group";
 import * as ml from "../lib/mlflow";
 import { usePaged } from "../lib/paged";
 import { usePlace } from "../lib/router";
 import { useLoad, useSettled } from "../lib/use";
 
 export const START = "attributes.start_time DESC";
+/** Said in place of a group by whoever wants no run under another. */
+export const FLAT = "-";
 const PAGE = 500;
 /** More than this is not held in the browser. */
 export const MOST_RUNS = 50_000;
@@ -34,9 +37,11 @@ export function useRuns(experiment: string) {
   const known = useMemo(() => knownFields(runs), [runs]);
   const names = useMemo(() => namesOf(runs, known), [known]);
   const group = fieldOf(query.get("group"));
+  // Sorted by a result or filtered, every run stands for itself.
+  const nest = !group && query.get("group") !== FLAT && order === START && !filter && runs.some((run) => parentOf(run));
   const chosen = query.get("cols");
   const columns = useMemo(() => (chosen === null ? usual(known) : fieldsIn(chosen)), [chosen, known]);
-  return { filter, order, deleted, list, runs, total, known, names, group, columns, chosen: chosen !== null };
+  return { filter, order, deleted, list, runs, total, known, names, group, nest, columns, chosen: chosen !== null };
 }
 
 const usual = (known: ReturnType<typeof knownFields>): Field[] => [

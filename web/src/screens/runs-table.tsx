@@ -2,8 +2,8 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { fieldId, headOf, nameOf, orderOf, textOf, valueOf, type Field } from "../lib/fields";
 import { number, plural } from "../lib/format";
-import { grouped, isGroup, spread, type Group, type Line } from "../lib/group";
-import { tagOf, type Run } from "../lib/mlflow";
+import { grouped, isGroup, nested, parentOf, spread, type Group, type Line, type Nest } from "../lib/group";
+import type { Run } from "../lib/mlflow";
 import { path, setQuery } from "../lib/router";
 import { Time } from "../parts/basics";
 import { Icon } from "../parts/icon";
@@ -17,7 +17,8 @@ export function RunsTable({ at, picked, pick }: Props) {
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
   const group = at.group && fieldId(at.group);
   useEffect(() => { if (group) void at.list.all(MOST_RUNS).catch(() => undefined); }, [group, at.list.stale]);
-  const lines = useMemo((): Line[] => (at.group ? grouped(at.runs, at.group, opened) : at.runs), [at.runs, group, opened]);
+  const nest = useMemo(() => (at.nest ? nested(at.runs, opened) : undefined), [at.runs, at.nest, opened]);
+  const lines = useMemo((): Line[] => (at.group ? grouped(at.runs, at.group, opened) : nest?.lines ?? at.runs), [at.runs, nest, group, opened]);
   const flip = (set: ReadonlySet<string>, keys: string[], on: boolean) => { const next = new Set(set); for (const key of keys) if (on) next.add(key); else next.delete(key); return next; };
   const whole = at.runs.length > 0 && at.runs.every((run) => picked.has(run.info.run_id));
   const ids = (runs: Run[]) => runs.map((run) => run.info.run_id);
@@ -32,10 +33,10 @@ export function RunsTable({ at, picked, pick }: Props) {
       },
     },
     {
-      id: "name", head: "Run", class: "pin", width: 210, sort: "attributes.run_name",
+      id: "name", head: "Run", class: "pin", width: 250, sort: "attributes.run_name",
       cell: (line) => (isGroup(line)
         ? <GroupHead of={line} field={at.group} flip={() => setOpened(flip(opened, [line.group], !line.open))} />
-        : <a class="cut strong" href={path("runs", line.info.run_id)} title={nameOf(line)}>{tagOf(line.data.tags, "mlflow.parentRunId") && <span class="muted" title="A run inside another">↳ </span>}{nameOf(line)}</a>),
+        : <RunName run={line} nest={nest} open={opened.has(line.info.run_id)} flip={() => setOpened(flip(opened, [line.info.run_id], !opened.has(line.info.run_id)))} />),
     },
     ...at.columns.map((field): Column<Line> => ({
       id: fieldId(field), head: headOf(field), sort: orderOf(field), width: widthOf(field), class: classOf(field),
@@ -51,7 +52,7 @@ export function RunsTable({ at, picked, pick }: Props) {
   );
 }
 
-const widthOf = ({ kind, key }: Field) => (kind === "attribute" ? (key === "id" ? 280 : 120) : Math.max(kind === "metric" ? 104 : 120, Math.min(210, key.length * 8 + 44)));
+const widthOf = ({ kind, key }: Field) => (kind === "attribute" ? (key === "id" ? 290 : key === "status" ? 134 : 120) : Math.max(kind === "metric" ? 104 : 120, Math.min(210, key.length * 8 + 44)));
 const classOf = ({ kind, key }: Field) => (kind === "metric" || (kind === "attribute" && key === "took") ? "num" : kind === "param" ? "param" : "");
 
 function Cell({ run, field }: { run: Run; field: Field }) {
@@ -63,6 +64,22 @@ function Cell({ run, field }: { run: Run; field: Field }) {
   }
   const value = valueOf(run, field);
   return value === undefined ? <span class="muted">–</span> : <span title={field.kind === "attribute" ? undefined : String(value)}>{textOf(run, field)}</span>;
+}
+
+/** A run's name; one that has others inside opens and closes them. */
+function RunName({ run, nest, open, flip }: { run: Run; nest?: Nest; open: boolean; flip: () => void }) {
+  const id = run.info.run_id;
+  const inside = nest?.inside.get(id)?.length;
+  const depth = nest?.depth.get(id) ?? 0;
+  const link = <a class="cut strong" href={path("runs", id)} title={nameOf(run)}>{depth === 0 && parentOf(run) && <span class="muted" title="A run inside another">↳ </span>}{nameOf(run)}</a>;
+  if (!nest) return link;
+  return (
+    <span class="nested" style={{ paddingLeft: `${depth * 16}px` }}>
+      {inside ? <button type="button" class="icon-btn" aria-expanded={open} aria-label={`${open ? "Hide" : "Show"} the ${plural(inside, "run")} inside`} onClick={flip}><Icon name="chevron" size={12} /></button> : <i class="leaf" />}
+      {link}
+      {inside ? <span class="count">{number(inside)}</span> : null}
+    </span>
+  );
 }
 
 function GroupHead({ of, field, flip }: { of: Group; field?: Field; flip: () => void }) {

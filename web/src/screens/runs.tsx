@@ -2,7 +2,8 @@
 import { useState } from "preact/hooks";
 import { fieldId, headOf, KINDS } from "../lib/fields";
 import { number, plural } from "../lib/format";
-import { setQuery } from "../lib/router";
+import { parentOf } from "../lib/group";
+import { setQuery, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useAction } from "../lib/use";
 import { Card, Empty, Problem, Skeleton } from "../parts/basics";
@@ -11,7 +12,7 @@ import { FilterBox } from "../parts/filter-box";
 import { Icon } from "../parts/icon";
 import { Bulk, saveRuns } from "./runs-bulk";
 import { Columns } from "./runs-columns";
-import { MOST_RUNS, type Runs } from "./runs-query";
+import { FLAT, MOST_RUNS, type Runs } from "./runs-query";
 import { RunsTable } from "./runs-table";
 
 export function RunsFilter({ at }: { at: Runs }) {
@@ -65,12 +66,15 @@ function NoRuns({ at, name }: { at: Runs; name: string }) {
 
 /** A group must have all its runs, so choosing one fetches them. */
 function GroupBy({ at }: { at: Runs }) {
+  const { query } = usePlace();
   const kinds = KINDS.filter(([kind]) => kind !== "metric");
   const usable = (kind: (typeof kinds)[number][0]) => (kind === "attribute" ? at.known.attribute.filter((field) => ["status", "user", "dataset", "source", "commit", "parent"].includes(field.key)) : at.known[kind]);
-  const value = at.group ? fieldId(at.group) : "";
+  const value = at.group ? fieldId(at.group) : query.get("group") === FLAT ? FLAT : "";
+  const deep = at.runs.some((run) => parentOf(run));
   return (
     <select class="select" aria-label="Group by" value={value} onChange={(event) => setQuery({ group: event.currentTarget.value || null })}>
-      <option value="">No groups</option>
+      <option value="">{deep ? "Nested" : "No groups"}</option>
+      {(deep || value === FLAT) && <option value={FLAT}>Flat</option>}
       {kinds.map(([kind, label]) => (
         <optgroup key={kind} label={label}>{usable(kind).map((field) => <option key={field.key} value={fieldId(field)}>{headOf(field)}</option>)}</optgroup>
       ))}

@@ -39,10 +39,10 @@ export function TracesTab({ experiment, name }: { experiment: string; name: stri
     { id: "pick", class: "pick", width: 40, head: <input type="checkbox" checked={whole} onChange={() => setPicked(whole ? new Set() : new Set(rows.map((one) => one.trace_id)))} aria-label="Select every loaded trace" />, cell: (one) => <input type="checkbox" checked={picked.has(one.trace_id)} onChange={() => toggle(one.trace_id)} aria-label={`Select ${one.trace_id}`} /> },
     { id: "name", head: "Trace", class: "pin", width: 170, cell: (one) => <a class="cut strong" href={href(one)} title={one.trace_id}>{tr.nameOf(one)}</a> },
     { id: "state", head: "State", width: 120, cell: (one) => <Status state={one.state} /> },
-    { id: "request", head: "Request", width: 280, cell: (one) => <span title={one.request_preview}>{one.request_preview ?? "–"}</span> },
-    { id: "response", head: "Response", width: 240, cell: (one) => <span title={one.response_preview} class="muted">{one.response_preview ?? "–"}</span> },
-    { id: "took", head: "Took", class: "num", width: 96, cell: (one) => ms(tr.tookOf(one)) },
     { id: "when", head: "Started", width: 120, cell: (one) => <Time at={one.request_time} /> },
+    { id: "took", head: "Took", class: "num", width: 96, cell: (one) => ms(tr.tookOf(one)) },
+    { id: "request", head: "Request", width: 300, cell: (one) => <span title={one.request_preview}>{one.request_preview ?? "–"}</span> },
+    { id: "response", head: "Response", width: 260, cell: (one) => <span title={one.response_preview} class="muted">{one.response_preview ?? "–"}</span> },
     { id: "verdicts", head: "Assessments", width: 190, cell: (one) => <Verdicts of={one} /> },
     { id: "tags", head: "Tags", width: 200, cell: (one) => <Tags tags={tr.userTags(one)} /> },
   ];

@@ -11,6 +11,7 @@ import { Card, Facts, Id, Page, Problem, Skeleton, Tags, Time } from "../parts/b
 import { type Addresses, UseFromCode } from "../parts/code";
 import { Graph } from "../parts/graph";
 import { Icon } from "../parts/icon";
+import { Markdown } from "../parts/markdown";
 import { Status } from "../parts/status";
 import { lineage } from "./lineage";
 import { DeleteVersion, EditVersion, SetAlias, VersionTags } from "./model-dialogs";
@@ -38,7 +39,7 @@ export function VersionScreen({ name, version: v }: { name: string; version: str
   return (
     <Page
       title={title} heading={<>Version {v}<Status state={version.status ?? "READY"} note={version.status_message} />{aliases.map((alias) => <span key={alias} class="alias big">@{alias}</span>)}</>} crumbs={crumbs}
-      lead={version.description || undefined}
+      lead={version.description ? <Markdown text={version.description} /> : undefined}
       actions={<>
         <UseFromCode snippets={(at) => snippets(at, name, v)} />
         {folder && <a class="btn" href={folder}><Icon name="folder" />Files</a>}

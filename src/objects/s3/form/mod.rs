@@ -13,8 +13,9 @@ use super::{
         asked::{Asked, Signature, Tags},
         decide::Caller,
     },
-    access::{self, Hosts},
-    convert, object, refuse,
+    access, convert,
+    hosts::Hosts,
+    object, refuse,
 };
 use crate::kernel::{clock::now_ms, http::Peer};
 use axum::body::Body;
@@ -28,7 +29,6 @@ use s3s::{
     S3ErrorCode, S3Request, S3Result,
     auth::S3Auth,
     dto::{PutObjectOutput, StreamingBlob},
-    host::S3Host,
 };
 use signature::Claim;
 use std::sync::Arc;
@@ -74,7 +74,9 @@ async fn upload(
             "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
         )
     })?;
-    let caller = caller(gatekeeper, &fields).await?;
+    let claim = Claim::of(&fields)?;
+    let signature = claim.as_ref().map_or(Signature::None, |claim| Signature::Form(claim.version()));
+    let caller = caller(gatekeeper, claim, &fields).await?;
     let (least, most) = check_policy(&bucket, &fields)?;
     input::fold_tags(&mut fields)?;
     let headers = fields.headers()?;
@@ -85,7 +87,7 @@ async fn upload(
         headers: &headers,
         query: Vec::new(),
         peer: parts.extensions.get::<Peer>().copied(),
-        signature: if caller.is_some() { Signature::Form } else { Signature::None },
+        signature,
         tags: Tags::InHeader,
     };
     let admitted = gatekeeper.admit(&asked, caller).await.map_err(convert::error)?;
@@ -127,8 +129,7 @@ fn bucket(parts: &Parts) -> S3Result<String> {
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let host = host.or_else(|| parts.uri.host()).unwrap_or_default();
     let path = parts.uri.path().trim_matches('/');
-    let virtual_host = Hosts.parse_host_header(host)?;
-    match (virtual_host.bucket(), path) {
+    match (Hosts::bucket_in(&parts.extensions, host), path) {
         (Some(bucket), "") => Ok(bucket.to_owned()),
         (None, name) if !name.is_empty() && !name.contains('/') => {
             Ok(percent_decode_str(name).decode_utf8_lossy().into_owned())
@@ -141,8 +142,12 @@ fn bucket(parts: &Parts) -> S3Result<String> {
 }
 
 /// Who signed the form; nobody is an anonymous upload.
-async fn caller(gatekeeper: &Gatekeeper, fields: &Fields) -> S3Result<Option<Arc<Caller>>> {
-    let Some(claim) = Claim::of(fields)? else { return Ok(None) };
+async fn caller(
+    gatekeeper: &Gatekeeper,
+    claim: Option<Claim<'_>>,
+    fields: &Fields,
+) -> S3Result<Option<Arc<Caller>>> {
+    let Some(claim) = claim else { return Ok(None) };
     let secret = access::Keys(gatekeeper.auth.clone()).get_secret_key(claim.access_key()).await?;
     if !claim.holds(secret.expose(), fields.get("policy").unwrap_or_default()) {
         return Err(refuse(

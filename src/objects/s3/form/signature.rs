@@ -1,10 +1,13 @@
 //! Who vouches for a form's policy: the signature over it, of version 4 or of version 2.
 //!
-//! SigV2 is refused for requests, because it signs neither the body nor most headers. A form is
+//! SigV2 is refused for requests unless the operator allows it, because it signs neither the body nor most headers. A form is
 //! different: what is signed is the policy, which says by itself what it allows and until when, and
 //! pages that carry such forms are older than SigV4.
 
-use super::fields::{Fields, argument};
+use super::{
+    super::super::access::asked::Version,
+    fields::{Fields, argument},
+};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
 use s3s::S3Result;
@@ -61,6 +64,13 @@ impl<'a> Claim<'a> {
     pub fn access_key(&self) -> &'a str {
         match self {
             Self::V2 { access_key, .. } | Self::V4 { access_key, .. } => access_key,
+        }
+    }
+
+    pub fn version(&self) -> Version {
+        match self {
+            Self::V2 { .. } => Version::V2,
+            Self::V4 { .. } => Version::V4,
         }
     }
 

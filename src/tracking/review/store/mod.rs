@@ -1,0 +1,5 @@
+//! The SQL of review, by what it touches.
+
+pub mod items;
+pub mod queues;
+pub mod schemas;
