@@ -5,17 +5,18 @@ PYTHON := .venv/bin/python
 DATA ?= demo-data
 TARGET := x86_64-unknown-linux-gnu
 
-.PHONY: help test s3-tests mlflow-tests onnx-tests demo bench bench-s3 bench-serving bench-explain bench-tracking bench-pipelines lint release clean
+.PHONY: help test s3-tests mlflow-tests onnx-tests zoo demo bench bench-s3 bench-serving bench-explain bench-tracking bench-pipelines lint release clean
 
 help:
 	@echo "make test            everything: formatting, cargo test, the client tests against the real binary"
 	@echo "make s3-tests        ceph/s3-tests against the S3 door; S3_TESTS=/path/to/it, K=EXPRESSION for some of them"
 	@echo "make mlflow-tests    MLflow's own REST tests; MLFLOW=/path/to/its/repository, K=EXPRESSION, PEER=1 for MLflow's server"
 	@echo "make onnx-tests      ONNX's own node tests against the inference engine; V=-v for each that does not pass"
+	@echo "make zoo             every model of the zoo through one endpoint, PyTorch's large ones too, which it makes"
 	@echo "make demo            builds Crannog and plays the life of a model; ONCE=1 stops the server at the end"
 	@echo "make bench           start time, idle memory, binary size and simple rates"
 	@echo "make bench-s3        the object store under load, beside the S3 servers installed here (s3s-fs, radosgw)"
-	@echo "make bench-serving   one call of the inference engine, CPU time, beside onnxruntime in the same run"
+	@echo "make bench-serving   inference in CPU time: one call beside onnxruntime, one request beside FastAPI, in the same run"
 	@echo "make bench-explain   explanations of tree ensembles, CPU time, beside the shap package in the same run"
 	@echo "make bench-tracking  the tracker beside mlflow server on SQLite, CPU by call"
 	@echo "make bench-pipelines the scheduler; BENCH='--airflow /path/to/airflow' measures that beside it"
@@ -53,6 +54,18 @@ onnx-tests:
 	@cargo build --example engine-answers
 	@$(PYTHON) scripts/onnx_node_tests.py target/debug/examples/engine-answers $(V)
 
+# PyTorch gets an environment of its own: some gigabytes, which nothing else here needs.
+zoo:
+	@scripts/setup.sh tools
+	@scripts/setup.sh venv tests/clients/requirements.txt
+	@cargo build
+	@test -x target/zoo/venv/bin/python || python3 -m venv target/zoo/venv
+	@target/zoo/venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/fixtures/onnx/requirements-torch.txt
+	@target/zoo/venv/bin/python tests/fixtures/onnx/torch_zoo.py target/zoo/models
+	@target/zoo/venv/bin/python tests/fixtures/onnx/torch_zoo.py target/zoo/models --large
+	CRANNOG_BIN=$(CURDIR)/target/debug/crannog CRANNOG_ZOO=tests/fixtures/onnx/zoo:target/zoo/models \
+		$(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients/test_model_zoo.py $(PYTEST)
+
 demo:
 	@scripts/setup.sh tools
 	@scripts/setup.sh venv examples/flight-delays/requirements.txt
@@ -75,8 +88,8 @@ bench-s3:
 bench-serving:
 	@scripts/setup.sh tools
 	@scripts/setup.sh venv examples/flight-delays/requirements.txt
-	cargo build --profile demo --example engine-time
-	@$(PYTHON) scripts/bench_serving.py target/demo/examples/engine-time $(BENCH)
+	cargo build --profile demo --bin crannog --example engine-time
+	@$(PYTHON) scripts/bench_serving.py target/demo/examples/engine-time target/demo/crannog $(BENCH)
 
 bench-explain:
 	@scripts/setup.sh tools

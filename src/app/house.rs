@@ -73,6 +73,7 @@ impl House {
             serving: serving.clone(),
         });
         registry.set_listener(Arc::new(starts::Hears(pipelines.clone())));
+        serving.set_listener(Arc::new(starts::Hears(pipelines.clone())));
         objects.set_starter(Arc::new(starts::Starts(pipelines.clone())));
         let default = config.mlflow.default_permission.0;
         let permissions =
@@ -111,7 +112,7 @@ impl House {
         self.objects.start_scrubber(tasks, objects.scrub_period.0);
         self.registry.start_collector(tasks, config.tracking.deleted_retention.0);
         registry::webhooks::start(&self.webhooks, &self.registry, tasks);
-        self.serving.start(tasks, config.serving.log_interval.0);
+        self.serving.start(tasks, config.serving.log_interval.0, self.sender.clone());
         self.pipelines.start(tasks);
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::{
     objects::{Hearing, Starter},
     pipelines,
     registry::{Listener, News},
+    serving::{CanaryListener, CanaryNews},
     store::Connection,
 };
 use serde_json::Value;
@@ -32,12 +33,22 @@ impl Starter for Starts {
     }
 }
 
-/// Hears of models, inside the transaction that changes them.
+/// Hears of models and canaries, inside the transaction that changes them.
 pub struct Hears(pub pipelines::Service);
 
 impl Listener for Hears {
     fn hear(&self, c: &Connection, news: &News, cause: Option<&str>) -> Result<()> {
         self.0.hear_registry(c, news, cause)
+    }
+
+    fn committed(&self) {
+        self.0.heard();
+    }
+}
+
+impl CanaryListener for Hears {
+    fn hear(&self, c: &Connection, news: &CanaryNews) -> Result<()> {
+        self.0.hear_canary(c, news)
     }
 
     fn committed(&self) {

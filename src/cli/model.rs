@@ -1,10 +1,19 @@
 //! `crannog model`: what can be said of a model file without a server.
 
 use super::{Failure, print, print_json, table};
-use crate::serving::engine::{Report, TensorSpec, inspect};
+use crate::{
+    kernel::error::Error,
+    serving::{
+        engine::{Draft, Report, inspect},
+        report_as_json,
+    },
+};
 use clap::Subcommand;
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -24,9 +33,9 @@ pub fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn check(file: &Path, json: bool) -> Result<(), Failure> {
-    let report = inspect(&fs_err::read(file)?).map_err(|error| Failure::failed(error.message))?;
+    let report = inspect(read(file)?);
     if json {
-        print_json(&as_json(&report))?;
+        print_json(&report_as_json(&report))?;
     } else {
         print(&as_text(&report))?;
     }
@@ -36,26 +45,22 @@ fn check(file: &Path, json: bool) -> Result<(), Failure> {
     }
 }
 
-fn as_json(report: &Report) -> Value {
-    let tensors = |specs: &[TensorSpec]| {
-        let each = specs.iter();
-        each.map(|spec| json!({ "name": spec.name, "datatype": spec.datatype, "shape": spec.shape }))
-            .collect()
-    };
-    let (inputs, outputs): (Vec<Value>, Vec<Value>) = (tensors(&report.inputs), tensors(&report.outputs));
-    let operators = report.operators.iter().map(|operator| {
-        json!({ "domain": operator.domain, "name": operator.name, "nodes": operator.nodes, "known": operator.known })
-    });
-    json!({
-        "runs": report.refused.is_none(),
-        "refused": report.refused,
-        "producer": report.producer,
-        "opsets": report.opsets.iter().map(|(domain, version)| (domain.clone(), json!(version)))
-            .collect::<serde_json::Map<_, _>>(),
-        "operators": operators.collect::<Vec<_>>(),
-        "inputs": inputs,
-        "outputs": outputs,
-    })
+/// The file, and what of it lies in files beside it.
+fn read(file: &Path) -> Result<Draft, Failure> {
+    let refused = |error: Error| Failure::failed(error.message);
+    let mut draft = Draft::read(&fs_err::read(file)?).map_err(refused)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut beside = HashMap::new();
+    for name in draft.files().map_err(refused)? {
+        match fs_err::read(folder.join(&name)) {
+            Ok(bytes) => beside.insert(name, bytes),
+            // What is missing is told as an endpoint would.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
+    }
+    draft.fill(&beside).map_err(refused)?;
+    Ok(draft)
 }
 
 fn as_text(report: &Report) -> String {

@@ -1,4 +1,4 @@
-//! `crannog webhook`: the addresses that buckets' notifications can be sent to.
+//! `crannog webhook`: the addresses that notices of buckets and canaries can be sent to.
 
 use super::{Failure, Global, client::Client, first_line, print, print_json, table, wait_for};
 use clap::Subcommand;

@@ -1,7 +1,7 @@
 //! What a failure means to a caller, whatever the domain: a `Kind`, a sentence for the caller and,
 //! apart from it, a cause for the log. Each protocol maps `Kind` to its own codes in one place.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// What went wrong, in the terms every protocol can express.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +39,15 @@ pub struct Error {
     pub message: String,
     /// For the log only.
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// When the same call may succeed, where that can be told.
+    pub after: Option<Duration>,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None }
+        Self { kind, message: message.into(), cause: None, after: None }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -85,6 +87,12 @@ impl Error {
         matches!(self.kind, Kind::Busy | Kind::TooMany)
     }
 
+    /// The whole seconds a caller is told to wait, where waiting helps.
+    pub fn wait_s(&self) -> Option<u64> {
+        let wait = self.after.unwrap_or_default();
+        self.may_pass().then(|| (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
     /// There is no room on the disk; the log reads `cause`.
     pub fn full(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
@@ -92,6 +100,7 @@ impl Error {
             message: "The disk is full: nothing was changed. Free some space and send the request again."
                 .into(),
             cause: Some(cause.into()),
+            after: None,
         }
     }
 
@@ -102,6 +111,7 @@ impl Error {
             message: "The server failed to carry out the request. Its log says why, under this request's id."
                 .into(),
             cause: Some(cause.into()),
+            after: None,
         }
     }
 }

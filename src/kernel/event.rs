@@ -36,6 +36,12 @@ pub enum Event {
         key: String,
         version: Option<String>,
     },
+    /// `state` is `started`, `promoted` or `rolled_back`.
+    CanaryChanged {
+        endpoint: String,
+        version: String,
+        state: &'static str,
+    },
     PipelineRunChanged {
         pipeline: String,
         run_id: String,

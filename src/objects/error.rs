@@ -133,6 +133,7 @@ impl Fault {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        Self { kind: fault.kind(), message: fault.to_string(), cause: Some(Box::new(fault)) }
+        let plain = Self::new(fault.kind(), fault.to_string());
+        Self { cause: Some(Box::new(fault)), ..plain }
     }
 }

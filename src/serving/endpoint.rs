@@ -36,7 +36,7 @@ pub struct Endpoint {
     pub bell: Notify,
     /// One look at the addresses at a time.
     turn: Mutex<()>,
-    /// Whether somebody unloaded it. Not kept: a server that starts loads what is defined.
+    /// Whether somebody unloaded it.
     parked: AtomicBool,
     /// One change of the definition at a time.
     pub changing: Mutex<()>,
@@ -47,19 +47,23 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub fn new(name: &str, definition: Definition, canary: Option<Canary>) -> Self {
+    pub fn new(name: &str, definition: Definition, canary: Option<Canary>, parked: bool) -> Self {
         let trial = canary.as_ref().and_then(Canary::trial);
-        Self {
+        let made = Self {
             name: name.to_owned(),
             plan: RwLock::new(Arc::new(Plan::new(definition, trial, None))),
             board: Board::default(),
             bell: Notify::new(),
             turn: Mutex::new(()),
-            parked: AtomicBool::new(false),
+            parked: AtomicBool::new(parked),
             changing: Mutex::new(()),
             noted: Mutex::default(),
             canary: RwLock::new(canary),
+        };
+        if parked {
+            made.unload();
         }
+        made
     }
 
     pub fn plan(&self) -> Arc<Plan> {
@@ -71,7 +75,6 @@ impl Endpoint {
         let mut plan = self.plan.write().unwrap_or_else(PoisonError::into_inner);
         *plan = Arc::new(Plan::new(definition, canary, Some(&plan)));
         drop(plan);
-        self.parked.store(false, Relaxed);
         self.bell.notify_one();
     }
 
@@ -164,6 +167,10 @@ impl Endpoint {
     pub async fn park(&self) {
         let _turn = self.turn.lock().await;
         self.parked.store(true, Relaxed);
+        self.unload();
+    }
+
+    fn unload(&self) {
         self.plan().routes.iter().for_each(|route| route.follower.unload());
     }
 
@@ -172,6 +179,10 @@ impl Endpoint {
         if self.parked.swap(false, Relaxed) {
             self.bell.notify_one();
         }
+    }
+
+    pub fn is_parked(&self) -> bool {
+        self.parked.load(Relaxed)
     }
 
     /// The versions that its routes answer with, the champion's first.
@@ -216,6 +227,7 @@ impl Endpoint {
             sticky: plan.definition.sticky.clone(),
             limits: plan.definition.limits,
             log: plan.definition.log.clone(),
+            notify: plan.definition.notify.clone(),
             canary: self.canary(),
         }
     }
@@ -249,7 +261,7 @@ fn info(route: &Route, seen: &Seen) -> RouteInfo {
         name: route.name.to_string(),
         model: seen.uri.clone(),
         weight: route.spec.weight,
-        share: (route.weight * 10_000.0).round() / 100.0,
+        share: route.share(),
         matches: route.spec.matches.clone(),
         shadow: route.shadow,
         limits: route.spec.limits,

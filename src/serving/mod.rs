@@ -22,6 +22,8 @@ mod doors;
 mod endpoint;
 mod evaluate;
 mod explain;
+mod inspected;
+mod inspection;
 mod loading;
 mod log;
 mod model;
@@ -38,8 +40,10 @@ mod wire;
 
 pub use doors::grpc::refuse_in_grpc;
 pub use evaluate::{Evaluation, Question};
+pub use inspection::report_as_json;
 pub use model::{EndpointInfo, State};
 pub use python::Host as PythonHost;
+pub use rollout::canary::{Became as CanaryBecame, Listener as CanaryListener, News as CanaryNews};
 pub use service::Service;
 
 use axum::{Router, extract::DefaultBodyLimit};

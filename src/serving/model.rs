@@ -60,6 +60,8 @@ pub struct EndpointInfo {
     pub sticky: Option<Sticky>,
     pub limits: Limits,
     pub log: Option<LogSpec>,
+    /// Webhooks that hear of its canaries.
+    pub notify: Vec<String>,
     /// The newest, running or over.
     pub canary: Option<Canary>,
 }

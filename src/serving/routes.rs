@@ -33,7 +33,11 @@ pub fn router(service: Service) -> Router {
         .route("/canary/promote", post(canary_promote))
         .route("/history", get(history))
         .route("/stats", get(stats));
-    Router::new().route(BASE, get(list)).nest("/api/crannog/v1/endpoints/{name}", one).with_state(service)
+    Router::new()
+        .route(BASE, get(list))
+        .route("/api/crannog/v1/models/{name}/versions/{version}/serving", get(inspect))
+        .nest("/api/crannog/v1/endpoints/{name}", one)
+        .with_state(service)
 }
 
 async fn list(_: auth::Viewer, State(serving): State<Service>) -> Json<Value> {
@@ -121,6 +125,14 @@ async fn stats(
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     Ok(Json(view::stats(&*serving.endpoint(&name)?)))
+}
+
+async fn inspect(
+    _: auth::Viewer,
+    State(serving): State<Service>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(serving.inspect(&name, &version).await?))
 }
 
 async fn canary(

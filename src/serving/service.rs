@@ -2,6 +2,7 @@
 
 use super::{
     endpoint::Endpoint,
+    inspected::Inspected,
     loading::{follow, follower::Sources, shelf::Shelf},
     log::PredictionLog,
     model::EndpointInfo,
@@ -18,6 +19,7 @@ use crate::{
     kernel::{
         error::{Error, Result},
         event::Bus,
+        hook::Sender,
         tasks::Tasks,
     },
     objects, registry,
@@ -45,6 +47,8 @@ struct Inner {
     mirrors: Mirrors,
     log: PredictionLog,
     windows: Windows,
+    tell: canary::Tell,
+    inspected: Inspected,
 }
 
 struct Running {
@@ -70,12 +74,14 @@ impl Service {
             mirrors: Mirrors::new(),
             log: PredictionLog::new(),
             windows: Windows::default(),
+            tell: canary::Tell::default(),
+            inspected: Inspected::default(),
         };
         Self(Arc::new(inner))
     }
 
     /// Takes up the endpoints that are defined, and begins to load their models.
-    pub fn start(&self, tasks: &Tasks, log_interval: Duration) {
+    pub fn start(&self, tasks: &Tasks, log_interval: Duration, sender: Sender) {
         if self.0.tasks.set(tasks.clone()).is_ok() {
             if let Err(error) = self.0.sources.python.sweep() {
                 tracing::warn!(?error, "files of models that ran in Python could not be removed");
@@ -85,6 +91,7 @@ impl Service {
             tasks.spawn("endpoints", follow::registry(self.clone(), events));
             tasks.spawn("shadows", self.clone().mirror());
             tasks.spawn("canaries", self.clone().watch_canaries());
+            self.0.tell.start(self.0.db.clone(), self.0.sources.objects.clone(), sender, tasks);
             tasks.spawn("prediction log", self.clone().write_log(log_interval));
         }
     }
@@ -95,19 +102,27 @@ impl Service {
             let definition = read_definition(&defined)?;
             let name = defined.name.clone();
             let canary = self.0.db.read(move |db| canary::latest(db, &name)).await?;
-            self.run(&defined.name, definition, canary);
+            self.run(&defined.name, definition, canary, defined.unloaded);
         }
         Ok(())
     }
 
-    /// Lets an endpoint answer by a definition; a new one gets its follower, and the canary it had.
-    pub(super) fn run(&self, name: &str, definition: Definition, canary: Option<Canary>) -> Arc<Endpoint> {
+    /// Lets an endpoint answer by a definition; a new one gets its follower, the canary it had, and stays
+    /// unloaded if it was.
+    pub(super) fn run(
+        &self,
+        name: &str,
+        definition: Definition,
+        canary: Option<Canary>,
+        unloaded: bool,
+    ) -> Arc<Endpoint> {
         let mut endpoints = self.write();
         if let Some(running) = endpoints.get(name) {
+            running.endpoint.unpark();
             running.endpoint.replan(definition, running.endpoint.plan().canary.clone());
             return Arc::clone(&running.endpoint);
         }
-        let endpoint = Arc::new(Endpoint::new(name, definition, canary));
+        let endpoint = Arc::new(Endpoint::new(name, definition, canary, unloaded));
         let gone = CancellationToken::new();
         let running = Running { endpoint: Arc::clone(&endpoint), gone: gone.clone() };
         endpoints.insert(name.to_owned(), running);
@@ -124,8 +139,47 @@ impl Service {
         }
     }
 
+    /// Lets go of an endpoint's models, until it is loaded or defined again.
+    pub(super) async fn unload(&self, endpoint: &Endpoint) -> Result<()> {
+        self.note_unloaded(endpoint, true).await?;
+        endpoint.park().await;
+        tracing::info!(endpoint = endpoint.name, "an endpoint was unloaded");
+        Ok(())
+    }
+
+    /// Lets an endpoint follow its addresses again, if it had been unloaded.
+    pub(super) async fn load(&self, endpoint: &Endpoint) -> Result<()> {
+        if endpoint.is_parked() {
+            self.note_unloaded(endpoint, false).await?;
+            endpoint.unpark();
+        }
+        Ok(())
+    }
+
+    async fn note_unloaded(&self, endpoint: &Endpoint, unloaded: bool) -> Result<()> {
+        let name = endpoint.name.clone();
+        self.0.db.write(move |db| store::endpoint_unloaded(db, &name, unloaded)).await
+    }
+
     pub(super) fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// Tells a higher floor of canaries, from within their transactions; once, before any is begun.
+    pub fn set_listener(&self, listener: Arc<dyn canary::Listener>) {
+        let _ = self.0.tell.listener.set(listener);
+    }
+
+    pub(super) fn canary_tell(&self) -> &canary::Tell {
+        &self.0.tell
+    }
+
+    pub(super) fn inspected(&self) -> &Inspected {
+        &self.0.inspected
+    }
+
+    pub(super) fn bus(&self) -> &Bus {
+        &self.0.bus
     }
 
     pub(super) fn registry(&self) -> &registry::Service {

@@ -12,6 +12,8 @@ pub struct Defined {
     pub name: String,
     pub model: String,
     pub definition: Option<String>,
+    /// Whether somebody unloaded it.
+    pub unloaded: bool,
 }
 
 /// Whether the endpoint is new.
@@ -22,7 +24,8 @@ pub fn endpoint_put(db: &Connection, endpoint: &Defined, now: i64) -> Result<boo
     db.prepare_cached(
         "INSERT INTO endpoints (name, model, definition, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4, ?4)
          ON CONFLICT DO UPDATE
-         SET model = excluded.model, definition = excluded.definition, updated_ms = excluded.updated_ms",
+         SET model = excluded.model, definition = excluded.definition, updated_ms = excluded.updated_ms,
+             unloaded = 0",
     )?
     .execute(params![endpoint.name, endpoint.model, endpoint.definition, now])?;
     Ok(!known)
@@ -33,10 +36,17 @@ pub fn endpoint_delete(db: &Connection, name: &str) -> Result<bool> {
     Ok(db.prepare_cached("DELETE FROM endpoints WHERE name = ?1")?.execute([name])? > 0)
 }
 
+pub fn endpoint_unloaded(db: &Connection, name: &str, unloaded: bool) -> Result<()> {
+    db.prepare_cached("UPDATE endpoints SET unloaded = ?2 WHERE name = ?1")?
+        .execute(params![name, unloaded])?;
+    Ok(())
+}
+
 pub fn endpoints(db: &Connection) -> Result<Vec<Defined>> {
-    let mut statement = db.prepare_cached("SELECT name, model, definition FROM endpoints ORDER BY name")?;
+    let mut statement =
+        db.prepare_cached("SELECT name, model, definition, unloaded FROM endpoints ORDER BY name")?;
     let rows = statement.query_map([], |row| {
-        Ok(Defined { name: row.get(0)?, model: row.get(1)?, definition: row.get(2)? })
+        Ok(Defined { name: row.get(0)?, model: row.get(1)?, definition: row.get(2)?, unloaded: row.get(3)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -1,10 +1,13 @@
 //! How MLflow talks: errors as `{error_code, message}`, doubles that may be NaN, and requests whose
 //! fields arrive as JSON or as query parameters (`Fields`). The registry speaks the same way.
 
-use crate::kernel::error::{Error, Kind};
+use crate::kernel::{
+    error::{Error, Kind},
+    http::say_when,
+};
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -35,9 +38,7 @@ impl IntoResponse for MlflowError {
             // Python's clients show the phrase, and scripts look for it as MLflow's server writes it.
             response.extensions_mut().insert(hyper::ext::ReasonPhrase::from_static(b"BAD REQUEST"));
         }
-        if self.0.may_pass() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        say_when(&self.0, response.headers_mut());
         response
     }
 }

@@ -1,18 +1,25 @@
-"""Models of the zoo (tests/fixtures/onnx/zoo) through an endpoint, and `crannog model check` on files."""
+"""Models of the zoo (tests/fixtures/onnx/zoo) through one endpoint, and `crannog model check` on files.
+
+Some of each kind; CRANNOG_ZOO names folders, as `make zoo` does, whose models are all taken.
+"""
 
 import json
+import os
 import pathlib
 
 import numpy as np
 import pytest
 from conftest import pointed_at
-from test_serving import endpoint, log_bytes
+from test_serving import log_bytes, wait
 
 ZOO = pathlib.Path(__file__).parent.parent / "fixtures" / "onnx" / "zoo"
 CHOSEN = [
     "boosting_three", "forest_double", "hand_texts", "histogram_gaps", "lightgbm_words", "logistic_zipmap", "mixed_svc",
-    "svc_three_likely", "text_pairs", "tree_v5", "tree_two_targets", "xgboost_gaps",
+    "svc_three_likely", "text_pairs", "tree_v5", "tree_two_targets", "xgboost_gaps", "torch_cnn_script", "torch_encoder_script",
+    "torch_lstm_script", "torch_words_script",
 ]
+FOLDERS = [pathlib.Path(folder) for folder in os.environ.get("CRANNOG_ZOO", "").split(":") if folder]
+FILES = [file for folder in FOLDERS for file in sorted(folder.glob("*.onnx"))] or [ZOO / f"{name}.onnx" for name in CHOSEN]
 
 
 def rows(tensor, start, end):
@@ -38,16 +45,18 @@ def tracked(server):
         yield client
 
 
-@pytest.mark.parametrize("name", CHOSEN)
-def test_a_model_of_the_zoo_answers_as_onnxruntime(server, tracked, tmp_path, name):
-    case = json.loads((ZOO / f"{name}.json").read_text())
-    tracked.create_registered_model(f"zoo-{name}")
-    version = log_bytes(tracked, tmp_path, f"zoo-{name}", (ZOO / f"{name}.onnx").read_bytes())
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_model_of_the_zoo_answers_as_onnxruntime(server, tracked, tmp_path, file):
+    case = json.loads(file.with_suffix(".json").read_text())
+    name = f"zoo-{file.stem}"
+    tracked.create_registered_model(name)
+    version = log_bytes(tracked, tmp_path, name, file.read_bytes())
     with server.api() as api:
-        endpoint(api, f"zoo-{name}", f"models:/zoo-{name}/{version}")
+        assert api.put("/endpoints/zoo", json={"model": f"models:/{name}/{version}"}).status_code == 200
+        wait(api, "zoo", model_name=name)
         for batch in case["batches"]:
             inputs = [rows(tensor, *batch["rows"]) for tensor in case["inputs"]]
-            answer = api.post(f"{server.http_url}/v2/models/zoo-{name}/infer", json={"inputs": inputs})
+            answer = api.post(f"{server.http_url}/v2/models/zoo/infer", json={"inputs": inputs})
             assert answer.status_code == 200, answer.text
             assert len(answer.json()["outputs"]) == len(batch["outputs"])
             for got, wanted in zip(answer.json()["outputs"], batch["outputs"]):

@@ -48,6 +48,43 @@ mlflow.models.set_model(Odd())
 '''
 
 
+# A model with settings: how often a word is said, in what case, and words put before it.
+LOUD = """
+import time
+
+import mlflow
+
+
+class Loud(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        time.sleep(params["pause"])
+        text = " ".join([*params["before"], *[params["word"]] * params["times"]])
+        return model_input.assign(said=text)[["said"]]
+
+
+mlflow.models.set_model(Loud())
+"""
+
+
+@pytest.fixture
+def loud(lab, tmp_path):
+    """Endpoint `loud`, and the model at home to hold it against."""
+    (tmp_path / "loud.py").write_text(LOUD)
+    columns = pd.DataFrame({"x": [1.5]})
+    params = {"times": 2, "word": "hi", "pause": 0.0, "before": ["a"]}
+    with mlflow.start_run():
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(tmp_path / "loud.py"),
+            signature=infer_signature(columns, pd.DataFrame({"said": ["hi"]}), params),
+            registered_model_name="loud",
+            pip_requirements=["mlflow"],
+        )
+    with lab.api() as api:
+        endpoint(api, "loud", "models:/loud/1")
+    return mlflow.pyfunc.load_model(logged.model_uri)
+
+
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
     code = tmp_path_factory.mktemp("odd") / "odd.py"
@@ -249,3 +286,49 @@ def test_a_tensor_is_asked_for_by_its_name_where_it_has_one(lab, tmp_path):
             endpoint(api, name, f"models:/{name}/1")
         answer = ask(lab, name, {"inputs": {"input": [[1.0, 2.0], [3.0, 4.0]]}})
         assert answer.json()["predictions"] == [[factor, 2 * factor], [3 * factor, 4 * factor]], answer.text
+
+
+def test_parameters_reach_the_model_as_mlflow_would_pass_them(lab, loud):
+    rows = pd.DataFrame({"x": [1.0, 2.0]})
+
+    def said(params=None, **body):
+        return ask(lab, "loud", split(rows) | ({} if params is None else {"params": params}) | body)
+
+    given = [None, {}, {"times": 3}, {"word": "ho", "before": []}, {"times": 1, "before": ["b", "c"], "unheard of": 1}]
+    for params in given:
+        answer = said(params)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["predictions"] == loud.predict(rows, params=params).to_dict("records"), params
+    for params in ({"times": "three"}, {"before": "b"}, {"word": ["a"]}):
+        with pytest.raises(mlflow.exceptions.MlflowException):
+            loud.predict(rows, params=params)
+        refused = said(params)
+        assert refused.status_code == 400 and "param" in refused.json()["message"], refused.text
+    assert said(["times"]).status_code == 400
+
+    headers = {"Authorization": requests.Request("GET", lab.http_url, auth=lab.auth).prepare().headers["Authorization"]}
+    tensor = triton.InferInput("x", [2], "FP64")
+    tensor.set_data_from_numpy(rows["x"].to_numpy())
+    client = triton.InferenceServerClient(lab.http_url.removeprefix("http://"))
+    result = client.infer("loud", [tensor], headers=headers, parameters={"times": 4, "nothing": True})
+    assert result.as_numpy("said").tolist() == [b"a hi hi hi hi"] * 2
+    with lab.api() as api:
+        told = api.get("/models/loud/versions/1/serving").json()
+    assert (told["runs_in"], told["venv"]) == ("python", sys.prefix)
+    assert {param["name"]: param["default"] for param in told["signature"]["params"]}["times"] == 2
+
+
+def test_who_waits_no_longer_is_answered_in_time(lab, loud):
+    url = f"{lab.http_url}/endpoints/loud/invocations"
+    body = split(pd.DataFrame({"x": [1.0]})) | {"params": {"pause": 2.0}}
+    began = time.monotonic()
+    late = requests.post(url, json=body, auth=lab.auth, headers={"x-crannog-timeout-ms": "300"}, timeout=60)
+    assert late.status_code == 504 and late.json()["error_code"] == "DEADLINE_EXCEEDED", late.text
+    assert time.monotonic() - began < 1.5
+    # The model has not done with it; the next is answered when it has.
+    assert ask(lab, "loud", split(pd.DataFrame({"x": [1.0]}))).status_code == 200
+    with lab.api() as api:
+        stats = api.get("/endpoints/loud/stats").json()
+    [version] = stats["versions"]
+    assert (version["requests"], version["refused"], version["errors"]) == (2, 1, 0)
+    assert stats["failures"][0]["status"] == 504

@@ -296,7 +296,15 @@ def alone(tmp_path_factory):
     own.stop()
 
 
-def test_a_body_of_a_gigabyte_is_refused_without_being_kept(alone):
+@pytest.mark.parametrize(
+    "door",
+    [
+        "/v2/models/{}/infer", "/v2/models/{}/versions/1/infer", "/v2/models/{}/explain", "/v1/models/{}:predict",
+        "/v1/models/{}:explain", "/endpoints/{}/invocations", "/v2/repository/index", "/v2/repository/models/{}/load",
+        "/v2/trace/setting", "/v2/logging", "/api/crannog/v1/endpoints/{}/canary", "/api/crannog/v1/endpoints/{}/rollback",
+    ],
+)  # fmt: skip
+def test_a_body_of_a_gigabyte_is_refused_without_being_kept(alone, door):
     own, models = alone
     before = memory(own)
 
@@ -305,9 +313,10 @@ def test_a_body_of_a_gigabyte_is_refused_without_being_kept(alone):
             yield b"\0" * (1 << 20)
 
     try:
-        url = f"{own.http_url}/v2/models/{models.numbers.name}/infer"
-        answer = requests.post(url, data=gigabyte(), auth=own.auth, timeout=120)
-        assert answer.status_code == 413
+        url = own.http_url + door.format(models.numbers.name)
+        headers = {"content-type": "application/json"}
+        answer = requests.post(url, data=gigabyte(), auth=own.auth, headers=headers, timeout=120)
+        assert answer.status_code == 413, answer.text
     except requests.exceptions.ConnectionError:
         pass  # it hung up before the client had sent all of it
     assert requests.get(f"{own.http_url}/v2/health/live", auth=own.auth, timeout=30).json() == {"live": True}

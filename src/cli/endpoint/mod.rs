@@ -93,6 +93,9 @@ pub struct Options {
     /// The bucket they are kept in [default: prediction-log]
     #[arg(long, value_name = "BUCKET", requires = "log_sample")]
     log_bucket: Option<String>,
+    /// A webhook that hears when a canary starts, is promoted or rolled back; `crannog webhook` makes one
+    #[arg(long, value_name = "WEBHOOK")]
+    notify: Vec<String>,
 }
 
 impl Options {
@@ -114,6 +117,9 @@ impl Options {
             if let Some(bucket) = &self.log_bucket {
                 definition["log"]["bucket"] = bucket.as_str().into();
             }
+        }
+        if !self.notify.is_empty() {
+            definition["notify"] = self.notify.clone().into();
         }
         definition
     }
@@ -147,15 +153,41 @@ fn list(client: &Client, json: bool) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    let mut rows =
-        vec![["NAME", "STATE", "MODEL", "VERSION", "REQUESTS", "P95 MS"].map(str::to_owned).to_vec()];
+    let heads =
+        ["NAME", "HEALTH", "MODEL", "SERVES", "REQ/S", "REQUESTS", "ERRORS", "P50 MS", "P95 MS", "P99 MS"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
     rows.extend(endpoints.iter().map(|endpoint| {
-        let fields = ["name", "state", "model", "version", "requests"];
-        let mut row: Vec<_> = fields.iter().map(|field| text(&endpoint[field])).collect();
-        row.push(text(&endpoint["latency_ms"]["p95"]));
+        let mut row: Vec<_> = ["name", "health", "model"].map(|field| text(&endpoint[field])).into();
+        row.push(serves(endpoint));
+        row.extend(["requests_per_s", "requests", "errors"].map(|field| text(&endpoint[field])));
+        row.extend(["p50", "p95", "p99"].map(|part| text(&endpoint["latency_ms"][part])));
         row
     }));
     print(&table(&rows))
+}
+
+/// `v3`, or `v3 90 %, v4 10 %` where several answer, and what goes on besides.
+fn serves(endpoint: &Value) -> String {
+    let routes = endpoint["routes"].as_array().map_or(&[][..], Vec::as_slice);
+    let is_heard = |route: &&Value| {
+        route["version"].is_string() && (route["share"].as_f64() > Some(0.0) || route["match"].is_object())
+    };
+    let heard: Vec<_> = routes.iter().filter(is_heard).collect();
+    let version = |route: &Value| format!("v{}", text(&route["version"]));
+    let mut words: Vec<_> = match heard[..] {
+        [] => vec!["-".to_owned()],
+        [only] => vec![version(only)],
+        _ => heard.iter().map(|route| format!("{} {} %", version(route), text(&route["share"]))).collect(),
+    };
+    if endpoint["canary"]["status"] == "running" {
+        words.push("canary".to_owned());
+    }
+    match routes.iter().filter(|route| route["shadow"] == true).count() {
+        0 => {}
+        1 => words.push("a shadow".to_owned()),
+        shadows => words.push(format!("{shadows} shadows")),
+    }
+    words.join(", ")
 }
 
 fn create(client: &Client, name: &str, model: &str, options: &Options) -> Result<(), Failure> {

@@ -12,6 +12,9 @@ pub async fn stats(client: &Client, name: &str, json: bool) -> Result<(), Failur
     if json {
         return print_json(&answer);
     }
+    if list(&answer, "versions").is_empty() {
+        eprintln!("Nobody has asked endpoint {name} since the server started.");
+    }
     let heads =
         ["VERSION", "REQUESTS", "FAILED", "REFUSED", "REQ/S", "P50 MS", "P95 MS", "P99 MS", "AGREEMENT"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];

@@ -6,7 +6,7 @@ mod quiet;
 mod server;
 
 pub use json::Json;
-pub use problem::Problem;
+pub use problem::{Problem, say_when};
 pub use server::{Limits, Peer, serve};
 
 /// The header that carries a request's id, in both directions.

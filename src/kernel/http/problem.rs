@@ -2,7 +2,14 @@
 
 use crate::kernel::error::{Error, Kind};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+/// Tells a caller when to come again, if that may help.
+pub fn say_when(error: &Error, headers: &mut HeaderMap) {
+    if let Some(seconds) = error.wait_s() {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+}
 
 /// Answers an `Error` as `application/problem+json`; the cause goes to the log, never to the caller.
 pub struct Problem(pub Error);
@@ -49,9 +56,7 @@ impl IntoResponse for Problem {
         let mut response = (status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if error.may_pass() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        say_when(&error, headers);
         response
     }
 }

@@ -57,6 +57,21 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Posts JSON to a registered webhook, signed; `id` is the same when the same is told again.
+    pub async fn webhook_tell(&self, sender: &Sender, name: &str, id: &str, body: String) -> Result<()> {
+        let webhook = self.webhook_get(name).await?;
+        let secret = self.webhook_secret(&webhook).await?;
+        let headers = headers(&secret, id, &body)?;
+        let answer = sender.post(&webhook.url, headers, body).await?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        let why = format!("The webhook answered {}.", answer.status);
+        Err(Error { after: answer.wait, ..Error::busy(why) })
+    }
+}
+
 struct Notices {
     service: Service,
     sender: Sender,
@@ -78,22 +93,15 @@ impl Carrier for Notices {
             Err(error) if error.kind == Kind::Invalid && to.kind == TRIGGER => {
                 Outcome::Never { why: error.message }
             }
-            Err(error) => Outcome::Again { why: error.message, after: None },
+            Err(error) => Outcome::Again { why: error.message, after: error.after },
         }
     }
 }
 
 impl Notices {
     async fn post(&self, name: &str, notice: &Notice) -> Result<()> {
-        let webhook = self.service.webhook_get(name).await?;
-        let secret = self.service.webhook_secret(&webhook).await?;
-        let body = envelope(&notice.body);
-        let headers = headers(&secret, notice.id, &body)?;
-        let answer = self.sender.post(&webhook.url, headers, body).await?;
-        if answer.status.is_success() {
-            return Ok(());
-        }
-        Err(Error::busy(format!("The webhook answered {}.", answer.status)))
+        let (id, body) = (format!("notice_{}", notice.id), envelope(&notice.body));
+        self.service.webhook_tell(&self.sender, name, &id, body).await
     }
 
     async fn run(&self, name: &str, notice: &Notice) -> Result<()> {
@@ -114,14 +122,16 @@ fn key(notice: &Notice) -> String {
 }
 
 /// The Standard Webhooks headers. The secret's base64 is checked when a webhook is registered.
-fn headers(secret: &str, id: i64, body: &str) -> Result<HeaderMap> {
-    let (id, at_s) = (format!("notice_{id}"), now_ms().div_euclid(1000));
+fn headers(secret: &str, id: &str, body: &str) -> Result<HeaderMap> {
+    let at_s = now_ms().div_euclid(1000);
     let key = BASE64_STANDARD.decode(secret).map_err(Error::internal)?;
-    let signature =
-        hook::signature(&key, &id, at_s, body).ok_or_else(|| Error::internal("signing failed"))?;
+    let signature = hook::signature(&key, id, at_s, body).ok_or_else(|| Error::internal("signing failed"))?;
     let mut headers = HeaderMap::new();
-    let fields =
-        [("webhook-id", id), ("webhook-timestamp", at_s.to_string()), ("webhook-signature", signature)];
+    let fields = [
+        ("webhook-id", id.to_owned()),
+        ("webhook-timestamp", at_s.to_string()),
+        ("webhook-signature", signature),
+    ];
     for (name, value) in fields {
         headers.insert(name, HeaderValue::try_from(value).map_err(Error::internal)?);
     }

@@ -1,7 +1,10 @@
 //! `triggers`: what starts a run besides the clock and people: objects, models, other runs, webhooks.
 
 use super::{Param, Problem, kinds::wait::Ended, yaml};
-use crate::pipelines::{model::RunState, template};
+use crate::{
+    pipelines::{model::RunState, template},
+    serving::CanaryBecame,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_saphyr::{Location, Spanned};
@@ -36,6 +39,11 @@ pub enum On {
         pipeline: String,
         state: Ended,
     },
+    /// A canary of an endpoint named exactly, or `*` for any.
+    Canary {
+        endpoint: String,
+        state: Option<CanaryBecame>,
+    },
     Webhook {
         /// The variable with which deliveries are signed, where it is not the token.
         secret: Option<String>,
@@ -50,6 +58,7 @@ impl On {
             Self::ModelVersion { .. } => "model_version",
             Self::AliasMoved { .. } => "alias_moved",
             Self::RunFinished { .. } => "run_finished",
+            Self::Canary { .. } => "canary",
             Self::Webhook { .. } => "webhook",
         }
     }
@@ -60,6 +69,7 @@ impl On {
             Self::ObjectCreated { bucket, .. } => bucket,
             Self::ModelVersion { model } | Self::AliasMoved { model, .. } => model,
             Self::RunFinished { pipeline, .. } => pipeline,
+            Self::Canary { endpoint, .. } => endpoint,
             Self::Webhook { .. } => "",
         }
     }
@@ -81,6 +91,10 @@ impl On {
                 pipeline == text("pipeline")
                     && text("state").parse::<RunState>().is_ok_and(|found| state.takes(found))
             }
+            Self::Canary { endpoint, state } => {
+                (endpoint == "*" || endpoint == text("endpoint"))
+                    && state.is_none_or(|state| state.as_str() == text("state"))
+            }
             Self::Webhook { .. } => true,
         }
     }
@@ -97,6 +111,8 @@ pub(super) struct File {
     alias_moved: Option<Spanned<FileAlias>>,
     #[serde(default)]
     run_finished: Option<Spanned<FileRun>>,
+    #[serde(default)]
+    canary: Option<Spanned<FileCanary>>,
     #[serde(default)]
     webhook: Option<Spanned<FileHook>>,
     #[serde(default)]
@@ -131,6 +147,14 @@ struct FileAlias {
 #[serde(deny_unknown_fields)]
 struct FileRun {
     pipeline: Spanned<String>,
+    #[serde(default)]
+    state: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileCanary {
+    endpoint: Spanned<String>,
     #[serde(default)]
     state: Option<Spanned<String>>,
 }
@@ -179,9 +203,12 @@ fn one_trigger(
     if let Some(run) = &file.run_finished {
         all.push(run_finished(name, &run.value, problems));
     }
+    if let Some(file) = &file.canary {
+        all.push(canary(&file.value, problems));
+    }
     all.extend(file.webhook.as_ref().map(|hook| On::Webhook { secret: hook.value.secret.clone() }));
     if all.len() != 1 {
-        let message = "a trigger is one of object_created, model_version, alias_moved, run_finished, webhook; make each an item of the list";
+        let message = "a trigger is one of object_created, model_version, alias_moved, run_finished, canary, webhook; make each an item of the list";
         problems.push(yaml::problem(message, given.referenced));
     }
     for name in missing(file, params) {
@@ -209,6 +236,20 @@ fn run_finished(name: &str, given: &FileRun, problems: &mut Vec<Problem>) -> On 
         }),
     };
     On::RunFinished { pipeline: pipeline.value.clone(), state }
+}
+
+fn canary(given: &FileCanary, problems: &mut Vec<Problem>) -> On {
+    let mut read = |state: &Spanned<String>| {
+        let found = CanaryBecame::parse(&state.value);
+        if found.is_none() {
+            let words = CanaryBecame::ALL.map(CanaryBecame::as_str).join(", ");
+            let message = format!("state {:?} is not one of {words}", state.value);
+            problems.push(yaml::problem(message, state.referenced));
+        }
+        found
+    };
+    let state = given.state.as_ref().and_then(&mut read);
+    On::Canary { endpoint: given.endpoint.value.clone(), state }
 }
 
 fn missing<'a>(file: &'a File, params: &'a [Param]) -> impl Iterator<Item = &'a str> {
@@ -244,6 +285,7 @@ pub(super) fn schema() -> Value {
         "model_version": closed(&["model"], json!({ "model": text })),
         "alias_moved": closed(&["model"], json!({ "model": text, "alias": text })),
         "run_finished": closed(&["pipeline"], json!({ "pipeline": text, "state": { "enum": Ended::WORDS } })),
+        "canary": closed(&["endpoint"], json!({ "endpoint": text, "state": { "enum": CanaryBecame::ALL.map(CanaryBecame::as_str) } })),
         "webhook": closed(&[], json!({
             "secret": { "type": "string", "description": "The variable whose value deliveries are signed with; else the token" },
         })),

@@ -24,6 +24,7 @@ use crate::{
         store::{self, HookToken},
     },
     registry::News,
+    serving::CanaryNews,
     store::{Connection, outbox::Courier},
 };
 use http::HeaderMap;
@@ -109,6 +110,12 @@ impl Service {
         let event = events::of_registry(news, cause, now);
         // The transaction makes it one: the key need only be new.
         events::tell(db, &[model, "*"], &format!("registry {}", id::ordered()), &event, now).map(drop)
+    }
+
+    /// A canary that started or ended, within its transaction.
+    pub fn hear_canary(&self, db: &Connection, news: &CanaryNews) -> Result<()> {
+        let key = format!("canary {} {}", news.canary.id, news.became.as_str());
+        events::tell(db, &[&news.endpoint, "*"], &key, &news.facts(), now_ms()).map(drop)
     }
 
     /// What was told in a transaction is committed: there may be runs to begin.

@@ -3,4 +3,5 @@
 pub mod grpc;
 pub mod kserve;
 pub mod oip;
+mod refusal;
 pub mod scoring;

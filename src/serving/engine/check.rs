@@ -141,7 +141,7 @@ fn check_tensor(tensor: &TensorProto) -> Result<()> {
     let name = &tensor.name;
     if tensor.data_location == Some(DataLocation::External as i32) {
         return Err(Error::invalid(format!(
-            "Tensor `{name}` lies in a file of its own. Save the model as one file: onnx.save(model, path, save_as_external_data=False)."
+            "Tensor `{name}` lies in a file of its own, which is missing here. Keep that file beside the model, or save both as one: onnx.save(model, path, save_as_external_data=False)."
         )));
     }
     if let Some(kind) = DataType::try_from(tensor.data_type).ok().filter(|kind| is_too_narrow(*kind)) {

@@ -7,6 +7,7 @@ use std::sync::Once;
 
 use tract_onnx::prelude::TractResult;
 
+use super::ceiling;
 use crate::kernel::error::{Error, Result};
 
 /// Runs tract's code. `what` begins the sentence an error becomes: "The model cannot be served".
@@ -48,7 +49,7 @@ fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
         }));
     });
     let outer = CAUGHT.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(work));
+    let outcome = catch_unwind(AssertUnwindSafe(|| ceiling::under(work)));
     CAUGHT.set(outer);
     outcome
 }

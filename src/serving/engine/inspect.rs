@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use tract_onnx::pb::{GraphProto, ModelProto};
 
-use super::{Model, TensorSpec, ops};
-use crate::kernel::error::Result;
+use super::{Draft, Model, TensorSpec, ops};
 
 /// One operator of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,24 +32,23 @@ pub struct Report {
     pub refused: Option<String>,
 }
 
-/// Reads a file and loads it as an endpoint would. Fails only where the file is no ONNX model.
-pub fn inspect(bytes: &[u8]) -> Result<Report> {
-    let framework = ops::framework();
-    let proto = super::model::decode(&framework, bytes)?;
+/// Looks a file over and loads it as an endpoint would.
+pub fn inspect(draft: Draft) -> Report {
+    let (framework, proto) = (ops::framework(), &draft.proto);
     let mut report = Report {
         producer: format!("{} {}", proto.producer_name, proto.producer_version).trim().to_owned(),
         opsets: proto.opset_import.iter().map(|set| (domain(&set.domain), set.version)).collect(),
-        operators: operators(&proto, |key| framework.op_register.0.contains_key(key)),
+        operators: operators(proto, |key| framework.op_register.0.contains_key(key)),
         ..Report::default()
     };
-    match Model::load(bytes) {
+    match Model::build(draft) {
         Ok(model) => {
             report.inputs = model.inputs().to_vec();
             report.outputs = model.outputs().to_vec();
         }
         Err(error) => report.refused = Some(error.message),
     }
-    Ok(report)
+    report
 }
 
 fn operators(proto: &ModelProto, known: impl Fn(&str) -> bool) -> Vec<Operator> {

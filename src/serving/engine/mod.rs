@@ -11,9 +11,13 @@
 //!   becomes an error at the boundary.
 //!
 //! Departures from ONNX: `ZipMap` (a list of maps) is dropped and its tensor of scores returned, as
-//! the protocols carry tensors only; external data files are refused.
+//! the protocols carry tensors only.
 
+mod apart;
+mod cache;
+mod ceiling;
 mod check;
+mod draft;
 mod guard;
 mod inspect;
 mod model;
@@ -23,6 +27,7 @@ mod spec;
 mod tensor;
 mod trees;
 
+pub use draft::Draft;
 pub use inspect::{Operator, Report, inspect};
 pub use model::Model;
 pub use tensor::{NamedTensor, TensorData, TensorSpec};

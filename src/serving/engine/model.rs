@@ -1,12 +1,12 @@
 //! A loaded model: what it takes, what it gives, and one call that runs it.
 
-use tract_onnx::pb::{GraphProto, ModelProto};
+use tract_onnx::pb::GraphProto;
 use tract_onnx::prelude::*;
 
 use super::plan::Planner;
 use super::spec::{self, Input};
 use super::tensor::{datatype_name, from_tract, into_tract};
-use super::{NamedTensor, TensorSpec, Trees, check, guard, ops};
+use super::{Draft, NamedTensor, TensorSpec, Trees, check, guard, ops};
 use crate::kernel::error::{Error, Result};
 
 /// Immutable and shared freely between threads.
@@ -20,10 +20,15 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads an ONNX file. Whatever is wrong with it is said here, not at the first request.
+    /// Reads an ONNX file that is whole by itself.
     pub fn load(bytes: &[u8]) -> Result<Self> {
+        Self::build(Draft::read(bytes)?)
+    }
+
+    /// Makes a model of a file. Whatever is wrong with it is said here, not at the first request.
+    pub fn build(draft: Draft) -> Result<Self> {
         let framework = ops::framework();
-        let mut proto = decode(&framework, bytes)?;
+        let mut proto = draft.proto;
         // Read before the graph is prepared: that takes out ZipMap, which may be the only one to name them.
         let classes = proto.graph.as_ref().map(spec::classes).unwrap_or_default();
         check::prepare(&mut proto, &framework.op_register)?;
@@ -57,30 +62,54 @@ impl Model {
 
     #[cfg(test)]
     pub fn planned_for_each_shape(mut self) -> Self {
-        self.planner.forget_symbolic();
+        self.planner.forget_open();
         self
+    }
+
+    #[cfg(test)]
+    pub fn planned_at_once(mut self) -> Self {
+        self.planner.plan_at_once();
+        self
+    }
+
+    /// Whether each row of a batch is answered by itself, so that rows of several requests may share a run, and
+    /// that run takes less than theirs would.
+    pub fn gains_by_batches(&self) -> bool {
+        self.planner.rows_apart() && !self.planner.one_by_one()
     }
 
     /// Runs the model. Inputs go by name, in any order; all outputs come back, in the model's order.
     pub fn infer(&self, inputs: Vec<NamedTensor>) -> Result<Vec<NamedTensor>> {
         let bound = spec::bind(&self.declared, inputs)?;
-        let shapes: Vec<_> = bound.iter().map(|tensor| tensor.shape.clone()).collect();
-        let plan = self.planner.for_shapes(&shapes)?;
+        let rows = bound.first().and_then(|tensor| tensor.shape.first().copied()).unwrap_or(1);
+        let at_once = self.planner.rows_at_once(rows)?;
         let values = bound.into_iter().zip(&self.declared);
         let values = values.map(|(tensor, input)| Ok(into_tract(tensor, input.datum)?.into_tvalue()));
         let values = values.collect::<Result<TVec<TValue>>>()?;
-        let results = guard::run("The model failed on this input", || plan.run(values))?;
+        let results = if at_once < rows { self.in_parts(&values, rows, at_once)? } else { self.run(values)? };
         self.outputs.iter().zip(&results).map(|(spec, result)| from_tract(&spec.name, result)).collect()
     }
-}
 
-pub fn decode(framework: &tract_onnx::Onnx, bytes: &[u8]) -> Result<ModelProto> {
-    framework.proto_model_for_read(&mut &*bytes).map_err(|error| {
-        let mut failure =
-            Error::invalid("This is not an ONNX model: the file is cut short, damaged or something else.");
-        failure.cause = Some(format!("{error:#}").into());
-        failure
-    })
+    fn run(&self, values: TVec<TValue>) -> Result<TVec<TValue>> {
+        let shapes: Vec<_> = values.iter().map(|value| value.shape().to_vec()).collect();
+        let plan = self.planner.for_shapes(&shapes)?;
+        guard::run("The model failed on this input", || plan.run(values))
+    }
+
+    /// Some rows after the others, of a model that answers each by itself.
+    fn in_parts(&self, values: &[TValue], rows: usize, at_once: usize) -> Result<TVec<TValue>> {
+        let mut parts: Vec<Vec<TValue>> = vec![Vec::new(); self.outputs.len()];
+        for start in (0..rows).step_by(at_once.max(1)) {
+            let end = rows.min(start + at_once);
+            let some = guard::run("The model failed on this input", || {
+                values.iter().map(|value| Ok(value.slice(0, start, end)?.into_tvalue())).collect()
+            })?;
+            parts.iter_mut().zip(self.run(some)?).for_each(|(part, result)| part.push(result));
+        }
+        guard::run("The model failed on this input", || {
+            parts.iter().map(|part| Ok(Tensor::stack_tensors(0, part)?.into_tvalue())).collect()
+        })
+    }
 }
 
 fn no_graph() -> Error {

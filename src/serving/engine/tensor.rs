@@ -64,6 +64,34 @@ impl TensorData {
         each_vec!(self, values => values.len())
     }
 
+    /// Puts the values of another behind these; false, and nothing done, where the types differ.
+    pub fn append(&mut self, other: &Self) -> bool {
+        macro_rules! append {
+            ($($variant:ident)*) => {
+                match (self, other) {
+                    $((Self::$variant(one), Self::$variant(other)) => {
+                        one.extend_from_slice(other);
+                        true
+                    })*
+                    _ => false,
+                }
+            };
+        }
+        append!(Bool U8 U16 U32 U64 I8 I16 I32 I64 F32 F64 Str)
+    }
+
+    /// Some of the values; `None` where there are not as many.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Option<Self> {
+        macro_rules! part {
+            ($($variant:ident)*) => {
+                match self {
+                    $(Self::$variant(values) => Some(Self::$variant(values.get(range)?.to_vec())),)*
+                }
+            };
+        }
+        part!(Bool U8 U16 U32 U64 I8 I16 I32 I64 F32 F64 Str)
+    }
+
     /// Values picked from two tensors of one type: `true` from this one. `None` where the types differ.
     pub fn mix(&self, other: &Self, picks: impl Iterator<Item = (bool, usize)>) -> Option<Self> {
         macro_rules! pick {

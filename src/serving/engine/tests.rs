@@ -294,12 +294,53 @@ fn a_panic_inside_becomes_an_error() {
 
 #[test]
 fn inspection_names_what_is_lacking() {
-    let whole = super::inspect(&fixture("zipmap.onnx")).expect("it is a model");
+    let whole = super::inspect(super::Draft::read(&fixture("zipmap.onnx")).expect("it is a model"));
     assert!(whole.refused.is_none() && whole.operators.iter().all(|operator| operator.known));
     assert_eq!(whole.inputs.len(), 1);
-    let lacking = super::inspect(&renamed("logistic_mixed.onnx", "Scaler", "Sqaler")).expect("it is a model");
+    let renamed = renamed("logistic_mixed.onnx", "Scaler", "Sqaler");
+    let lacking = super::inspect(super::Draft::read(&renamed).expect("it is a model"));
     let unknown: Vec<_> = lacking.operators.iter().filter(|operator| !operator.known).collect();
     assert_eq!(unknown.len(), 1);
     assert_eq!((unknown[0].domain.as_str(), unknown[0].name.as_str()), ("ai.onnx.ml", "Sqaler"));
     assert!(lacking.refused.is_some_and(|reason| reason.contains("Sqaler")));
+}
+
+/// A file of some hundred bytes that describes six gigabytes.
+#[test]
+fn a_tensor_beyond_all_measure_is_refused_at_load() {
+    use tract_onnx::pb::{
+        NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+        tensor_shape_proto::Dimension, tensor_shape_proto::dimension, type_proto,
+    };
+    let size = TensorProto {
+        name: "size".into(),
+        dims: vec![2],
+        data_type: DataType::Int64 as i32,
+        int64_data: vec![40_000, 40_000],
+        ..TensorProto::default()
+    };
+    let node = |kind: &str, inputs: &[&str], output: &str| NodeProto {
+        op_type: kind.into(),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.into()],
+        ..NodeProto::default()
+    };
+    let info = |name: &str| {
+        let one = Dimension { value: Some(dimension::Value::DimValue(1)), ..Dimension::default() };
+        let shape = Some(TensorShapeProto { dim: vec![one] });
+        let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape };
+        let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+        ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+    };
+    let graph = GraphProto {
+        node: vec![node("ConstantOfShape", &["size"], "vast"), node("Add", &["vast", "x"], "y")],
+        initializer: vec![size],
+        input: vec![info("x")],
+        output: vec![info("y")],
+        ..GraphProto::default()
+    };
+    let opset_import = vec![OperatorSetIdProto { version: 17, ..OperatorSetIdProto::default() }];
+    let model = ModelProto { ir_version: 8, opset_import, graph: Some(graph), ..ModelProto::default() };
+    let refused = Model::load(&model.encode_to_vec()).err().expect("is refused");
+    assert!(refused.message.starts_with("The model cannot be served"), "{}", refused.message);
 }

@@ -13,7 +13,10 @@ use crate::{
         Service,
         doors::oip::{self, Refusal},
         loading::load::Loaded,
-        predict::call::{Answered, Call},
+        predict::{
+            call::{Answered, Call},
+            gate::before,
+        },
         wire::{body::Body, json},
     },
 };
@@ -110,7 +113,7 @@ impl Explainer {
         let stored = background::stored(&self.serving.sources().objects, &chosen.model).await;
         let ours = Instant::now() + LONGEST;
         let deadline = call.deadline.map_or(ours, |theirs| theirs.min(ours));
-        let turn = self.turn().await?;
+        let turn = before(Some(deadline), self.turn()).await??;
         let asked = Arc::clone(&chosen.model);
         let work = move || {
             let outcome = work(&asked, stored, deadline);

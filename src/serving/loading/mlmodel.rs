@@ -88,6 +88,14 @@ impl MlModel {
     }
 }
 
+impl Signature {
+    /// The names of the parameters that a prediction may come with.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        let params = self.json["params"].as_array().map(Vec::as_slice).unwrap_or_default();
+        params.iter().filter_map(|param| param["name"].as_str())
+    }
+}
+
 impl RawSignature {
     fn read(self) -> Result<Signature> {
         let part = |text: &Option<String>| -> Result<Value> {

@@ -1,5 +1,6 @@
 //! From an address to a model in memory: what is found and read, what keeps it, and who follows an address.
 
+mod example;
 pub mod follow;
 pub mod follower;
 pub mod load;

@@ -4,7 +4,7 @@ use crate::{
     kernel::error::Result,
     serving::{
         engine::{Model, NamedTensor, TensorSpec, Trees},
-        predict::gate::Pass,
+        predict::{call::Params, gate::Pass},
         python::{self, Worker},
     },
 };
@@ -32,10 +32,28 @@ impl Runner {
 
     /// Runs the model. Inputs go by name, in any order; all outputs come back, in the model's order.
     pub fn infer(&self, inputs: Vec<NamedTensor>) -> Result<Vec<NamedTensor>> {
+        self.infer_with(inputs, None)
+    }
+
+    /// The same with parameters, which only a model of Python can take.
+    pub fn infer_with(&self, inputs: Vec<NamedTensor>, params: Option<Params>) -> Result<Vec<NamedTensor>> {
         match self {
             Self::Onnx(model) => model.infer(inputs),
-            Self::Python(worker) => worker.infer(&inputs),
+            Self::Python(worker) => worker.infer(&inputs, params.as_deref()),
         }
+    }
+
+    /// Whether requests may share a run, and gain by it: each row is answered by itself.
+    pub fn shares_runs(&self) -> bool {
+        match self {
+            Self::Onnx(model) => model.gains_by_batches(),
+            Self::Python(_) => false,
+        }
+    }
+
+    /// Whether it does its work on the thread that asks, so that its time is that thread's.
+    pub fn is_here(&self) -> bool {
+        matches!(self, Self::Onnx(_))
     }
 
     /// Waits for a model that takes one request at a time, so that no core waits with it.

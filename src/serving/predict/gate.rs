@@ -1,31 +1,35 @@
 //! How much inference runs at once, and how much may wait for it: on the whole machine, and by route.
 
+use super::gather::{self, Ask};
 use crate::{
     kernel::error::{Error, Result},
-    serving::rollout::definition::Limits,
+    serving::{loading::load::Loaded, rollout::definition::Limits},
 };
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot::Receiver};
 
 /// Requests that may wait for a core; past this a caller is told to come again.
 const QUEUE: usize = 512;
+/// What callers who are turned away are told to wait, at least and at most.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 #[derive(Clone)]
 pub struct Gate {
     cores: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
 }
 
 impl Gate {
     pub fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { cores: Arc::new(Semaphore::new(cores)), waiting: Arc::default() }
+        Self { cores: Arc::new(Semaphore::new(cores())), queue: Arc::new(Queue::new(cores())) }
     }
 
     /// Runs `work` on a thread that may block, when a core is free for it; not at all past the deadline.
@@ -34,13 +38,16 @@ impl Gate {
         deadline: Option<Instant>,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let place = Place::take(&self.waiting, QUEUE)?;
+        let place = Place::take(&self.queue, QUEUE)?;
         let turn = Arc::clone(&self.cores).acquire_owned();
         let core = before(deadline, turn).await?.map_err(Error::internal)?;
         drop(place);
+        let queue = Arc::clone(&self.queue);
         // The core is held by the work, not by the caller: one who hangs up frees no core early.
         tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
             let outcome = work();
+            queue.took(began.elapsed());
             drop(core);
             outcome
         })
@@ -49,17 +56,72 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Answers `ask`, which is in the model's queue from now on: when a core is free for it, or for one before it
+    /// that takes it along; not at all past the deadline.
+    pub async fn ask<T>(
+        &self,
+        model: &Arc<Loaded>,
+        ask: Box<dyn Ask>,
+        deadline: Option<Instant>,
+        mut answer: Receiver<T>,
+    ) -> Result<T> {
+        let _place = Place::take(&self.queue, QUEUE)?;
+        let ticket = model.queue.push(ask);
+        while ticket.is_waiting() {
+            let core = tokio::select! {
+                biased;
+                told = &mut answer => return told.map_err(Error::internal),
+                core = before(deadline, Arc::clone(&self.cores).acquire_owned()) => core,
+            };
+            match core {
+                Ok(core) => self.serve(model, core.map_err(Error::internal)?),
+                Err(late) if ticket.leave() => return Err(late),
+                Err(_) => break,
+            }
+        }
+        // One that is being run when its time is over runs on, unheard.
+        before(deadline, answer).await?.map_err(Error::internal)
+    }
+
+    /// Lets those who are next in a model's queue have a core.
+    fn serve(&self, model: &Arc<Loaded>, core: OwnedSemaphorePermit) {
+        let asks = model.queue.take(model.model.shares_runs(), self.queue.width);
+        if asks.is_empty() {
+            return;
+        }
+        let is_brief = model.model.is_here() && model.queue.is_brief(&asks);
+        let (model, queue, requests) = (Arc::clone(model), Arc::clone(&self.queue), asks.len());
+        // The core is held by the work, not by the caller: one who hangs up frees no core early.
+        let work = move || {
+            let began = Instant::now();
+            gather::run(&model, asks);
+            queue.took(began.elapsed() / u32::try_from(requests).unwrap_or(1).max(1));
+            drop(core);
+        };
+        if is_brief {
+            // Whose answer is lost by this hears of it: the way to tell it is gone.
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                tracing::error!("an inference request brought its thread down");
+            }
+        } else {
+            tokio::task::spawn_blocking(work);
+        }
+    }
+}
+
 /// The limits of one route, and who waits there.
 pub struct RouteGate {
     pub limits: Limits,
     room: Option<Arc<Semaphore>>,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
 }
 
 impl RouteGate {
     pub fn new(limits: Limits) -> Self {
         let room = limits.concurrency.map(|most| Arc::new(Semaphore::new(most as usize)));
-        Self { limits, room, waiting: Arc::default() }
+        let width = limits.concurrency.map_or_else(cores, |most| most as usize);
+        Self { limits, room, queue: Arc::new(Queue::new(width)) }
     }
 
     /// Waits until the route has room for one more. Whoever holds the pass has it.
@@ -67,25 +129,40 @@ impl RouteGate {
         let most = self.limits.queue.map_or(QUEUE, |most| most as usize);
         let Some(room) = &self.room else {
             // Nothing bounds how many run at once, so these wait for a core, and hold their place until then.
-            return Ok(Pass { place: Some(Place::take(&self.waiting, most.max(1))?), _permit: None });
+            let place = Place::take(&self.queue, most.max(1))?;
+            return Ok(Pass {
+                queue: Arc::clone(&self.queue),
+                began: None,
+                place: Some(place),
+                _permit: None,
+            });
+        };
+        let admitted = |permit| Pass {
+            queue: Arc::clone(&self.queue),
+            began: Some(Instant::now()),
+            place: None,
+            _permit: Some(permit),
         };
         if let Ok(permit) = Arc::clone(room).try_acquire_owned() {
-            return Ok(Pass { place: None, _permit: Some(permit) });
+            return Ok(admitted(permit));
         }
-        let place = Place::take(&self.waiting, most)?;
+        let place = Place::take(&self.queue, most)?;
         let turn = Arc::clone(room).acquire_owned();
         let permit = before(deadline, turn).await?.map_err(Error::internal)?;
         drop(place);
-        Ok(Pass { place: None, _permit: Some(permit) })
+        Ok(admitted(permit))
     }
 
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
+        self.queue.waiting.load(Relaxed)
     }
 }
 
 /// Room in a route's limits, given back when dropped.
 pub struct Pass {
+    queue: Arc<Queue>,
+    /// Since when it has the room.
+    began: Option<Instant>,
     place: Option<Place>,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -94,6 +171,15 @@ impl Pass {
     /// It waits no longer: its place is for the next.
     pub fn begin(&mut self) {
         self.place = None;
+        self.began.get_or_insert_with(Instant::now);
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if let Some(began) = self.began {
+            self.queue.took(began.elapsed());
+        }
     }
 }
 
@@ -109,24 +195,62 @@ pub fn too_late() -> Error {
     Error::late("The request's time was over before it could be run.")
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Who waits, and how fast those before them are done.
+struct Queue {
+    waiting: AtomicUsize,
+    /// How many are served at once.
+    width: usize,
+    /// How long one takes, in nanoseconds: a mean in which the last eight weigh most. 0 before the first.
+    pace: AtomicU64,
+}
+
+impl Queue {
+    fn new(width: usize) -> Self {
+        Self { waiting: AtomicUsize::new(0), width: width.max(1), pace: AtomicU64::new(0) }
+    }
+
+    fn took(&self, time: Duration) {
+        let new = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let old = self.pace.load(Relaxed);
+        // Two that end at once may forget one of them, which a mean can bear.
+        self.pace.store(if old == 0 { new } else { old - old / 8 + new / 8 }, Relaxed);
+    }
+
+    /// Until a queue of `waiting` is worked off.
+    fn wait(&self, waiting: usize) -> Duration {
+        let pace = Duration::from_nanos(self.pace.load(Relaxed));
+        let turns = u32::try_from(waiting.div_ceil(self.width)).unwrap_or(u32::MAX);
+        pace.saturating_mul(turns).clamp(SHORTEST_WAIT, LONGEST_WAIT)
+    }
+}
+
 /// A place in a queue, given back when dropped.
-struct Place(Arc<AtomicUsize>);
+struct Place(Arc<Queue>);
 
 impl Place {
-    fn take(waiting: &Arc<AtomicUsize>, most: usize) -> Result<Self> {
-        let place = Self(Arc::clone(waiting));
-        if waiting.fetch_add(1, Relaxed) >= most {
-            return Err(Error::too_many(
-                "Too many inference requests are waiting. Send this one again in a second.",
-            ));
+    fn take(queue: &Arc<Queue>, most: usize) -> Result<Self> {
+        let place = Self(Arc::clone(queue));
+        let before = queue.waiting.fetch_add(1, Relaxed);
+        if before < most {
+            return Ok(place);
         }
-        Ok(place)
+        let mut error = Error::too_many("");
+        error.after = Some(queue.wait(before));
+        let seconds = error.wait_s().unwrap_or(1);
+        error.message = format!(
+            "Too many inference requests are waiting ({before}). Send this one again in {seconds} s."
+        );
+        Err(error)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.0.waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -134,7 +258,6 @@ impl Drop for Place {
 mod tests {
     use super::*;
     use crate::kernel::error::Kind;
-    use std::time::Duration;
 
     #[tokio::test]
     async fn a_full_queue_turns_callers_away_and_empties_again() {
@@ -163,6 +286,37 @@ mod tests {
         drop(running);
         waiting.await.expect("its turn has come");
         assert_eq!(gate.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_is_turned_away_hears_how_long_the_queue_needs() {
+        let gate = RouteGate::new(Limits { concurrency: Some(2), queue: Some(5), timeout_ms: None });
+        let told = |gate: &RouteGate| Place::take(&gate.queue, 5).err().and_then(|error| error.wait_s());
+        let waiting: Vec<_> = (0..5).map(|_| Place::take(&gate.queue, 5)).collect();
+        assert_eq!(told(&gate), Some(1), "nothing was done yet");
+        (0..50).for_each(|_| gate.queue.took(Duration::from_secs(4)));
+        assert_eq!(told(&gate), Some(12), "five before, two at once, four seconds each");
+        (0..50).for_each(|_| gate.queue.took(Duration::from_millis(2)));
+        assert_eq!(told(&gate), Some(1));
+        (0..50).for_each(|_| gate.queue.took(Duration::from_hours(1)));
+        assert_eq!(told(&gate), Some(300));
+        drop(waiting);
+        assert_eq!(gate.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_holds_a_place_says_how_long_it_took() {
+        let gate = RouteGate::new(Limits { concurrency: Some(1), ..Limits::default() });
+        assert_eq!(gate.queue.pace.load(Relaxed), 0);
+        drop(gate.pass(None).await.expect("there is room"));
+        assert!(gate.queue.pace.load(Relaxed) > 0);
+        let open = RouteGate::new(Limits::default());
+        let mut pass = open.pass(None).await.expect("there is room");
+        drop(open.pass(None).await.expect("turned back before it began"));
+        assert_eq!(open.queue.pace.load(Relaxed), 0);
+        pass.begin();
+        drop(pass);
+        assert!(open.queue.pace.load(Relaxed) > 0);
     }
 
     #[tokio::test]

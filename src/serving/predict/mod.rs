@@ -3,10 +3,13 @@
 
 pub mod call;
 pub mod gate;
+pub mod gather;
+mod stack;
 
 use self::{
-    call::{Answered, Call},
+    call::{Answered, Call, Params, Question},
     gate::{Pass, too_late},
+    gather::{Ask, Ran},
 };
 use super::{
     endpoint::Endpoint,
@@ -22,9 +25,13 @@ use crate::kernel::{
     error::{Error, Kind, Result},
 };
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 
 /// One request on its way to the model that was chosen for it.
 struct Job {
@@ -33,6 +40,8 @@ struct Job {
     chosen: Chosen,
     stats: Arc<VersionStats>,
     call: Call,
+    /// Whether the caller still waits; who does not was told that it is late, and counted.
+    waits: Arc<AtomicBool>,
     /// The bucket this request is kept in, if it is.
     bucket: Option<String>,
     pass: Pass,
@@ -41,20 +50,31 @@ struct Job {
     _in_flight: InFlight,
 }
 
+/// The same with what only its protocol knows: how it is read and how its answer is written.
+struct Asked<T, R, W> {
+    job: Job,
+    read: Option<R>,
+    write: Option<W>,
+    reply: Option<oneshot::Sender<Result<T>>>,
+    run: Run,
+    kept: Kept,
+}
+
 /// What the model was asked and what it said, where somebody else wants to know.
 #[derive(Default)]
 struct Kept {
     inputs: Option<Arc<Vec<NamedTensor>>>,
+    params: Option<Params>,
     outputs: Option<Arc<Vec<NamedTensor>>>,
 }
 
 impl Service {
-    /// Asks the model that the endpoint chooses for this call. `read` makes the model's inputs of the request,
+    /// Asks the model that the endpoint chooses for this call. `read` makes the model's question of the request,
     /// and answers also how the outputs are written; both run on a thread that may block.
     pub async fn predict<T, R, W>(&self, endpoint: &Arc<Endpoint>, call: Call, read: R) -> Result<Answered<T>>
     where
         T: Send + 'static,
-        R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)> + Send + 'static,
+        R: FnOnce(&Loaded) -> Result<(Question, W)> + Send + 'static,
         W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T> + Send + 'static,
     {
         let chosen = endpoint.choose(&call).inspect_err(|error| {
@@ -71,6 +91,7 @@ impl Service {
         let in_flight = stats.enter();
         let turns =
             async { Ok((route.gate.pass(call.deadline).await?, model.model.turn(call.deadline).await?)) };
+        let waits = Arc::new(AtomicBool::new(true));
         let outcome = match turns.await {
             Ok((pass, turn)) => {
                 let (service, endpoint) = (self.clone(), Arc::clone(endpoint));
@@ -81,17 +102,21 @@ impl Service {
                     chosen,
                     stats: Arc::clone(&stats),
                     call,
+                    waits: Arc::clone(&waits),
                     bucket,
                     pass,
                     _turn: turn,
                     _in_flight: in_flight,
                 };
-                self.gate().run(deadline, move || Ok(job.run(read))).await
+                let (reply, answer) = oneshot::channel();
+                let asked = Box::new(Asked::new(job, read, reply));
+                self.gate().ask(&model, asked, deadline, answer).await
             }
             Err(error) => Err(error),
         };
         // The inner outcome is the model's, and counted where it ran; the outer is that it was not run.
         let answer = outcome.inspect_err(|error| {
+            waits.store(false, Relaxed);
             stats.refused(began.elapsed());
             endpoint.board.failures.add(&request_id, &route.name, Some(&model.version), error);
         })??;
@@ -99,46 +124,88 @@ impl Service {
     }
 }
 
-impl Job {
-    fn run<T, R, W>(mut self, read: R) -> Result<T>
-    where
-        R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)>,
-        W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T>,
-    {
-        self.pass.begin();
-        let mut run = Run { queue: self.call.began.elapsed(), ..Run::default() };
-        let mut kept = Kept::default();
-        let outcome = if self.call.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            Err(too_late())
-        } else {
-            self.ask(read, &mut run, &mut kept)
-        };
-        let total = self.call.began.elapsed();
-        self.count(&outcome, &run, total);
-        self.tell(&outcome, kept, total);
-        outcome
+impl<T, R, W> Asked<T, R, W>
+where
+    R: FnOnce(&Loaded) -> Result<(Question, W)>,
+    W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T>,
+{
+    fn new(job: Job, read: R, reply: oneshot::Sender<Result<T>>) -> Self {
+        let (run, kept) = (Run::default(), Kept::default());
+        Self { job, read: Some(read), write: None, reply: Some(reply), run, kept }
     }
 
-    fn ask<T, R, W>(&self, read: R, run: &mut Run, kept: &mut Kept) -> Result<T>
-    where
-        R: FnOnce(&Loaded) -> Result<(Vec<NamedTensor>, W)>,
-        W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T>,
-    {
-        let model = &self.chosen.model;
+    fn try_read(&mut self) -> Result<Question> {
+        if self.job.call.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(too_late());
+        }
+        let read = self.read.take().ok_or_else(|| Error::internal("a request is read twice"))?;
         let began = Instant::now();
-        let (inputs, write) = read(model)?;
-        run.input = began.elapsed();
-        run.rows = inputs.first().and_then(|input| input.shape.first().copied()).unwrap_or(1);
-        let is_wanted = self.is_mirrored() || self.bucket.is_some();
-        kept.inputs = is_wanted.then(|| Arc::new(inputs.clone()));
+        let (asked, write) = read(&self.job.chosen.model)?;
+        self.run.input = began.elapsed();
+        self.write = Some(write);
+        self.kept.inputs = self.job.is_kept().then(|| Arc::new(asked.inputs.clone()));
+        self.kept.params.clone_from(&asked.params);
+        Ok(asked)
+    }
+
+    fn try_write(&mut self, outputs: Vec<NamedTensor>) -> Result<T> {
+        let write = self.write.take().ok_or_else(|| Error::internal("an answer is written twice"))?;
         let began = Instant::now();
-        let outputs = model.model.infer(inputs)?;
-        run.infer = began.elapsed();
-        let began = Instant::now();
-        let answer = write(model, &outputs)?;
-        run.output = began.elapsed();
-        kept.outputs = is_wanted.then(|| Arc::new(outputs));
+        let answer = write(&self.job.chosen.model, &outputs)?;
+        self.run.output = began.elapsed();
+        self.kept.outputs = self.job.is_kept().then(|| Arc::new(outputs));
         Ok(answer)
+    }
+
+    /// Counts the request and tells its caller; once.
+    fn end(&mut self, outcome: Result<T>) {
+        let Some(reply) = self.reply.take() else { return };
+        let total = self.job.call.began.elapsed();
+        let outcome = if self.job.waits.load(Relaxed) { outcome } else { Err(too_late()) };
+        self.job.count(&outcome, &self.run, total);
+        self.job.tell(&outcome, std::mem::take(&mut self.kept), total);
+        // Who has gone does not hear it.
+        let _ = reply.send(outcome);
+    }
+}
+
+impl<T, R, W> Ask for Asked<T, R, W>
+where
+    T: Send,
+    R: FnOnce(&Loaded) -> Result<(Question, W)> + Send,
+    W: FnOnce(&Loaded, &[NamedTensor]) -> Result<T> + Send,
+{
+    fn is_small(&self) -> bool {
+        self.job.call.is_small
+    }
+
+    fn read(&mut self) -> Option<Question> {
+        self.job.pass.begin();
+        self.run.queue = self.job.call.began.elapsed();
+        match self.try_read() {
+            Ok(asked) => {
+                let first = asked.inputs.first();
+                self.run.rows = first.and_then(|input| input.shape.first().copied()).unwrap_or(1);
+                Some(asked)
+            }
+            Err(error) => {
+                self.end(Err(error));
+                None
+            }
+        }
+    }
+
+    fn answer(mut self: Box<Self>, outputs: Result<Vec<NamedTensor>>, ran: Ran) {
+        (self.run.infer, self.run.batch) = (ran.infer, ran.rows);
+        let outcome = outputs.and_then(|outputs| self.try_write(outputs));
+        self.end(outcome);
+    }
+}
+
+impl Job {
+    /// Whether somebody else wants to know what was asked and answered.
+    fn is_kept(&self) -> bool {
+        self.is_mirrored() || self.bucket.is_some()
     }
 
     fn is_mirrored(&self) -> bool {
@@ -147,10 +214,9 @@ impl Job {
 
     fn count<T>(&self, outcome: &Result<T>, run: &Run, total: Duration) {
         let Err(error) = outcome else { return self.stats.answered(run, total) };
-        self.fail(error, total);
-    }
-
-    fn fail(&self, error: &Error, total: Duration) {
+        if !self.waits.load(Relaxed) {
+            return;
+        }
         match error.kind {
             Kind::Late => self.stats.refused(total),
             _ => self.stats.failed(total),
@@ -160,7 +226,7 @@ impl Job {
     }
 
     /// Tells the log and the shadows what was asked and answered.
-    fn tell<T>(mut self, outcome: &Result<T>, kept: Kept, total: Duration) {
+    fn tell<T>(&mut self, outcome: &Result<T>, kept: Kept, total: Duration) {
         if let Some(bucket) = self.bucket.take() {
             let status = outcome.as_ref().err().map_or(200, |error| error.kind.status().as_u16());
             self.service.log().offer(Entry {
@@ -177,15 +243,16 @@ impl Job {
                 outputs: kept.outputs.clone(),
             });
         }
-        let Kept { inputs: Some(inputs), outputs: Some(outputs) } = kept else { return };
+        let Kept { inputs: Some(inputs), outputs: Some(outputs), params } = kept else { return };
         if outcome.is_ok() && self.is_mirrored() {
-            let Chosen { plan, route, model } = self.chosen;
+            let Chosen { plan, route, model } = &self.chosen;
             self.service.mirrors().offer(Mirrored {
-                endpoint: self.endpoint,
-                plan,
-                route,
-                model,
+                endpoint: Arc::clone(&self.endpoint),
+                plan: Arc::clone(plan),
+                route: Arc::clone(route),
+                model: Arc::clone(model),
                 inputs,
+                params,
                 outputs,
             });
         }

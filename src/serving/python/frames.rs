@@ -5,6 +5,7 @@ use crate::{
     serving::{doors::oip::binary, engine::NamedTensor},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use std::{
     io::{self, Read, Write},
     os::unix::net::UnixStream,
@@ -24,8 +25,10 @@ pub struct Tensor {
 }
 
 #[derive(Serialize)]
-struct Asked {
+struct Asked<'a> {
     tensors: Vec<Tensor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    params: Option<&'a Map<String, Value>>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +57,11 @@ pub enum Wrong {
 }
 
 /// Asks the model behind `door`.
-pub fn ask(door: &mut UnixStream, inputs: &[NamedTensor]) -> io::Result<Said<Vec<NamedTensor>>> {
+pub fn ask(
+    door: &mut UnixStream,
+    inputs: &[NamedTensor],
+    params: Option<&Map<String, Value>>,
+) -> io::Result<Said<Vec<NamedTensor>>> {
     let mut body = Vec::new();
     let tensors = inputs
         .iter()
@@ -65,7 +72,7 @@ pub fn ask(door: &mut UnixStream, inputs: &[NamedTensor]) -> io::Result<Said<Vec
             bytes: binary::write(&input.data, &mut body),
         })
         .collect();
-    let head = serde_json::to_vec(&Asked { tensors })?;
+    let head = serde_json::to_vec(&Asked { tensors, params })?;
     let length = u32::try_from(head.len()).map_err(|_| invalid("too many tensors"))?;
     let mut start = Vec::with_capacity(12 + head.len());
     start.extend_from_slice(&length.to_le_bytes());

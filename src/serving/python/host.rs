@@ -49,7 +49,7 @@ impl Host {
 
     /// The environment of the model's own name, or the one for all. What is missing may be made at any time, so
     /// it is no fault of the model's.
-    fn venv(&self, model: &str) -> Result<PathBuf> {
+    pub fn venv(&self, model: &str) -> Result<PathBuf> {
         let own = self.venvs.join(model);
         let has_python = |venv: &PathBuf| venv.join("bin/python").exists();
         let is_a_name = !model.contains('/') && model != "..";

@@ -24,6 +24,7 @@ use files::Files;
 use frames::{Said, Wrong};
 pub use host::Host;
 use process::{Process, Start};
+use serde_json::{Map, Value};
 use std::{
     io,
     os::unix::net::UnixStream,
@@ -62,8 +63,8 @@ enum State {
     Ready(Arc<Process>, UnixStream),
     /// A request is under way.
     Asked(Arc<Process>),
-    /// Why it is not there, and being started again.
-    Lost(String),
+    /// Why it is not there, and when it is started again.
+    Lost(String, Instant),
     Stopping,
 }
 
@@ -71,7 +72,7 @@ impl State {
     fn is_of(&self, wanted: &Arc<Process>) -> bool {
         match self {
             Self::Ready(process, _) | Self::Asked(process) => Arc::ptr_eq(process, wanted),
-            Self::Starting | Self::Lost(_) | Self::Stopping => false,
+            Self::Starting | Self::Lost(..) | Self::Stopping => false,
         }
     }
 }
@@ -119,12 +120,16 @@ impl Worker {
     }
 
     /// Asks the model. One request at a time; others wait for it, within the limit.
-    pub fn infer(&self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>> {
+    pub fn infer(
+        &self,
+        inputs: &[NamedTensor],
+        params: Option<&Map<String, Value>>,
+    ) -> Result<Vec<NamedTensor>> {
         self.check(inputs)?;
         let (process, mut door) = self.shared.take()?;
         let limit = self.shared.limit;
         let set = door.set_read_timeout(Some(limit)).and_then(|()| door.set_write_timeout(Some(limit)));
-        let said = set.and_then(|()| frames::ask(&mut door, inputs));
+        let said = set.and_then(|()| frames::ask(&mut door, inputs, params));
         match said {
             Ok(said) => {
                 self.shared.give_back(process, door);
@@ -134,7 +139,7 @@ impl Worker {
                 // What a half-read answer is followed by cannot be told, so this worker is of no more use.
                 let why = self.shared.why(&error);
                 process.kill();
-                self.shared.lost(&process, &why);
+                self.shared.lost(&process, &why, SOON);
                 Err(Error::busy(format!("{why} It is being started again.")))
             }
         }
@@ -213,8 +218,8 @@ impl Shared {
             // Its output ends when it does.
             let _ = printed.join();
             let how = process.wait();
-            self.lost(&process, &format!("The model's Python process ended ({how})."));
             wait = if began.elapsed() > LATEST { SOON } else { wait };
+            self.lost(&process, &format!("The model's Python process ended ({how})."), wait);
             loop {
                 if self.stopped_within(wait) {
                     return;
@@ -225,7 +230,7 @@ impl Shared {
                         (process, printed) = next;
                         break;
                     }
-                    Err(error) => self.say(&error.message),
+                    Err(error) => self.say(&error.message, wait),
                 }
             }
         }
@@ -244,6 +249,7 @@ impl Shared {
         let busy = |state: &mut State| matches!(state, State::Asked(_));
         let waited = self.changed.wait_timeout_while(self.state(), self.limit, busy);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut after = None;
         let why = match &*state {
             State::Ready(process, _) => {
                 let next = State::Asked(Arc::clone(process));
@@ -254,10 +260,13 @@ impl Shared {
             }
             State::Asked(_) => "others are before you".to_owned(),
             State::Starting => "its Python process is starting".to_owned(),
-            State::Lost(why) => format!("{why} It is being started again."),
+            State::Lost(why, next) => {
+                after = Some(next.saturating_duration_since(Instant::now()));
+                format!("{why} It is being started again.")
+            }
             State::Stopping => "it is being replaced".to_owned(),
         };
-        Err(Error::busy(format!("The model cannot answer yet: {why}")))
+        Err(Error { after, ..Error::busy(format!("The model cannot answer yet: {why}")) })
     }
 
     fn give_back(&self, process: Arc<Process>, door: UnixStream) {
@@ -270,17 +279,17 @@ impl Shared {
     }
 
     /// Notes that a process is gone, unless that is known or the next is there.
-    fn lost(&self, process: &Arc<Process>, why: &str) {
+    fn lost(&self, process: &Arc<Process>, why: &str, wait: Duration) {
         if self.state().is_of(process) {
-            self.say(why);
+            self.say(why, wait);
         }
     }
 
-    fn say(&self, why: &str) {
+    fn say(&self, why: &str, wait: Duration) {
         let mut state = self.state();
         if !matches!(*state, State::Stopping) {
             tracing::warn!(model = self.start.model, "{why}");
-            *state = State::Lost(why.to_owned());
+            *state = State::Lost(why.to_owned(), Instant::now() + wait);
         }
         drop(state);
         self.changed.notify_all();

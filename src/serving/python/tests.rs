@@ -64,7 +64,7 @@ fn answered(head: &str, body: &[u8]) -> std::io::Result<Said<Vec<NamedTensor>>> 
         theirs.write_all(&frame).expect("is heard");
     });
     let input = NamedTensor { name: "x".into(), shape: vec![2], data: TensorData::F64(vec![1.0, 2.0]) };
-    let said = frames::ask(&mut ours, &[input]);
+    let said = frames::ask(&mut ours, &[input], None);
     worker.join().expect("no panic");
     said
 }

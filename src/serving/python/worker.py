@@ -147,7 +147,8 @@ def serve(folder, frame, times):
         head, body = receive()
         try:
             data = asked(head["tensors"], body, frame, times, bare)
-            tensors, raw, named = answered(model.predict(data))
+            settings = {"params": head["params"]} if "params" in head else {}
+            tensors, raw, named = answered(model.predict(data, **settings))
         except Exception as error:  # noqa: BLE001
             traceback.print_exc()
             wrong = "input" if type(error).__name__ == "MlflowException" else "model"

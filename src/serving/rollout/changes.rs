@@ -4,7 +4,7 @@ use super::definition::{Definition, RouteSpec};
 use crate::{
     kernel::{
         clock::now_ms,
-        error::{Error, Result},
+        error::{Error, Kind, Result},
     },
     registry::{ModelUri, Pick},
     serving::{
@@ -46,7 +46,23 @@ impl Service {
             None => None,
         };
         check_routes(known.as_deref(), &definition)?;
+        self.check_webhooks(known.as_deref(), &definition).await?;
         self.redefine(name, known.as_deref(), definition, who).await
+    }
+
+    /// Whether the webhooks that a definition names anew are registered.
+    async fn check_webhooks(&self, known: Option<&Endpoint>, definition: &Definition) -> Result<()> {
+        let before = known.map(|endpoint| endpoint.definition().notify).unwrap_or_default();
+        for name in definition.notify.iter().filter(|name| !before.contains(name)) {
+            let found = self.sources().objects.webhook_get(name).await.map(drop);
+            found.map_err(|error| match error.kind {
+                Kind::NotFound => Error::invalid(format!(
+                    "There is no webhook {name:?}: an administrator makes one with `crannog webhook`."
+                )),
+                _ => error,
+            })?;
+        }
+        Ok(())
     }
 
     /// Changes parts of a definition: `null` takes one away, and `model` is the champion's.
@@ -72,6 +88,7 @@ impl Service {
             .map_err(|error| Error::invalid(format!("This is not a definition of an endpoint: {error}.")))?;
         let definition = definition.checked()?;
         check_routes(Some(&endpoint), &definition)?;
+        self.check_webhooks(Some(&endpoint), &definition).await?;
         self.redefine(name, Some(&endpoint), definition, who).await
     }
 
@@ -101,13 +118,14 @@ impl Service {
         who: Option<&str>,
     ) -> Result<EndpointInfo> {
         if let Some(endpoint) = known.filter(|endpoint| endpoint.definition() == definition) {
-            endpoint.unpark();
+            self.load(endpoint).await?;
             return self.get(name);
         }
         let defined = Defined {
             name: name.to_owned(),
             model: definition.champion().model.clone(),
             definition: Some(serde_json::to_string(&definition).map_err(Error::internal)?),
+            unloaded: false,
         };
         let note = Happened {
             note: Some(in_words(&definition)),
@@ -119,7 +137,7 @@ impl Service {
             store::history_add(db, &defined.name, &note)
         };
         self.db().write(write).await?;
-        Ok(self.run(name, definition, None).info())
+        Ok(self.run(name, definition, None, false).info())
     }
 
     pub async fn delete(&self, name: &str) -> Result<()> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Routes of one endpoint; each keeps a model in memory, and one or two before it.
 const MOST_ROUTES: usize = 16;
 const MOST_WEIGHT: u32 = 1_000_000;
+const MOST_WEBHOOKS: usize = 16;
 /// The route that a definition with nothing but a model has.
 pub const CHAMPION: &str = "champion";
 /// The route that a canary adds.
@@ -31,6 +32,9 @@ pub struct Definition {
     pub limits: Limits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogSpec>,
+    /// Webhooks, by their names, that hear of its canaries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -155,6 +159,9 @@ impl Definition {
 
     fn check_rest(&self) -> Result<()> {
         self.limits.check()?;
+        if self.notify.len() > MOST_WEBHOOKS {
+            return Err(Error::invalid(format!("An endpoint tells {MOST_WEBHOOKS} webhooks at most.")));
+        }
         match &self.sticky {
             Some(Sticky::Header { name }) => check_header(name)?,
             Some(Sticky::Cookie { name }) if name.is_empty() || name.contains(['=', ';', ' ', ',']) => {

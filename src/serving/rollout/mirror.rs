@@ -5,7 +5,9 @@ use super::{
     compare,
     plan::{Plan, Route},
 };
-use crate::serving::{endpoint::Endpoint, engine::NamedTensor, loading::load::Loaded, service::Service};
+use crate::serving::{
+    endpoint::Endpoint, engine::NamedTensor, loading::load::Loaded, predict::call::Params, service::Service,
+};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,6 +29,7 @@ pub struct Mirrored {
     pub route: Arc<Route>,
     pub model: Arc<Loaded>,
     pub inputs: Arc<Vec<NamedTensor>>,
+    pub params: Option<Params>,
     pub outputs: Arc<Vec<NamedTensor>>,
 }
 
@@ -106,7 +109,7 @@ impl Service {
         let (asked, told) = (Arc::clone(&stats), Arc::clone(job));
         let work = move || {
             let began = Instant::now();
-            let outputs = model.model.infer(told.inputs.as_ref().clone());
+            let outputs = model.model.infer_with(told.inputs.as_ref().clone(), told.params.clone());
             asked.mirrored(began.elapsed(), outputs.is_ok());
             let (rows, agreed) = compare::rows(&told.outputs, &outputs?);
             candidate.compared(rows, agreed);

@@ -175,6 +175,11 @@ impl Route {
         self.matches.as_ref().is_some_and(|(name, value)| headers.get(name) == Some(value))
     }
 
+    /// Of a hundred requests that no header sends elsewhere.
+    pub fn share(&self) -> f64 {
+        (self.weight * 10_000.0).round() / 100.0
+    }
+
     fn is_open(&self) -> bool {
         self.weight > 0.0 && self.follower.is_ready()
     }

@@ -45,6 +45,8 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Run {
     pub rows: usize,
+    /// The rows of the model's run; none for all but one of the requests that shared it.
+    pub batch: Option<usize>,
     /// From the request's beginning until a core was free for it.
     pub queue: Duration,
     pub input: Duration,
@@ -123,8 +125,9 @@ impl VersionStats {
         totals.infer.add(run.infer);
         totals.output.add(run.output);
         totals.rows += run.rows as u64;
+        let Some(rows) = run.batch else { return };
         totals.executions += 1;
-        let size = if run.rows <= EXACT_BATCH { run.rows } else { run.rows.next_power_of_two() };
+        let size = if rows <= EXACT_BATCH { rows } else { rows.next_power_of_two() };
         let batch = slow.batches.entry(size).or_insert(Batch { size, ..Batch::default() });
         batch.input.add(run.input);
         batch.infer.add(run.infer);

@@ -68,6 +68,17 @@ export interface Endpoint {
   inputs: Tensor[]; outputs: Tensor[]; url_path: string; signature?: unknown; input_example?: unknown;
 }
 
+export interface ServedAt {
+  endpoint: string; route: string; uri: string; warm: boolean; weight: number; share: number; match: { header: string; value: string } | null; shadow: boolean; state: string;
+  loaded_ms: number; load_ms: number; bytes: number;
+}
+/** What serving says of a version; a model in Python has an environment in place of operators. */
+export interface VersionServing {
+  runs_in?: "engine" | "python"; refused?: string | null; producer?: string; opsets?: Record<string, number>; operators?: { domain: string; name: string; nodes: number; known: boolean }[];
+  inputs?: Tensor[]; outputs?: Tensor[]; signature?: { inputs?: unknown; outputs?: unknown; params?: unknown } | null; venv?: string; bytes?: number; load_ms?: number;
+  example?: { ok: boolean; note: string } | null; served: ServedAt[];
+}
+
 /** The first row of an explanation is the only one the UI asks for. */
 export interface Explanation {
   explanations: { values: number[]; attributions: Record<string, number[]> }[]; base_values: number[]; output_names: string[];
@@ -128,6 +139,7 @@ export const taskLog = (id: string, task: string, attempt: number, offset: numbe
 
 export const endpoints = async () => (await ask<{ endpoints: Endpoint[] }>(`${V1}/endpoints`)).endpoints;
 export const endpoint = (name: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`);
+export const versionServing = (name: string, version: string) => ask<VersionServing>(`${V1}/models/${enc(name)}/versions/${enc(version)}/serving`);
 export const endpointPut = (name: string, model: string) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`, { method: "PUT", json: { model } });
 export const endpointPatch = (name: string, json: unknown) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}`, { method: "PATCH", json });
 export const endpointSplit = (name: string, weights: Record<string, number>) => ask<Endpoint>(`${V1}/endpoints/${enc(name)}/split`, { method: "PUT", json: { weights } });

@@ -45,6 +45,11 @@ const STATES: Record<string, [word: string, tone: Tone, icon: IconName]> = {
   degraded: ["Degraded", "warn", "warn"],
   no_model: ["No model", "warn", "warn"],
   deleted: ["Deleted", "off", "trash"],
+  warm: ["Warm", "off", "clock"],
+  runs: ["Can be served", "ok", "check"],
+  refused: ["Cannot be served", "bad", "cross"],
+  has_it: ["Has it", "ok", "check"],
+  lacks_it: ["Lacks it", "bad", "cross"],
   ok: ["Healthy", "ok", "check"],
 };
 

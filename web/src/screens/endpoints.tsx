@@ -40,7 +40,7 @@ export function EndpointsScreen() {
               { id: "p50", head: "p50", class: "num wide-only", cell: (e) => ms(e.latency_ms?.p50) },
               { id: "p95", head: "p95", class: "num", cell: (e) => ms(e.latency_ms?.p95) },
               { id: "p99", head: "p99", class: "num wide-only", cell: (e) => ms(e.latency_ms?.p99) },
-              { id: "bytes", head: "Memory", class: "num wide-only", cell: (e) => <span title="The files of all models it holds">{bytes(e.model_bytes)}</span> },
+              { id: "bytes", head: "Models", class: "num wide-only", cell: (e) => <span title="The files of all models it holds in memory, those kept warm included">{bytes(e.model_bytes)}</span> },
             ]}
           />
         )}

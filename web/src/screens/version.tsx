@@ -16,6 +16,7 @@ import { Status } from "../parts/status";
 import { lineage } from "./lineage";
 import { DeleteVersion, EditVersion, SetAlias, VersionTags } from "./model-dialogs";
 import { files } from "./run-models";
+import { Serving } from "./version-serving";
 
 export function VersionScreen({ name, version: v }: { name: string; version: string }) {
   const { edit } = useMay();
@@ -23,6 +24,7 @@ export function VersionScreen({ name, version: v }: { name: string; version: str
   const loaded = useLoad(() => ml.version(name, v), [name, v], 5_000);
   const model = useLoad(() => ml.model(name), [name], 5_000);
   const served = useLoad(() => api.endpoints(), [], 5_000);
+  const serving = useLoad(() => api.versionServing(name, v), [name, v], 10_000);
   const version = loaded.data;
   const run = useLoad(async () => (version?.run_id ? ml.run(version.run_id) : undefined), [version?.run_id]);
   const logged = useLoad(async () => (version?.model_id ? ml.loggedModel(version.model_id) : undefined), [version?.model_id]);
@@ -64,6 +66,8 @@ export function VersionScreen({ name, version: v }: { name: string; version: str
           ["Tags", <span class="with-edit"><Tags tags={ml.userTags(version.tags)} />{edit && <button type="button" class="icon-btn" aria-label="Edit the tags" onClick={() => setDialog("tags")}><Icon name="edit" size={14} /></button>}</span>],
         ]} />
       </Card>
+      {serving.data && <Serving about={serving.data} />}
+      {serving.error && <Problem error={serving.error} retry={serving.reload} />}
       <div class="two">
         <Values title="Metrics" rows={measured.metrics(logged.data?.data?.metrics, run.data?.data.metrics, number)} />
         <Values title="Params" rows={measured.params(logged.data?.data?.params, run.data?.data.params)} />

@@ -5,14 +5,16 @@ use crate::{
     kernel::error::Error,
     serving::{
         Service,
-        doors::oip::messages::{Head, Request, Response, StreamResponse},
+        doors::oip::messages::{Head, Parameter, Request, Response, StreamResponse, Value},
         engine::NamedTensor,
         loading::load::Loaded,
-        predict::call::Call,
+        predict::call::{Call, Params, Question, SMALL},
     },
 };
 use bytes::Bytes;
 use prost::Message;
+use serde_json::Map;
+use std::{collections::BTreeMap, sync::Arc};
 use tonic::Status;
 
 /// Answers an inference request.
@@ -41,12 +43,30 @@ fn head(message: &Bytes) -> Result<Head, Error> {
     Head::decode(message.clone()).map_err(|_| bounds::malformed())
 }
 
+/// The request's parameters that the model's signature names.
+fn params(model: &Loaded, given: &BTreeMap<String, Parameter>) -> Option<Params> {
+    let signature = model.signature.as_ref()?;
+    let value = |name: &str| {
+        Some(match given.get(name)?.value.as_ref()? {
+            Value::Bool(flag) => (*flag).into(),
+            Value::Int(number) => (*number).into(),
+            Value::Uint(number) => (*number).into(),
+            Value::Double(number) => (*number).into(),
+            Value::Text(text) => text.as_str().into(),
+        })
+    };
+    let found: Map<_, _> =
+        signature.params().filter_map(|name| Some((name.to_owned(), value(name)?))).collect();
+    (!found.is_empty()).then(|| Arc::new(found))
+}
+
 async fn run(serving: &Service, call: Call, head: Head, message: Bytes) -> Result<Response, Error> {
     let endpoint = serving.endpoint(&head.model_name)?;
     let call = match deadline::of_parameters(&head.parameters) {
         Some(wait) => call.within(wait),
         None => call,
     };
+    let call = Call { is_small: message.len() <= SMALL, ..call };
     let call = call.of_version((!head.model_version.is_empty()).then_some(head.model_version));
     let (name, id) = (head.model_name, head.id);
     let read = move |model: &Loaded| {
@@ -61,7 +81,8 @@ async fn run(serving: &Service, call: Call, head: Head, message: Bytes) -> Resul
             write::outputs(&mut response, &wanted, results, raw)?;
             Ok(response)
         };
-        Ok((inputs, write))
+        let params = params(model, &request.parameters);
+        Ok((Question { inputs, params }, write))
     };
     Ok(serving.predict(&endpoint, call, read).await?.answer)
 }

@@ -24,7 +24,7 @@ use crate::{
 use bytes::Bytes;
 use http::HeaderMap;
 use prost::Message;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tonic::Status;
 
 /// The largest message that is no inference.
@@ -36,17 +36,15 @@ pub struct Caller {
     pub serving: Service,
     pub who: Principal,
     pub headers: HeaderMap,
+    /// When the call, or the stream of calls, came.
+    pub began: Instant,
 }
 
 impl Caller {
     /// Answers one message of a method.
-    pub async fn call(self, method: String, message: Bytes) -> Result<Bytes, Status> {
+    pub async fn call(mut self, method: String, message: Bytes) -> Result<Bytes, Status> {
         if method == "ModelInfer" {
-            let call = Call::new(self.who.user, self.headers);
-            let call = match deadline::of_headers(&call.headers) {
-                Some(wait) => call.within(wait),
-                None => call,
-            };
+            let call = self.asked();
             return Ok(write(&infer::infer(&self.serving, call, message).await?));
         }
         if message.len() > MOST_BYTES {
@@ -73,9 +71,18 @@ impl Caller {
     }
 
     /// Answers one message of a stream of inferences.
-    pub async fn streamed(self, message: Bytes) -> Result<Bytes, Status> {
-        let call = Call::new(self.who.user, self.headers);
+    pub async fn streamed(mut self, message: Bytes) -> Result<Bytes, Status> {
+        let call = self.asked();
         Ok(write(&infer::streamed(&self.serving, call, message).await))
+    }
+
+    /// The call that these headers make; who waits for a stream waits since it began.
+    fn asked(&mut self) -> Call {
+        let call = Call::new(std::mem::take(&mut self.who.user), std::mem::take(&mut self.headers));
+        match deadline::of_headers(&call.headers) {
+            Some(wait) => call.within(wait.saturating_sub(self.began.elapsed())),
+            None => call,
+        }
     }
 
     /// The methods that only look.

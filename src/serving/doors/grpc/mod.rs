@@ -24,6 +24,7 @@ use axum::{
     routing::post,
 };
 use http::StatusCode;
+use std::time::Instant;
 
 pub fn router(service: Service) -> Router {
     Router::new().route("/inference.GRPCInferenceService/{method}", post(call)).with_state(service)
@@ -39,7 +40,7 @@ async fn call(
         let words = "This path speaks gRPC: send application/grpc over HTTP/2.\n";
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, words).into_response();
     }
-    let caller = methods::Caller { serving, who, headers: request.headers().clone() };
+    let caller = methods::Caller { serving, who, headers: request.headers().clone(), began: Instant::now() };
     if method == "ModelStreamInfer" {
         return transport::stream(request, move |message| caller.clone().streamed(message)).await;
     }

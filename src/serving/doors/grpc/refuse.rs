@@ -9,10 +9,16 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
-use tonic::{Code, Status};
+use tonic::{
+    Code, Status,
+    metadata::{MetadataMap, MetadataValue},
+};
 
 /// A refusal in another protocol's words is not read further than this.
 const MOST_WORDS: usize = 64 << 10;
+
+/// When to come again, in milliseconds: clients with a policy of retries keep to it.
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
@@ -35,7 +41,11 @@ pub fn status(error: Error) -> Status {
         Kind::Late => Code::DeadlineExceeded,
         Kind::Internal => Code::Internal,
     };
-    Status::new(code, error.message)
+    let mut metadata = MetadataMap::new();
+    if let Some(seconds) = error.wait_s() {
+        metadata.insert(PUSHBACK, MetadataValue::from(seconds * 1000));
+    }
+    Status::with_metadata(code, error.message, metadata)
 }
 
 /// What the guard or another room refused in JSON to a caller that speaks gRPC is put where it is looked for.

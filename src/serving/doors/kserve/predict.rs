@@ -27,7 +27,7 @@ pub async fn predict(serving: &Service, name: &str, call: Call, body: Body) -> R
         let write = |_: &Loaded, results: &[NamedTensor]| {
             Ok(json!({ "predictions": predictions(results) }).to_string())
         };
-        Ok((inputs, write))
+        Ok((inputs.into(), write))
     };
     let answered = serving.predict(&endpoint, call, read).await?;
     let json = HeaderValue::from_static("application/json");

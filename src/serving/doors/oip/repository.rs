@@ -1,5 +1,6 @@
 //! The model repository as Triton's clients work it: an endpoint is a model of it. To load one is to look up its
-//! address now; to unload one is to let go of its models until it is loaded or defined again.
+//! address now; to unload one is to let go of its models until it is loaded or defined again, over
+//! restarts too.
 
 use super::{about, messages::ModelIndex, response::Refusal};
 use crate::{
@@ -35,7 +36,7 @@ pub async fn load<'a>(
             "An endpoint loads what its address names, as it is: {parameter:?} cannot be given here."
         )));
     }
-    endpoint.unpark();
+    serving.load(&endpoint).await?;
     serving.refresh(&endpoint).await;
     let seen = endpoint.plan().champion().follower.seen();
     if seen.state == Loading::Ready {
@@ -46,9 +47,7 @@ pub async fn load<'a>(
 }
 
 pub async fn unload(serving: &Service, name: &str) -> Result<()> {
-    serving.endpoint(name)?.park().await;
-    tracing::info!(endpoint = name, "an endpoint was unloaded");
-    Ok(())
+    serving.unload(&*serving.endpoint(name)?).await
 }
 
 #[derive(Default, Deserialize)]

@@ -5,11 +5,12 @@ use crate::{
     kernel::error::{Error, Result},
     serving::{
         engine::{NamedTensor, TensorSpec},
-        wire::{body, json},
+        wire::{body, json, leaves::Leaves},
     },
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 #[derive(Debug, Deserialize)]
 struct Wire {
@@ -30,7 +31,7 @@ struct WireInput {
     #[serde(default)]
     parameters: Map<String, Value>,
     #[serde(default)]
-    data: Option<Value>,
+    data: Option<Leaves>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Request {
     pub id: Option<String>,
     pub inputs: Vec<NamedTensor>,
     pub outputs: Vec<Wanted>,
+    /// For how long the caller waits, as Triton's clients say it.
+    pub timeout: Option<Duration>,
+    pub parameters: Map<String, Value>,
 }
 
 /// Reads a body whose first `json_length` bytes are JSON; all of them, if none is said.
@@ -57,8 +61,7 @@ pub fn read(bytes: &[u8], json_length: Option<usize>, outputs: &[TensorSpec]) ->
             bytes.len()
         ))
     })?;
-    let wire: Wire = serde_json::from_value(body::json(text)?)
-        .map_err(|error| Error::invalid(format!("The body is not an inference request: {error}.")))?;
+    let wire = wire(text)?;
     let inputs = wire.inputs.into_iter().map(|input| input.read(&mut tail)).collect::<Result<_>>()?;
     if !tail.is_empty() {
         return Err(Error::invalid(format!(
@@ -67,7 +70,24 @@ pub fn read(bytes: &[u8], json_length: Option<usize>, outputs: &[TensorSpec]) ->
         )));
     }
     let outputs = wanted(&wire.parameters, &wire.outputs, outputs)?;
-    Ok(Request { id: wire.id, inputs, outputs })
+    let timeout = timeout(&wire.parameters);
+    Ok(Request { id: wire.id, inputs, outputs, timeout, parameters: wire.parameters })
+}
+
+/// The parameter `timeout`, in microseconds; 0 says nothing.
+fn timeout(parameters: &Map<String, Value>) -> Option<Duration> {
+    let micros = parameters.get("timeout")?;
+    let micros = micros.as_u64().or_else(|| micros.as_str()?.parse().ok())?;
+    (micros > 0).then(|| Duration::from_micros(micros))
+}
+
+/// What is not read at once, such as Python's bare NaN, is read with more patience, and refused in words.
+fn wire(text: &[u8]) -> Result<Wire> {
+    body::few_values(text, b",[{")?;
+    serde_json::from_slice(text).or_else(|_| {
+        serde_json::from_value(body::json(text)?)
+            .map_err(|error| Error::invalid(format!("The body is not an inference request: {error}.")))
+    })
 }
 
 impl WireInput {
@@ -85,8 +105,7 @@ impl WireInput {
                 )));
             }
             (None, Some(data)) => {
-                let mut leaves = Vec::new();
-                json::leaves(&data, &mut leaves);
+                let leaves: Vec<&Value> = data.0.iter().collect();
                 json::tensor(&datatype, &leaves, &|index| format!("Input `{name}`, value {index},"))?
             }
             (None, None) => {

@@ -2,8 +2,9 @@
 
 use super::{HEADER_LENGTH, binary, packing::Packing, request::Request};
 use crate::{
-    kernel::error::{Error, Kind, Result},
+    kernel::error::{Error, Result},
     serving::{
+        doors::refusal::{self, Words},
         engine::{NamedTensor, TensorData},
         loading::load::Loaded,
         wire::json,
@@ -16,27 +17,14 @@ use axum::{
 use http::{HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 
-/// A refusal: `{"error": "..."}`.
-pub struct Refusal(pub Error);
+/// A refusal here is `{"error": "..."}`.
+pub struct Oip;
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
+pub type Refusal = refusal::Refusal<Oip>;
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let Self(error) = self;
-        let status = error.kind.status();
-        if error.kind == Kind::Internal {
-            tracing::error!(?error, "an inference request failed");
-        }
-        let mut response = (status, Json(json!({ "error": error.message }))).into_response();
-        if error.may_pass() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+impl Words for Oip {
+    fn refuse(error: &Error) -> Response {
+        (error.kind.status(), Json(json!({ "error": error.message }))).into_response()
     }
 }
 

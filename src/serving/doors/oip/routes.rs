@@ -11,7 +11,14 @@ use crate::{
     auth,
     kernel::error::{Error, Result},
     serving::{
-        Service, endpoint::Endpoint, engine::NamedTensor, loading::load::Loaded, predict::call::Call,
+        Service,
+        endpoint::Endpoint,
+        engine::NamedTensor,
+        loading::load::Loaded,
+        predict::{
+            call::{Call, Params, Question},
+            gate::too_late,
+        },
         wire::body::Body,
     },
 };
@@ -23,7 +30,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub fn router(service: Service) -> Router {
@@ -117,17 +124,28 @@ async fn infer(
 ) -> Result<Response, Refusal> {
     let endpoint = which.endpoint(&serving)?;
     let length = json_length(&call.headers)?;
-    let (name, packing) = (which.name, Packing::asked(&call.headers));
+    let (name, packing, began) = (which.name, Packing::asked(&call.headers), call.began);
     let read = move |model: &Loaded| {
         let mut request = request::read(&body.decoded()?, length, model.model.outputs())?;
+        if request.timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
+            return Err(too_late());
+        }
         let inputs = std::mem::take(&mut request.inputs);
+        let params = params(model, std::mem::take(&mut request.parameters));
         let write = move |model: &Loaded, results: &[NamedTensor]| {
             response::write(&name, model, &request, results)?.packed(packing)
         };
-        Ok((inputs, write))
+        Ok((Question { inputs, params }, write))
     };
     let answered = serving.predict(&endpoint, call.of_version(which.version), read).await?;
     Ok((answered.headers(), answered.answer).into_response())
+}
+
+/// The request's parameters that the model's signature names.
+fn params(model: &Loaded, mut given: Map<String, Value>) -> Option<Params> {
+    let signature = model.signature.as_ref()?;
+    let found: Map<_, _> = signature.params().filter_map(|name| given.remove_entry(name)).collect();
+    (!found.is_empty()).then(|| Arc::new(found))
 }
 
 pub fn json_length(headers: &HeaderMap) -> Result<Option<usize>> {

@@ -4,11 +4,15 @@
 use super::payload::Payload;
 use crate::{
     kernel::error::{Error, Kind},
-    serving::{engine::NamedTensor, wire::json},
+    serving::{
+        doors::refusal::{self, Words},
+        engine::NamedTensor,
+        wire::json,
+    },
     tracking::wire::failure,
 };
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::fmt;
 
@@ -43,51 +47,50 @@ pub fn records(rows: usize, results: &[NamedTensor]) -> Value {
     records.into_iter().map(Value::Object).collect()
 }
 
-/// The cause of a refusal of data that can be read but does not fit the signature: MLflow has a code of its
-/// own for that.
-#[derive(Debug)]
-pub struct Unfit;
+/// The cause of a refusal for which MLflow has an answer of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Data that can be read, but does not fit the model's signature.
+    Unfit,
+    /// A content type that is not read.
+    Unread,
+}
 
-impl Unfit {
+impl Cause {
     /// Marks the refusal.
-    pub fn refusal(message: String) -> Error {
-        Error { cause: Some(Box::new(Self)), ..Error::invalid(message) }
+    pub fn refusal(self, message: impl Into<String>) -> Error {
+        Error { cause: Some(Box::new(self)), ..Error::invalid(message) }
     }
 
-    fn is_cause_of(error: &Error) -> bool {
-        error.cause.as_deref().is_some_and(|cause| cause.is::<Self>())
+    fn of(error: &Error) -> Option<Self> {
+        error.cause.as_deref().and_then(|cause| cause.downcast_ref()).copied()
     }
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the data does not fit the model's signature")
+        f.write_str(match self {
+            Self::Unfit => "the data does not fit the model's signature",
+            Self::Unread => "the content type is not read",
+        })
     }
 }
 
-impl std::error::Error for Unfit {}
+impl std::error::Error for Cause {}
 
-/// A refusal in MLflow's shape, with the codes its scoring server uses.
-pub struct Refusal(pub StatusCode, pub Error);
+/// A refusal here has MLflow's shape, and the codes that its scoring server uses.
+pub struct Mlflow;
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self(error.kind.status(), error)
-    }
-}
+pub type Refusal = refusal::Refusal<Mlflow>;
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let Self(status, error) = self;
-        if error.kind == Kind::Internal {
-            tracing::error!(?error, "an inference request failed");
-        }
-        // MLflow's own refusal of a content type is a bare sentence.
-        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            return (status, error.message).into_response();
-        }
-        let code = match (status, error.kind) {
-            _ if Unfit::is_cause_of(&error) => "INVALID_PARAMETER_VALUE",
+impl Words for Mlflow {
+    fn refuse(error: &Error) -> Response {
+        let code = match (Cause::of(error), error.kind) {
+            // MLflow's own refusal of a content type is a bare sentence.
+            (Some(Cause::Unread), _) => {
+                return (StatusCode::UNSUPPORTED_MEDIA_TYPE, error.message.clone()).into_response();
+            }
+            (Some(Cause::Unfit), _) => "INVALID_PARAMETER_VALUE",
             (_, Kind::TooMany) => "REQUEST_LIMIT_EXCEEDED",
             (_, Kind::Late) => "DEADLINE_EXCEEDED",
             (_, Kind::NotFound) => "RESOURCE_DOES_NOT_EXIST",
@@ -95,10 +98,6 @@ impl IntoResponse for Refusal {
             (_, Kind::Internal) => "INTERNAL_ERROR",
             _ => "BAD_REQUEST",
         };
-        let mut response = failure(status, code, &error.message);
-        if error.may_pass() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        failure(error.kind.status(), code, &error.message)
     }
 }

@@ -1,7 +1,7 @@
 //! From a request to the model's inputs: columns go to inputs by name, or side by side into one.
 
 use super::{
-    answer::Unfit,
+    answer::Cause,
     payload::{Frame, Payload},
 };
 use crate::{
@@ -215,7 +215,7 @@ fn missing(gone: &[&str], extra: &[&str]) -> Error {
     if !extra.is_empty() {
         message.push_str(&format!(" Note that there were extra inputs: [{}].", list(extra)));
     }
-    Unfit::refusal(message)
+    Cause::Unfit.refusal(message)
 }
 
 fn positional<'a>(

@@ -1,7 +1,7 @@
 //! The scoring routes: under an endpoint's name, and bare where there is only one endpoint.
 
 use super::{
-    answer::{self, Refusal},
+    answer::{self, Cause, Refusal},
     csv, feed,
     payload::{self, Payload},
 };
@@ -16,7 +16,7 @@ use crate::{
         endpoint::Endpoint,
         engine::NamedTensor,
         loading::{load::Loaded, mlmodel::Column},
-        predict::call::{Call, VERSION_HEADER, value},
+        predict::call::{Call, Params, Question, VERSION_HEADER, value},
         wire::{
             body::{self, Body, MOST_VALUES},
             parquet,
@@ -29,7 +29,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::Value;
 use std::sync::Arc;
 
 pub fn router(service: Service) -> Router {
@@ -91,13 +92,14 @@ async fn score(
     let kind = kind_of(&call.headers)?;
     let read = move |model: &Loaded| {
         let columns = model.signature.as_ref().and_then(|signature| signature.columns.as_deref());
-        let payload = read(kind, &body.decoded()?, columns)?;
+        let (payload, params) = read(kind, &body.decoded()?, columns)?;
+        let params = params_of(model, params)?;
         let inputs = feed::tensors(&payload, model.model.inputs(), columns)?;
         let write = move |model: &Loaded, results: &[NamedTensor]| {
             let bare = model.model.is_bare(results);
             Ok(answer::predictions(&payload, results, bare).to_string())
         };
-        Ok((inputs, write))
+        Ok((Question { inputs, params }, write))
     };
     let answered = serving.predict(endpoint, call, read).await?;
     let json = HeaderValue::from_static("application/json");
@@ -137,18 +139,35 @@ fn kind_of(headers: &HeaderMap) -> Result<Written, Refusal> {
     }
 }
 
-fn read(kind: Written, bytes: &[u8], columns: Option<&[Column]>) -> Result<Payload> {
-    match kind {
-        Written::Json => payload::read(body::json(bytes)?, columns),
+/// The table or tensors of a body, and its `params`, which JSON alone has.
+fn read(kind: Written, bytes: &[u8], columns: Option<&[Column]>) -> Result<(Payload, Value)> {
+    let payload = match kind {
+        Written::Json => {
+            let mut body = body::json(bytes)?;
+            let params = body.as_object_mut().and_then(|body| body.remove("params")).unwrap_or_default();
+            return Ok((payload::read(body, columns)?, params));
+        }
         Written::Csv => {
             let text = std::str::from_utf8(bytes).map_err(|_| Error::invalid("The CSV is not UTF-8."))?;
             body::few_values(bytes, b",\n")?;
-            Ok(Payload::Frame(csv::read(text, columns)?))
+            Payload::Frame(csv::read(text, columns)?)
         }
-        Written::Parquet => Ok(Payload::Frame(parquet::read(bytes, MOST_VALUES)?)),
+        Written::Parquet => Payload::Frame(parquet::read(bytes, MOST_VALUES)?),
+    };
+    Ok((payload, Value::Null))
+}
+
+/// Parameters for a model whose signature has some; to others they are nothing, as to MLflow.
+fn params_of(model: &Loaded, given: Value) -> Result<Option<Params>> {
+    let takes_some = model.signature.as_ref().is_some_and(|signature| signature.params().next().is_some());
+    match given {
+        _ if !takes_some => Ok(None),
+        Value::Null => Ok(None),
+        Value::Object(params) => Ok(Some(Arc::new(params))),
+        _ => Err(Cause::Unfit.refusal("Parameters must be a dictionary: `params` is something else.")),
     }
 }
 
 fn unsupported(message: String) -> Refusal {
-    Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, Error::invalid(message))
+    Cause::Unread.refusal(message).into()
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tract_onnx::pb::{AttributeProto, NodeProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 use tract_onnx::tract_hir::internal::*;
 
 pub struct Attrs<'a>(pub &'a NodeProto);
@@ -39,6 +39,10 @@ impl<'a> Attrs<'a> {
 
     pub fn float(&self, name: &str) -> Option<f32> {
         self.find(name).map(|attribute| attribute.f)
+    }
+
+    pub fn graph(&self, name: &str) -> Option<&'a GraphProto> {
+        self.find(name).and_then(|attribute| attribute.g.as_ref())
     }
 
     pub fn tensor(&self, ctx: &tract_onnx::model::ParsingContext, name: &str) -> TractResult<Option<Tensor>> {

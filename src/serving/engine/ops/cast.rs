@@ -10,7 +10,7 @@ use tract_onnx::tract_core::ops::cast::cast as numeric_cast;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, slice, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap_typed};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap_typed};
 use super::scale::only;
 
 pub fn cast(_: &ParsingContext, node: &NodeProto) -> Built {
@@ -77,6 +77,10 @@ impl Kernel for TextCast {
 
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
         Ok(tvec!(Fact { datum: self.to, shape: only(inputs)?.shape.clone() }))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Cell
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

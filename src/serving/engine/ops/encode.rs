@@ -8,7 +8,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, slice, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 use super::scale::only;
 
 pub fn one_hot_encoder(_: &ParsingContext, node: &NodeProto) -> Built {
@@ -48,6 +48,10 @@ impl Kernel for OneHot {
         ensure!(input.shape.len() <= 2, "OneHotEncoder's input has more than two dimensions");
         let shape = input.shape.iter().cloned().chain([self.categories.to_dim()]);
         Ok(tvec!(Fact::new(DatumType::F32, shape)))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
@@ -182,6 +186,10 @@ impl Kernel for Encoder {
         let input = only(inputs)?;
         let table = self.table(input.datum)?;
         Ok(tvec!(Fact::new(table.values.datum_type(), input.shape.clone())))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Cell
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

@@ -38,9 +38,49 @@ pub trait Kernel: Debug + Send + Sync + 'static {
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>>;
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>>;
 
+    /// What of its inputs goes where, as far as that is told.
+    fn spread(&self) -> Spread {
+        Spread::Unknown
+    }
+
     /// The sum of leaves this is, where it is one: what can be explained leaf by leaf.
     fn sum(&self) -> Option<Sum<'_>> {
         None
+    }
+}
+
+/// Which values of its inputs one value of an output is made of: what tells whether rows are answered apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// Of any.
+    Unknown,
+    /// Of the one in the same place.
+    Cell,
+    /// Of the same row of the first input, and of the whole of the others. A vector is one row, and no table.
+    Row,
+    /// Of the same row of all inputs.
+    RowOfAll,
+    /// Of the column of the first input that the second names, in the order of the names.
+    Column,
+}
+
+impl Spread {
+    /// The axes that go through, as (input, its axis, the outputs' axis).
+    fn links(self, inputs: &[&TypedFact]) -> Vec<(usize, usize, usize)> {
+        let ranks: Vec<usize> = inputs.iter().map(|fact| fact.rank()).collect();
+        let tables = |count: usize| ranks.iter().take(count).all(|&rank| rank > 1);
+        match (self, ranks.as_slice()) {
+            (Self::Cell, [rank]) => (0..*rank).map(|axis| (0, axis, axis)).collect(),
+            (Self::Row, _) if tables(1) => vec![(0, 0, 0)],
+            (Self::RowOfAll, _) if tables(ranks.len()) => (0..ranks.len()).map(|at| (at, 0, 0)).collect(),
+            (Self::Column, [values, names]) => {
+                let rows = (0..values.saturating_sub(1)).map(|axis| (0, axis, axis));
+                let is_list = *names > 0 && inputs[1].shape.iter().skip(1).all(TDim::is_one);
+                // A vector comes out as one row.
+                rows.chain(is_list.then_some((1, 0, (*values).max(2) - 1))).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -157,6 +197,21 @@ impl TypedOp for KernelOp {
             inputs.iter().map(|fact| Fact::new(fact.datum_type, fact.shape.iter().cloned())).collect();
         let outputs = self.facts(&facts)?;
         Ok(outputs.into_iter().map(|fact| fact.datum.fact(fact.shape.as_slice())).collect())
+    }
+
+    fn axes_mapping(&self, inputs: &[&TypedFact], outputs: &[&TypedFact]) -> TractResult<AxesMapping> {
+        let links = self.kernel.spread().links(inputs);
+        let mut axes = AxesMapping::disconnected(inputs, outputs)?;
+        for (slot, output) in outputs.iter().enumerate() {
+            for &(input, from, to) in links.iter().filter(|(_, _, to)| *to < output.rank()) {
+                let (from, to) =
+                    (axes.axis((InOut::In(input), from))?.repr, axes.axis((InOut::Out(slot), to))?.repr);
+                if from != to {
+                    axes = axes.linking(from, to)?;
+                }
+            }
+        }
+        Ok(axes)
     }
 
     as_op!();

@@ -5,7 +5,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, Labels, expect_numbers, floats, rows, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 use super::scale::only;
 use super::scores::{PostTransform, Single, probit};
 
@@ -124,6 +124,10 @@ impl Kernel for Classifier {
         Ok(tvec!(labels, Fact::new(DatumType::F32, [rows, self.columns().to_dim()])))
     }
 
+    fn spread(&self) -> Spread {
+        Spread::Row
+    }
+
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
         let (rows, scores) = self.weights.apply(inputs[0])?;
         let raw = scores.chunks(self.weights.scores);
@@ -156,6 +160,10 @@ impl Kernel for Regressor {
         ensure!(input.datum == DatumType::F32, "LinearRegressor's input must be F32, not {:?}", input.datum);
         let rows = self.weights.check(input)?;
         Ok(tvec!(Fact::new(DatumType::F32, [rows, self.weights.scores.to_dim()])))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

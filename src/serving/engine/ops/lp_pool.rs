@@ -5,7 +5,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, slice, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 use super::scale::only;
 
 /// Windows are not larger, and images do not have more dimensions.
@@ -125,6 +125,10 @@ impl Kernel for Pool {
         let counts = self.all_windows(&sizes)?;
         let outer = input.shape[..2].iter().cloned();
         Ok(tvec!(Fact::new(DatumType::F32, outer.chain(counts.iter().map(|(count, _)| count.to_dim())))))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

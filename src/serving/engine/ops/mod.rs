@@ -19,6 +19,7 @@ mod sequence;
 mod svm;
 mod text;
 mod tree;
+mod turns;
 mod wide;
 
 pub use kernel::{Kernel, of as kernel_of};
@@ -35,6 +36,7 @@ pub fn framework() -> Onnx {
     }
     register.insert("Cast", cast::cast);
     register.insert("CumProd", sequence::cum_prod);
+    register.insert("Loop", turns::turns);
     register.insert("LpPool", lp_pool::lp_pool);
     register.insert("RegexFullMatch", text::regex_full_match);
     register.insert("ReverseSequence", sequence::reverse_sequence);

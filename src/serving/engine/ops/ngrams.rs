@@ -7,7 +7,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, slice, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 use super::scale::only;
 
 /// Columns of the output; more would be a damaged file.
@@ -148,6 +148,10 @@ impl Kernel for Vectorizer {
             other => bail!("TfIdfVectorizer's input must have one or two dimensions, not {}", other.len()),
         };
         Ok(tvec!(Fact::new(DatumType::F32, rows.into_iter().chain([self.columns.to_dim()]))))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

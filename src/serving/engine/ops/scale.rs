@@ -5,7 +5,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, expect_numbers, floats, rows, slice, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 
 pub fn scaler(_: &ParsingContext, node: &NodeProto) -> Built {
     let attrs = Attrs(node);
@@ -31,6 +31,10 @@ impl Kernel for Scaler {
         expect_numbers(input.datum)?;
         fits_columns(input, self.scale.len(), "Scaler's scales")?;
         Ok(tvec!(Fact::new(DatumType::F32, input.shape.clone())))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
@@ -87,6 +91,10 @@ impl Kernel for Imputer {
         Ok(tvec!(input.clone()))
     }
 
+    fn spread(&self) -> Spread {
+        Spread::Row
+    }
+
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
         let input = inputs[0];
         let shape = input.shape();
@@ -136,6 +144,10 @@ impl Kernel for Norm {
         Ok(tvec!(Fact::new(DatumType::F32, input.shape.clone())))
     }
 
+    fn spread(&self) -> Spread {
+        Spread::Row
+    }
+
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
         let (_, columns) = rows(inputs[0])?;
         let mut values = floats(inputs[0])?.into_owned();
@@ -182,6 +194,10 @@ impl Kernel for Binarizer {
         let input = only(inputs)?;
         ensure!(input.datum == DatumType::F32, "Binarizer's input must be F32, not {:?}", input.datum);
         Ok(tvec!(input.clone()))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Cell
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

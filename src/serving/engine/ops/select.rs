@@ -5,7 +5,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, expect_numbers, floats, slice, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 
 pub fn array_feature_extractor(_: &ParsingContext, node: &NodeProto) -> Built {
     wrap(node, Extractor)
@@ -30,6 +30,10 @@ impl Kernel for Extractor {
             [outer @ .., _] => outer.iter().cloned().chain([picked]).collect(),
         };
         Ok(tvec!(Fact { datum: data.datum, shape }))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Column
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
@@ -86,6 +90,10 @@ impl Kernel for Vectorizer {
         };
         let width = self.widths.iter().sum::<usize>();
         Ok(tvec!(Fact::new(DatumType::F32, [rows, width.to_dim()])))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::RowOfAll
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

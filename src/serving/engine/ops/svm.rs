@@ -6,7 +6,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, Labels, expect_numbers, floats, rows, tensor};
 use super::coupling;
-use super::kernel::{Built, Fact, Kernel, wrap};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 use super::scale::only;
 use super::scores::{PostTransform, Single};
 
@@ -221,6 +221,10 @@ impl Kernel for Classifier {
         Ok(tvec!(labels, Fact::new(DatumType::F32, [rows, self.columns().to_dim()])))
     }
 
+    fn spread(&self) -> Spread {
+        Spread::Row
+    }
+
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
         let values = floats(inputs[0])?;
         let mut scores = Vec::new();
@@ -266,6 +270,10 @@ impl Kernel for Regressor {
         ensure!(input.datum == DatumType::F32, "SVMRegressor's input must be F32, not {:?}", input.datum);
         let rows = self.vectors.check(input)?;
         Ok(tvec!(Fact::new(DatumType::F32, [rows, 1.to_dim()])))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

@@ -10,7 +10,7 @@ use tract_onnx::tract_core::broadcast::multi_broadcast;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, slice, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 use super::scale::only;
 
 fn expect_text(inputs: &[Fact]) -> TractResult<()> {
@@ -306,6 +306,10 @@ impl Kernel for FullMatch {
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
         expect_text(inputs)?;
         Ok(tvec!(Fact { datum: DatumType::Bool, shape: only(inputs)?.shape.clone() }))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Cell
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

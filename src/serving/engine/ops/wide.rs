@@ -6,7 +6,7 @@ use tract_onnx::tract_core::ops::nn;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{slice, tensor};
-use super::kernel::{Built, Fact, Kernel, wrap_typed};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap_typed};
 use super::scale::only;
 
 pub fn sigmoid(_: &ParsingContext, _: &NodeProto) -> Built {
@@ -51,6 +51,10 @@ impl Kernel for WideSigmoid {
 
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
         Ok(tvec!(only(inputs)?.clone()))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Cell
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

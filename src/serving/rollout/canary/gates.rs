@@ -192,6 +192,7 @@ mod tests {
             ended_ms: None,
             note: String::new(),
             user: "ada".into(),
+            cause: None,
             figures: Figures::default(),
         }
     }

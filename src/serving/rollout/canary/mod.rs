@@ -6,11 +6,13 @@
 //! is written as begun before the alias moves, and done again if it was cut short.
 
 mod gates;
+mod news;
 mod run;
 mod store;
 mod window;
 
 pub use gates::{Figures, Gates};
+pub use news::{Became, Listener, News, Tell};
 pub use store::latest;
 pub use window::Windows;
 
@@ -76,6 +78,9 @@ pub struct Canary {
     /// What it waits for, or why it ended.
     pub note: String,
     pub user: String,
+    /// The label of what asked for it, where that acts by itself: a pipeline's run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// What was counted in this step, or in the last.
     #[serde(default)]
     pub figures: Figures,

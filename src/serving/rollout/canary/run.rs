@@ -1,7 +1,7 @@
 //! Canaries begun, watched, promoted and taken back.
 
 use super::{
-    Canary, Figures, Status, Wanted,
+    Became, Canary, Figures, News, Status, Wanted,
     gates::{Verdict, verdict},
     store::canary_put,
 };
@@ -9,6 +9,7 @@ use crate::{
     kernel::{
         clock::now_ms,
         error::{Error, Result},
+        event::Event,
         id,
     },
     registry::{ModelUri, Pick},
@@ -19,6 +20,7 @@ use crate::{
         service::Service,
         store::Happened,
     },
+    store::Connection,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -57,13 +59,14 @@ impl Service {
             ended_ms: None,
             note: "its model is being loaded".into(),
             user: who.to_owned(),
+            cause: crate::auth::cause().as_deref().map(str::to_owned),
             figures: Figures::default(),
         };
         let note = format!("against version {}, in {} steps", canary.champion, canary.steps.len());
         self.canary_enter(
             &endpoint,
             canary.clone(),
-            Some(happened("canary_began", &canary, note, Some(who))),
+            Some(happened(Became::Started.happened(), &canary, note, Some(who))),
         )
         .await?;
         Ok(canary)
@@ -190,7 +193,7 @@ impl Service {
             )));
         }
         let canary = Canary { status: Status::Promoted, ended_ms: Some(now_ms()), ..canary };
-        let what = happened("canary_promoted", &canary, canary.note.clone(), None);
+        let what = happened(Became::Promoted.happened(), &canary, canary.note.clone(), None);
         self.canary_enter(endpoint, canary.clone(), Some(what)).await?;
         tracing::info!(
             endpoint = endpoint.name,
@@ -209,7 +212,7 @@ impl Service {
         who: Option<&str>,
     ) -> Result<Canary> {
         let canary = Canary { status: Status::RolledBack, ended_ms: Some(now_ms()), note: why, ..canary };
-        let what = happened("canary_rolled_back", &canary, canary.note.clone(), who);
+        let what = happened(Became::RolledBack.happened(), &canary, canary.note.clone(), who);
         self.canary_enter(endpoint, canary.clone(), Some(what)).await?;
         tracing::warn!(
             endpoint = endpoint.name,
@@ -228,7 +231,22 @@ impl Service {
         what: Option<Happened>,
     ) -> Result<()> {
         let (name, row) = (endpoint.name.clone(), canary.clone());
-        self.db().write(move |db| canary_put(db, &name, &row, what.as_ref())).await?;
+        let news = what.as_ref().and_then(|what| News::of(&name, &canary, &what.kind));
+        let event = news.as_ref().map(|news| Event::CanaryChanged {
+            endpoint: name.clone(),
+            version: canary.version.clone(),
+            state: news.became.as_str(),
+        });
+        let tell = self.canary_tell().writer(news, endpoint.definition().notify);
+        let put = move |db: &Connection| {
+            canary_put(db, &name, &row, what.as_ref())?;
+            tell(db)
+        };
+        self.db().write(put).await?;
+        if let Some(event) = event {
+            self.canary_tell().committed();
+            self.bus().publish(event);
+        }
         if endpoint.plan().canary != canary.trial() {
             endpoint.replan(endpoint.definition(), canary.trial());
         }
@@ -242,6 +260,9 @@ impl Service {
 
 /// What stands against a canary, whatever was counted.
 fn hindered(endpoint: &Endpoint, canary: &Canary) -> Option<String> {
+    if endpoint.is_parked() {
+        return Some("the endpoint was unloaded".to_owned());
+    }
     if let Ok(champion) = endpoint.current()
         && champion.version != canary.champion
     {

@@ -12,7 +12,7 @@ use super::forest::Forest;
 use super::sum::Sum;
 use super::{Real, Score, Work, check_input, in_precision, listed};
 use crate::serving::engine::ops::attrs::{Attrs, Labels, tensor};
-use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, wrap};
+use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, Spread, wrap};
 use crate::serving::engine::ops::scores::{PostTransform, Single};
 
 pub fn tree_ensemble_classifier(ctx: &ParsingContext, node: &NodeProto) -> Built {
@@ -80,6 +80,10 @@ impl Kernel for Classifier {
         let rows = check_input(&self.forest, inputs)?;
         let labels = Fact::new(self.labels.datum(), [rows.clone()]);
         Ok(tvec!(labels, Fact::new(DatumType::F32, [rows, self.labels.len().to_dim()])))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {

@@ -8,7 +8,7 @@ use super::forest::Forest;
 use super::sum::Sum;
 use super::{Real, Score, Work, check_input, in_precision, listed};
 use crate::serving::engine::ops::attrs::{Attrs, tensor};
-use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, wrap};
+use crate::serving::engine::ops::kernel::{Built, Fact, Kernel, Spread, wrap};
 use crate::serving::engine::ops::scores::{PostTransform, probit};
 
 pub fn tree_ensemble_regressor(ctx: &ParsingContext, node: &NodeProto) -> Built {
@@ -124,6 +124,10 @@ impl Kernel for Regressor {
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
         let rows = check_input(&self.forest, inputs)?;
         Ok(tvec!(Fact::new(self.datum(inputs[0].datum), [rows, self.targets.to_dim()])))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
     }
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
