@@ -235,7 +235,8 @@ def test_ten_thousand_requests_fall_by_their_weights(house):
     stats = house.stats(name)
     assert [stats[version]["requests"] for version in (1, 2, 3)] == [shares["champion"], shares["second"], shares["third"]]
     assert sum(point["requests"] for version in stats.values() for point in version["series"]) == 10_000
-    assert stats[1]["batches"] == [{"size": 1, "count": shares["champion"]}]
+    # Requests that wait for a core share a run: each of their rows is counted once.
+    assert sum(batch["size"] * batch["count"] for batch in stats[1]["batches"]) == shares["champion"]
     assert 0 < stats[1]["latency_ms"]["p50"] <= stats[1]["latency_ms"]["p99"]
     info = house.api.get(f"/endpoints/{name}").json()
     assert (info["requests"], info["errors"]) == (10_000, 0)
@@ -460,6 +461,7 @@ def test_rollback_is_one_call(house):
 
 def test_what_a_canary_replaced_stays_warm_and_comes_back_in_one_call(house):
     name = house.aliased(1)
+    loaded = eventually(lambda: house.api.get(f"/endpoints/{name}").json()["loaded_at"], what="version 1 is loaded")
     house.canary(name, 2)
     eventually(lambda: house.api.get(f"/endpoints/{name}/canary").json()["step_began_ms"], what="the canary's beginning")
     assert house.api.post(f"/endpoints/{name}/canary/promote").json()["status"] == "promoted"
@@ -470,7 +472,7 @@ def test_what_a_canary_replaced_stays_warm_and_comes_back_in_one_call(house):
     assert places == {1: [(True, 100.0)], 2: [(False, 100.0)]}
     back = house.api.post(f"/endpoints/{name}/rollback", json={}).json()
     # It came from memory: nothing was loaded in between.
-    assert (back["version"], back["state"], back["loaded_at"] <= promoted["loaded_at"]) == ("1", "ready", True)
+    assert (back["version"], back["state"], back["loaded_at"]) == ("1", "ready", loaded)
     assert house.ask(name).headers["x-crannog-model-version"] == "1" and house.alias_version() == 1
 
 
