@@ -493,6 +493,15 @@ def test_runs_lie_under_the_run_they_are_inside(page, mlflow_client):
     expect(inner).to_have_count(2)
 
 
+def test_runs_that_are_inside_each_other_are_all_shown(page, mlflow_client):
+    experiment = mlflow_client.create_experiment(f"circle-{os.urandom(4).hex()}")
+    ids = [mlflow_client.create_run(experiment, run_name=f"round {number}").info.run_id for number in range(3)]
+    for run_id, outer in zip(ids, [ids[1], ids[2], ids[0]]):
+        mlflow_client.set_tag(run_id, "mlflow.parentRunId", outer)
+    page.goto(f"/experiments/{experiment}")
+    expect(page.get_by_role("link", name=re.compile("round"))).to_have_count(3)
+
+
 def test_a_deleted_experiment_is_found_and_restored(page, mlflow_client):
     name = f"gone-{os.urandom(4).hex()}"
     experiment = mlflow_client.create_experiment(name)

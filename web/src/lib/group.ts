@@ -28,18 +28,25 @@ export interface Nest { lines: Run[]; inside: ReadonlyMap<string, Run[]>; depth:
 
 /** Runs under the run they are inside, as far as that one is here too; `open` says whose are shown. */
 export function nested(runs: Run[], open: ReadonlySet<string>): Nest {
-  const here = new Set(runs.map((run) => run.info.run_id));
+  const here = new Map(runs.map((run) => [run.info.run_id, run]));
+  const around = (run: Run) => here.get(parentOf(run) ?? "");
+  // Tags may say that runs are inside each other: such a run is an outer one, or nothing would show it.
+  const insideItself = (run: Run) => {
+    const climbed = new Set<Run>();
+    for (let at = around(run); at && !climbed.has(at); at = around(at)) climbed.add(at);
+    return climbed.has(run);
+  };
   const inside = new Map<string, Run[]>();
   const outer: Run[] = [];
   for (const run of runs) {
-    const parent = parentOf(run);
-    if (parent === undefined || parent === run.info.run_id || !here.has(parent)) {
+    const parent = around(run);
+    if (!parent || insideItself(run)) {
       outer.push(run);
       continue;
     }
-    const known = inside.get(parent);
+    const known = inside.get(parent.info.run_id);
     if (known) known.push(run);
-    else inside.set(parent, [run]);
+    else inside.set(parent.info.run_id, [run]);
   }
   const lines: Run[] = [];
   const depth = new Map<string, number>();
