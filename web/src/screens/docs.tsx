@@ -1,8 +1,11 @@
-// The documentation, rendered when the UI was built; it needs no network.
-import pages from "virtual:docs";
-import { Empty, Page } from "../parts/basics";
+// The documentation, rendered when the UI was built; it needs no network, and comes when it is first opened.
+import { useLoad } from "../lib/use";
+import { Empty, Page, Problem, Skeleton } from "../parts/basics";
 
 export function DocsScreen({ slug }: { slug: string }) {
+  const { data: pages, error, reload } = useLoad(async () => (await import("virtual:docs")).default, []);
+  if (error) return <Page title="Documentation"><Problem error={error} retry={reload} /></Page>;
+  if (!pages) return <Page title="Documentation"><Skeleton rows={8} /></Page>;
   const page = pages.find((p) => p.slug === slug) ?? (slug ? undefined : (pages.find((p) => p.slug === "index") ?? pages[0]));
   return (
     <Page title={page?.title ?? "Documentation"}>
