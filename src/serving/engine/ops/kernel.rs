@@ -62,11 +62,14 @@ pub enum Spread {
     RowOfAll,
     /// Of the column of the first input that the second names, in the order of the names.
     Column,
+    /// Of the same place of the second axis of the first input and of the states behind the weights, which is the
+    /// last but one of the outputs: a batch of sequences.
+    Lane,
 }
 
 impl Spread {
-    /// The axes that go through, as (input, its axis, the outputs' axis).
-    fn links(self, inputs: &[&TypedFact]) -> Vec<(usize, usize, usize)> {
+    /// The axes that go through to an output, as (input, its axis, the output's axis).
+    fn links(self, inputs: &[&TypedFact], output: usize) -> Vec<(usize, usize, usize)> {
         let ranks: Vec<usize> = inputs.iter().map(|fact| fact.rank()).collect();
         let tables = |count: usize| ranks.iter().take(count).all(|&rank| rank > 1);
         match (self, ranks.as_slice()) {
@@ -78,6 +81,15 @@ impl Spread {
                 let is_list = *names > 0 && inputs[1].shape.iter().skip(1).all(TDim::is_one);
                 // A vector comes out as one row.
                 rows.chain(is_list.then_some((1, 0, (*values).max(2) - 1))).collect()
+            }
+            (Self::Lane, _) if output > 1 => {
+                let lane = |(at, rank): (usize, &usize)| match (at, rank) {
+                    (1 | 2, _) => None,
+                    (_, 1) => Some((at, 0, output - 2)),
+                    (_, 3) => Some((at, 1, output - 2)),
+                    _ => None,
+                };
+                ranks.iter().enumerate().filter_map(lane).collect()
             }
             _ => Vec::new(),
         }
@@ -200,9 +212,9 @@ impl TypedOp for KernelOp {
     }
 
     fn axes_mapping(&self, inputs: &[&TypedFact], outputs: &[&TypedFact]) -> TractResult<AxesMapping> {
-        let links = self.kernel.spread().links(inputs);
         let mut axes = AxesMapping::disconnected(inputs, outputs)?;
         for (slot, output) in outputs.iter().enumerate() {
+            let links = self.kernel.spread().links(inputs, output.rank());
             for &(input, from, to) in links.iter().filter(|(_, _, to)| *to < output.rank()) {
                 let (from, to) =
                     (axes.axis((InOut::In(input), from))?.repr, axes.axis((InOut::Out(slot), to))?.repr);

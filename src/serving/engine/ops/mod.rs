@@ -12,6 +12,7 @@ mod kernel;
 mod linear;
 mod lp_pool;
 mod ngrams;
+mod recurrent;
 mod scale;
 mod scores;
 mod select;
@@ -36,8 +37,11 @@ pub fn framework() -> Onnx {
     }
     register.insert("Cast", cast::cast);
     register.insert("CumProd", sequence::cum_prod);
+    register.insert("GRU", recurrent::gru);
+    register.insert("LSTM", recurrent::lstm);
     register.insert("Loop", turns::turns);
     register.insert("LpPool", lp_pool::lp_pool);
+    register.insert("RNN", recurrent::rnn);
     register.insert("RegexFullMatch", text::regex_full_match);
     register.insert("ReverseSequence", sequence::reverse_sequence);
     register.insert("Sigmoid", wide::sigmoid);
