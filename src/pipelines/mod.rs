@@ -53,6 +53,7 @@ mod routes;
 mod scheduler;
 mod secrets;
 mod service;
+mod shell;
 mod source;
 mod store;
 mod supervisor;

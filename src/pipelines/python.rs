@@ -5,6 +5,7 @@ use super::{
     definition::kinds::python::{Python, Script},
     executor::Executor,
     model::Run,
+    shell::quoted,
 };
 use crate::kernel::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -64,21 +65,5 @@ impl Executor {
                 path.display()
             ))),
         }
-    }
-}
-
-/// A word of the shell, whatever it holds.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_word_stays_one_word() {
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's; rm -rf $HOME"), "'it'\\''s; rm -rf $HOME'");
     }
 }

@@ -1,4 +1,4 @@
-//! `{{ params.x }}`, `{{ outputs.load.rows }}`, `{{ item }}` and their like in a task's `run` and `env`.
+//! `{{ params.x }}`, `{{ outputs.load.rows }}`, `{{ item }}` and their like in a task's `env` and other texts; in its `run`, see `shell`.
 //!
 //! Only what looks like a dotted name is ours: `{{.State}}` or a Jinja filter meant for another
 //! program passes through untouched. A dotted name we do not know is an error, never an empty string.
@@ -79,12 +79,15 @@ pub fn render(text: &str, values: &Values) -> Result<String, String> {
     for piece in pieces(text) {
         match piece {
             Piece::Text(text) => out.push_str(text),
-            Piece::Name(name) => {
-                out.push_str(&plain(&values.get(name).ok_or_else(|| unknown(name, values))?))
-            }
+            Piece::Name(name) => out.push_str(&known(name, values)?),
         }
     }
     Ok(out)
+}
+
+/// The value of a name, as text.
+pub fn known(name: &str, values: &Values) -> Result<String, String> {
+    values.get(name).map(|value| plain(&value)).ok_or_else(|| unknown(name, values))
 }
 
 /// The name a text consists of, where it is nothing but one template.
@@ -102,12 +105,13 @@ pub fn names(text: &str) -> Vec<&str> {
     pieces(text).into_iter().filter_map(name).collect()
 }
 
-enum Piece<'a> {
+pub enum Piece<'a> {
     Text(&'a str),
     Name(&'a str),
 }
 
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+/// A text, cut at its templates.
+pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let (mut found, mut rest) = (Vec::new(), text);
     while let Some(start) = rest.find("{{") {
         let Some(end) = rest[start..].find("}}").map(|end| start + end) else { break };
