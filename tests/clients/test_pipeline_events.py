@@ -53,6 +53,31 @@ tasks:
     assert lines[0] == f"in/a b.csv 4 {bucket}" and '"key":"in/a b.csv"' in lines[1]
 
 
+def test_what_an_object_is_called_is_no_command(server, s3, bucket):
+    api = server.api()
+    put(
+        api,
+        "hostile",
+        f"""
+name: hostile
+triggers:
+  - object_created: {{bucket: {bucket}}}
+tasks:
+  - id: a
+    run: |
+      printf '%s\\n' "{{{{ event.key }}}}" '{{{{ event.key }}}}' # {{{{ event.key }}}}
+      cat <<'END'
+      {{{{ event.key }}}}
+      END
+""",
+    )
+    key = "$(echo ran)`echo ran`';echo ran;\"; echo ran #\nin.csv"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"1")
+    run = the_run(api, "hostile")
+    assert run["state"] == "success", run
+    assert log_of(api, run) == f"{key}\n{key}\n{key}\n"
+
+
 def test_models_and_aliases_start_runs(server, mlflow_client):
     api, client = server.api(), mlflow_client
     put(api, "on-model", "name: on-model\ntriggers: [{model_version: {model: ev-churn}}]\ntasks: [{id: a, run: 'echo {{ event.uri }}'}]\n")

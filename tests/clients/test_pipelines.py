@@ -169,6 +169,14 @@ tasks:
   - id: read
     needs: [make]
     python: {code: "import sys; print(sys.argv[1:])", args: ["{{ outputs.make.tail }}", "{{ outputs.make.rows }}"]}
+  - id: long
+    needs: [make]
+    run: |
+      text="{{ outputs.make.text }}"; echo ${#text}; printf %s "$text" | tail -c 5
+      cat <<END | wc -c
+      {{ outputs.make.text }}
+      END
+  - {id: longer, needs: [make], env: {TEXT: "{{ outputs.make.text }}"}, run: 'true'}
   - {id: huge, run: 'head -c 70000000 /dev/zero > "$CRANNOG_OUTPUT"'}
 """
     run = finished(api, begin(api, "large", yaml))
@@ -176,6 +184,8 @@ tasks:
     assert found["huge"] == "failed" and found["each[1]"] == "success" and found["only"] == "success", run
     tasks = {task["id"]: task for task in run["tasks"]}
     assert "larger than 64 MiB" in tasks["huge"]["reason"]
+    assert api.get(f"/pipeline-runs/{run['id']}/tasks/long/log").json()["text"] == "400003\nxxend400004\n"
+    assert "variable TEXT would hold 400003 bytes" in tasks["longer"]["reason"], tasks["longer"]
     assert api.get(f"/pipeline-runs/{run['id']}/tasks/read/log").json()["text"] == "['aside', '7']\n"
     note = tasks["make"]["output"]
     assert note["list"] == ["a", "b"] and note["rows"] == 7 and "text" not in note
