@@ -105,9 +105,13 @@ def test_what_runs_is_spared_or_begun_again(door, make):
 def test_runs_are_cleared_whole(door, raw, make):
     dag = make(FAILS)
     run = finished(door, trigger(door, dag))
-    # The client's own model of a dry run's answer takes no task instance, Airflow's included.
+    # The client's own model of a dry run's answer takes no task instance, Airflow's included: of the two shapes an
+    # entry may have it wants exactly one to fit, and a whole instance fits both. Each fits the model it is of.
     path = f"/dags/{dag}/dagRuns/{run.dag_run_id}/clear"
-    assert raw("POST", path, json={}).json()["total_entries"] == 2
+    dry = raw("POST", path, json={}).json()
+    assert dry["total_entries"] == 2
+    shapes = [models.TaskInstanceResponse.from_dict(one) for one in dry["task_instances"]]
+    assert [one.task_id for one in shapes] == ["bad", "after"]
     body = raw("POST", path, json={"dry_run": False, "only_failed": True, "note": "again"}).json()
     assert body["dag_run_id"] == run.dag_run_id and body["note"] == "again"
     assert finished(door, run).state == "failed" and tries(door, run, "bad") == 4
@@ -179,6 +183,10 @@ def test_new_tasks_join_a_run_that_is_over(door, raw, api, make):
     put(api, dag, MENDED)
     dry = raw("POST", path, json={"only_new": True}).json()["task_instances"]
     assert dry == [{"task_id": task, "task_display_name": task} for task in ("after", "new")]
+    # In the client's own model, too.
+    body = models.DAGRunClearBody(only_new=True, dry_run=True)
+    dry = apis.DagRunApi(door).clear_dag_run(dag, run.dag_run_id, body).actual_instance.task_instances
+    assert [one.actual_instance.task_id for one in dry] == ["after", "new"]
     assert raw("POST", path, json={"only_new": True, "dry_run": False}).json()["dag_run_id"] == run.dag_run_id
     assert finished(door, run).state == "success"
     assert [tries(door, run, task) for task in ("good", "after", "new")] == [1, 1, 1]
