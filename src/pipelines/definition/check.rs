@@ -4,7 +4,7 @@ use super::{
     Catchup, Definition, Kind, MAX_TASKS, Param, Problem, Schedule, callback, duration, graph, nearest,
     param,
     task::{self, Names},
-    trigger,
+    trigger, unclosed,
     yaml::{self, FullParam, Given},
 };
 use crate::pipelines::cron::Cron;
@@ -283,6 +283,7 @@ fn tasks(
     }
     for (at, task) in tasks.iter().enumerate() {
         task::check_names(task, at, &checked, params, problems);
+        unclosed::check(task, problems);
     }
     checked
 }

@@ -2,7 +2,8 @@
 //!
 //! `yaml` is the file as people write it, `check` turns it into these types or says, with line and
 //! column, what is wrong; `param` says what values a parameter takes, `firing` when runs are due,
-//! `kinds` what tasks do, `duration` reads `90s`, `5m`, `1h30m`, `schema` is the same for editors.
+//! `kinds` what tasks do, `duration` reads `90s`, `5m`, `1h30m`, `schema` is the same for editors,
+//! `words` tells what the YAML reader complains of.
 
 pub mod callback;
 mod check;
@@ -17,6 +18,8 @@ mod task;
 #[cfg(test)]
 mod tests;
 pub mod trigger;
+mod unclosed;
+pub mod words;
 mod yaml;
 
 pub use kinds::Action;

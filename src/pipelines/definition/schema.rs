@@ -62,7 +62,7 @@ pub fn json() -> Value {
             "description": text("For people"),
             "schedule": { "type": ["string", "array", "null"], "items": { "type": "string" }, "description": "A cron expression, or several" },
             "timezone": text("The zone of the schedule and the dates, like Europe/Berlin"),
-            "catchup": { "enum": ["none", "latest", "all"], "description": "Which missed firings are made up for" },
+            "catchup": { "enum": ["none", "latest", "all", true, false], "description": "Which missed firings are made up for; true is all, false is none" },
             "max_catchup": count(1, "The most missed firings made up for"),
             "start_date": text("No firing before"),
             "end_date": text("No firing after"),
@@ -127,6 +127,16 @@ mod tests {
                 shape["properties"].as_object().expect("properties").keys().collect();
             keys.sort();
             assert_eq!(keys, known(text).iter().collect::<Vec<_>>(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_catchup_are_those_that_are_read() {
+        let words = json()["properties"]["catchup"]["enum"].as_array().cloned().unwrap_or_default();
+        assert_eq!(words.len(), 5);
+        for word in words {
+            let text = format!("name: p\ncatchup: {word}\ntasks: [{{id: a, run: x}}]\n");
+            assert!(Definition::parse(&text).is_ok(), "{text}");
         }
     }
 

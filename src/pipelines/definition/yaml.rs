@@ -3,7 +3,7 @@
 use super::{
     Problem, callback,
     kinds::{http, models, python, wait},
-    trigger,
+    trigger, words,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -143,15 +143,8 @@ pub(super) struct Scalar(pub Option<String>);
 /// Reads the file's shape; rules that span several values are `check`'s.
 pub(super) fn read(text: &str) -> Result<File, Problem> {
     let options = serde_saphyr::options! { with_snippet: false };
-    let mut file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let place = error.location();
-        let message = suggest(plain(&error.without_snippet().to_string()));
-        Problem {
-            message,
-            line: place.map(|at| at.line()).filter(|line| *line > 0),
-            column: place.map(|at| at.column()).filter(|column| *column > 0),
-        }
-    })?;
+    let mut file: File =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| words::problem(&error, text))?;
     for (_, given) in &mut file.params.0 {
         spell_out(given, text);
     }
@@ -175,26 +168,6 @@ fn spell_out(given: &mut Spanned<Given>, text: &str) {
             }
         }
         Given::Text(_) | Given::List(_) => {}
-    }
-}
-
-/// The parser's message without the position it may append: ours is given apart.
-fn plain(message: &str) -> String {
-    let first = message.lines().next().unwrap_or(message);
-    let cut = [" at line ", " (line ", ", line "].iter().filter_map(|mark| first.rfind(mark)).min();
-    first[..cut.unwrap_or(first.len())].trim_start_matches("error: ").to_owned()
-}
-
-/// The nearest known word after the message of an unknown one.
-fn suggest(message: String) -> String {
-    let wrong = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    let known = message.split_once(", expected one of ").map(|(_, known)| known.split(", "));
-    match wrong.zip(known) {
-        Some((wrong, known)) => {
-            let hint = super::nearest(wrong, known.map(|word| word.trim_matches('`')));
-            format!("{message}{hint}")
-        }
-        None => message,
     }
 }
 
