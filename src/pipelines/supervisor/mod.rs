@@ -127,10 +127,16 @@ async fn run_command(folder: &Folder, spec: &Spec) -> Result<Ended> {
     }
     let output = tokio::spawn(output::keep(reader, folder.log(), spec.log_limit));
     let killer = Killer { group, cgroup: cgroup.as_ref() };
-    let (status, ending) = wait(folder, spec, &mut child, &killer, &mut signals).await?;
-    let all_gone = tree::end(Duration::from_millis(spec.grace_ms), ending, cgroup.as_ref()).await;
+    let (status, ending, mut killed) = wait(folder, spec, &mut child, &killer, &mut signals).await?;
+    let left = tree::end(Duration::from_millis(spec.grace_ms), ending, cgroup.as_ref()).await;
+    killed |= left == tree::Left::Killed && ending != Ending::Exited;
+    let all_gone = left != tree::Left::Stayed;
     let kept = tokio::time::timeout(DRAIN, output).await;
     let mut ended = describe(status, ending, spec);
+    if let Some(reason) = ended.reason.as_mut().filter(|_| killed) {
+        let grace = spec.grace_ms as f64 / 1000.0;
+        reason.push_str(&format!("; it ignored SIGTERM and was killed {grace} s later"));
+    }
     if let Some(cgroup) = &cgroup {
         if ending == Ending::Exited && cgroup.ran_out_of_memory() {
             ended.reason = Some(out_of_memory(spec));
@@ -208,24 +214,24 @@ fn shell(spec: &Spec, cgroup: Option<&Group>) -> Command {
     command
 }
 
-/// Waits for the command's end, ending it when its time is up or when asked to.
+/// Waits for the command's end, ending it when its time is up or when asked to; tells whether it had to be killed.
 async fn wait(
     folder: &Folder,
     spec: &Spec,
     child: &mut tokio::process::Child,
     killer: &Killer<'_>,
     signals: &mut Signals,
-) -> Result<(ExitStatus, Ending)> {
+) -> Result<(ExitStatus, Ending, bool)> {
     let far = Instant::now() + Duration::from_secs(400 * 24 * 3600);
     let timeout = spec.timeout_ms.map_or(far, |ms| Instant::now() + Duration::from_millis(ms));
     let mut kill_at = far;
-    let mut ending = Ending::Exited;
+    let (mut ending, mut killed) = (Ending::Exited, false);
     loop {
         let asked = tokio::select! {
-            status = child.wait() => return Ok((status?, ending)),
+            status = child.wait() => return Ok((status?, ending, killed)),
             () = sleep_until(kill_at) => {
                 killer.kill();
-                kill_at = far;
+                (kill_at, killed) = (far, true);
                 continue;
             }
             () = sleep_until(timeout), if ending == Ending::Exited => Ending::TimedOut,

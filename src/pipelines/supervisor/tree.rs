@@ -19,22 +19,34 @@ pub(super) fn adopt() {
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
-/// Whatever the command left behind ends with it: first asked, then made to. False if something stayed.
-pub(super) async fn end(grace: Duration, ending: Ending, cgroup: Option<&Group>) -> bool {
+/// What became of what a command left behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// There was nothing, or it went when it was asked to.
+    Gone,
+    Killed,
+    Stayed,
+}
+
+/// Whatever the command left behind ends with it: first asked, then made to.
+pub(super) async fn end(grace: Duration, ending: Ending, cgroup: Option<&Group>) -> Left {
     if !anybody_left(cgroup) {
-        return true;
+        return Left::Gone;
     }
     if ending == Ending::Exited {
         eprintln!("[crannog] the command ended and left processes behind; they are ended too");
     }
     signal(Signal::TERM);
     if gone_by(Instant::now() + grace, None, cgroup).await {
-        return true;
+        return Left::Gone;
     }
     if let Some(cgroup) = cgroup {
         cgroup.kill();
     }
-    gone_by(Instant::now() + LAST_WAIT, Some(Signal::KILL), cgroup).await
+    match gone_by(Instant::now() + LAST_WAIT, Some(Signal::KILL), cgroup).await {
+        true => Left::Killed,
+        false => Left::Stayed,
+    }
 }
 
 /// Waits for the end of all; what is new meanwhile gets the signal too.

@@ -83,11 +83,18 @@ fn a_timeout_ends_the_whole_process_tree_even_one_that_ignores_sigterm() {
     let dir = folder(&json!({ "command": command, "timeout_ms": 300 }));
     let exit = run(dir.path());
     assert_eq!((&exit["outcome"], &exit["signal"]), (&json!("timed_out"), &json!(9)));
-    assert_eq!(exit["reason"], "timed out after 0.3 s");
+    let reason = exit["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("timed out after 0.3 s; it ignored SIGTERM and was killed "), "{reason}");
     for pid in ["child", "self"] {
         let pid = fs_err::read_to_string(dir.path().join(pid)).expect("the pid was noted");
         eventually("the process is gone", || !alive(&pid));
     }
+}
+
+#[test]
+fn one_that_heeds_sigterm_is_not_said_to_have_ignored_it() {
+    let dir = folder(&json!({ "command": "exec sleep 1000", "timeout_ms": 100, "grace_ms": 20_000 }));
+    assert_eq!(run(dir.path())["reason"], "timed out after 0.1 s");
 }
 
 #[test]
