@@ -30,6 +30,16 @@ pub fn instant(text: &str, zone: Tz, logical_at: i64) -> Result<i64, String> {
     }
 }
 
+/// An instant for people: what the clocks of a zone show then, and, of another zone than UTC, what UTC is.
+pub fn told(at: i64, zone: Tz) -> String {
+    let utc = DateTime::<Utc>::from_timestamp_millis(at).unwrap_or_default();
+    let wall = utc.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S");
+    match zone {
+        Tz::UTC => format!("that is {wall} UTC"),
+        zone => format!("that is {wall} in {}, {} UTC", zone.name(), utc.format("%Y-%m-%d %H:%M:%S")),
+    }
+}
+
 /// A wall time as an instant: the first of two where clocks go back, the next there is where they
 /// go forward over it.
 fn in_zone(wall: NaiveDateTime, zone: Tz) -> i64 {
@@ -41,11 +51,19 @@ fn in_zone(wall: NaiveDateTime, zone: Tz) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::instant;
+    use super::{instant, told};
     use chrono::DateTime;
 
     fn ms(text: &str) -> i64 {
         DateTime::parse_from_rfc3339(text).expect(text).timestamp_millis()
+    }
+
+    #[test]
+    fn an_instant_is_told_with_its_zone() {
+        let zone = "Europe/Berlin".parse().expect("a zone");
+        let at = ms("2026-07-01T06:00:00Z");
+        assert_eq!(told(at, chrono_tz::UTC), "that is 2026-07-01 06:00:00 UTC");
+        assert_eq!(told(at, zone), "that is 2026-07-01 08:00:00 in Europe/Berlin, 2026-07-01 06:00:00 UTC");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Executor {
             }
         };
         if !script.is_file() {
-            return Err(Error::invalid(format!("there is no script {}", script.display())));
+            return Err(Error::invalid(no_script(python, &script, run.folder.is_some())));
         }
         let mut command = String::new();
         if let Some(venv) = venv {
@@ -65,5 +65,16 @@ impl Executor {
                 path.display()
             ))),
         }
+    }
+}
+
+fn no_script(python: &Python, script: &Path, has_files: bool) -> String {
+    match &python.script {
+        Script::File(path) if !has_files && !path.starts_with('/') => format!(
+            "there is no script {path}: a definition given through the API or kept in a bucket has no files beside \
+             it; write the code into it (python: code), name a script by its whole path, or keep both in a folder \
+             or a Git repository"
+        ),
+        _ => format!("there is no script {}", script.display()),
     }
 }

@@ -102,7 +102,7 @@ impl Look<'_> {
         if at <= now_ms() {
             return Ok(Seen::Yes(json!({ "time": rfc3339(at) })));
         }
-        Ok(Seen::NotYet { why: "it is not that late yet".to_owned(), look_at: Some(at) })
+        Ok(Seen::NotYet { why: moment::told(at, self.asked.zone), look_at: Some(at) })
     }
 
     async fn run(&self, pipeline: &str, state: Ended, offset: Duration) -> Result<Seen> {
