@@ -71,6 +71,6 @@ pub use history::Policy;
 pub use rooms::Rooms;
 pub use routes::{hooks_router, router};
 pub use service::Service;
-pub use source::git::Settings as GitSettings;
+pub use source::{folder::definitions_in, git::Settings as GitSettings};
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, NURSERY_COMMAND, nurse, supervise};
 pub use waiting::RunView;

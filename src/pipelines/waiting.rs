@@ -128,9 +128,12 @@ fn queued(task: &TaskInstance, facts: &Facts) -> Option<String> {
             task.pool, task.pool
         ));
     };
+    if let Some(never) = pool.never_has(task.pool_slots) {
+        return Some(never);
+    }
     if pool.used + i64::from(task.pool_slots) > i64::from(pool.slots) {
         return Some(format!(
-            "waits for {} of the {} slots of pool {}, of which {} are in use",
+            "waits for {} of the {} slots of pool {}; in use: {}",
             task.pool_slots, pool.slots, pool.name, pool.used
         ));
     }

@@ -63,6 +63,35 @@ impl On {
         }
     }
 
+    /// For people.
+    pub fn in_words(&self) -> String {
+        let which = |name: &str, any: &str| if name == "*" { any.to_owned() } else { name.to_owned() };
+        match self {
+            Self::ObjectCreated { bucket, prefix, suffix } if suffix.is_empty() => {
+                format!("an object is written below s3://{bucket}/{prefix}")
+            }
+            Self::ObjectCreated { bucket, prefix, suffix } => {
+                format!("an object that ends in {suffix} is written below s3://{bucket}/{prefix}")
+            }
+            Self::ModelVersion { model } => format!("{} gets a new version", which(model, "any model")),
+            Self::AliasMoved { model, alias } => {
+                let alias =
+                    alias.as_ref().map_or_else(|| "an alias".to_owned(), |alias| format!("alias {alias}"));
+                format!("{alias} of {} is moved", which(model, "any model"))
+            }
+            Self::RunFinished { pipeline, state: Ended::Anyhow } => format!("a run of {pipeline} ends"),
+            Self::RunFinished { pipeline, state } => {
+                format!("a run of {pipeline} ends as {}", state.as_str())
+            }
+            Self::Canary { endpoint, state } => {
+                let becomes =
+                    state.map_or("changes".to_owned(), |state| format!("becomes {}", state.as_str()));
+                format!("a canary of {} {becomes}", which(endpoint, "any endpoint"))
+            }
+            Self::Webhook { .. } => "its webhook is called".to_owned(),
+        }
+    }
+
     /// What the event is about: by it listeners are found.
     pub fn subject(&self) -> &str {
         match self {

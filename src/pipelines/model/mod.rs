@@ -266,6 +266,21 @@ pub struct Pool {
     pub used: i64,
     pub queued: i64,
     pub deferred: i64,
+    /// Tasks, not slots, that would take some.
+    pub waiting: i64,
+}
+
+impl Pool {
+    /// Why a task that asks for so many slots never runs, where that is so, and what to do.
+    pub fn never_has(&self, slots: u32) -> Option<String> {
+        let (name, has) = (&self.name, self.slots);
+        (slots > has).then(|| {
+            format!(
+                "it can never run: it asks for {slots} slots of pool {name}, which has {has}; ask for fewer \
+                 (pool_slots), or give the pool more: crannog pipeline pool set {name} {slots}"
+            )
+        })
+    }
 }
 
 /// The name of one attempt of one task.

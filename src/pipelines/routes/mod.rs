@@ -8,7 +8,7 @@ mod operate;
 mod wire;
 
 use super::{
-    definition::MAX_BYTES,
+    definition::{Definition, MAX_BYTES},
     service::{Service, Times},
 };
 use crate::{
@@ -79,7 +79,12 @@ async fn show(_: Viewer, State(service): State<Service>, Path(name): Path<String
 }
 
 async fn store(_: Editor, State(service): State<Service>, Path(name): Path<String>, text: String) -> Answer {
-    Ok(Json(wire::pipeline(&service.put(&name, text).await?)))
+    let stored = service.put(&name, text).await?;
+    let mut body = wire::pipeline(&stored);
+    if let Some(definition) = &stored.definition {
+        body["warnings"] = service.warnings(definition).await?.into();
+    }
+    Ok(Json(body))
 }
 
 async fn delete(
@@ -108,9 +113,12 @@ async fn look(_: Editor, State(service): State<Service>) -> Result<StatusCode, P
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn validate(_: Viewer, text: String) -> Json<Value> {
-    let errors = Service::validate(&text);
-    Json(json!({ "ok": errors.is_empty(), "errors": errors }))
+async fn validate(_: Viewer, State(service): State<Service>, text: String) -> Answer {
+    let (errors, warnings) = match Definition::parse(&text) {
+        Ok(definition) => (Vec::new(), service.warnings(&definition).await?),
+        Err(problems) => (problems, Vec::new()),
+    };
+    Ok(Json(json!({ "ok": errors.is_empty(), "errors": errors, "warnings": warnings })))
 }
 
 #[derive(Deserialize)]

@@ -26,6 +26,7 @@ pub(super) fn pipeline(overview: &Overview) -> Value {
         "max_active_runs": pipeline.max_active_runs,
         "start_at": definition.and_then(|definition| time(definition.start_at)),
         "end_at": definition.and_then(|definition| time(definition.end_at)),
+        "deadline_s": definition.and_then(|definition| definition.deadline).map(|span| span.as_secs_f64()),
         "timezone": schedule.map_or("UTC", |schedule| schedule.zone.name()),
         "paused": pipeline.paused,
         "next_run_at": time(pipeline.next_at),
@@ -41,8 +42,10 @@ pub(super) fn pipeline(overview: &Overview) -> Value {
 }
 
 fn triggers(definition: &Definition) -> Vec<Value> {
-    let one =
-        |trigger: &trigger::Trigger| json!({ "kind": trigger.on.kind(), "subject": trigger.on.subject() });
+    let one = |trigger: &trigger::Trigger| {
+        let (kind, subject) = (trigger.on.kind(), trigger.on.subject());
+        json!({ "kind": kind, "subject": subject, "text": trigger.on.in_words() })
+    };
     definition.triggers.iter().map(one).collect()
 }
 
@@ -111,6 +114,8 @@ fn mark(run: &Run) -> Value {
     json!({
         "id": run.id,
         "state": run.state.as_str(),
+        "trigger": run.trigger.as_str(),
+        "logical_at": rfc3339(run.logical_at),
         "started_at": time(run.started_at),
         "ended_at": time(run.ended_at),
     })
@@ -191,6 +196,7 @@ pub(super) fn source(source: &Source) -> Value {
     json!({
         "kind": source.kind,
         "place": source.place,
+        "folder": source.folder,
         "ref": source.reference,
         "commit": look.and_then(|look| look.commit.as_ref()),
         "looked_at": look.map(|look| rfc3339(look.at)),
@@ -207,6 +213,7 @@ pub(super) fn pool(pool: &Pool) -> Value {
         "used": pool.used,
         "queued": pool.queued,
         "deferred": pool.deferred,
+        "waiting_tasks": pool.waiting,
     })
 }
 

@@ -12,7 +12,7 @@ pub(in crate::pipelines) use sources::Source;
 use super::{
     archive,
     config::Config,
-    definition::{Definition, Problem, problems_text},
+    definition::{Definition, problems_text},
     engine,
     environment::TaskEnvironment,
     executor::Executor,
@@ -173,11 +173,6 @@ impl Service {
     pub async fn get(&self, name: &str) -> Result<Overview> {
         let name = name.to_owned();
         self.0.db.read(move |db| overview(db, existing(db, &name)?)).await
-    }
-
-    /// What is wrong with a text, or nothing.
-    pub fn validate(text: &str) -> Vec<Problem> {
-        Definition::parse(text).err().unwrap_or_default()
     }
 
     /// Stores a definition given through the API under `name`, which must be its own.

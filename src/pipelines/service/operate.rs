@@ -8,6 +8,7 @@ use crate::{
     },
     pipelines::{
         by_hand::{self, Clearing, Done},
+        definition::{Definition, Task},
         engine, history,
         model::{Attempt, DEFAULT_POOL, Pool, RunState, TaskState, check_name},
         scheduler, store,
@@ -46,6 +47,16 @@ impl Service {
         let done = self.0.db.write(move |db| by_hand::mark(db, &wanted, &tasks, state, now_ms())).await?;
         self.follow_up(done).await?;
         self.run(id).await
+    }
+
+    /// What a sound definition asks for that would never come, as the pools are.
+    pub async fn warnings(&self, definition: &Definition) -> Result<Vec<String>> {
+        let pools = self.pools().await?;
+        let never = |task: &Task| {
+            let pool = pools.iter().find(|pool| pool.name == task.pool)?;
+            Some(format!("task {:?}: {}", task.id, pool.never_has(task.pool_slots)?))
+        };
+        Ok(definition.tasks.iter().filter_map(never).collect())
     }
 
     /// Says how a run as a whole ended, whatever its tasks did.

@@ -8,7 +8,7 @@ use crate::{
     },
     pipelines::{
         config::Config,
-        definition::{Definition, problems_text},
+        definition::{Definition, problems_text, words},
         events,
         model::Pipeline,
         source::{BUCKET, FILE, GIT, Look, Text},
@@ -72,15 +72,17 @@ impl Service {
             (&self.0.config, self.0.looks.lock().unwrap_or_else(PoisonError::into_inner).clone());
         let git = config.git.as_ref();
         let followed = [
-            (FILE, config.dir.as_ref().map(|dir| dir.display().to_string()), None),
-            (BUCKET, config.bucket.clone(), None),
-            (GIT, git.map(|git| git.place.clone()), git.map(|git| git.reference.clone())),
+            (FILE, config.dir.as_ref().map(|dir| dir.display().to_string())),
+            (BUCKET, config.bucket.clone()),
+            (GIT, git.map(|git| git.place.clone())),
         ];
-        let source = |(kind, place, reference): (&'static str, Option<String>, Option<String>)| {
+        let source = |(kind, place): (&'static str, Option<String>)| {
+            let git = git.filter(|_| kind == GIT);
             Some(Source {
                 kind: kind.trim_end_matches(':'),
                 place: place?,
-                reference,
+                folder: git.map(|git| git.folder.clone()).filter(|folder| !folder.is_empty()),
+                reference: git.map(|git| git.reference.clone()),
                 look: looks.get(kind).cloned(),
             })
         };
@@ -109,6 +111,8 @@ impl Service {
 pub(in crate::pipelines) struct Source {
     pub kind: &'static str,
     pub place: String,
+    /// The folder in the repository whose files count, of Git.
+    pub folder: Option<String>,
     /// The branch, tag or commit, of Git.
     pub reference: Option<String>,
     pub look: Option<Look>,
@@ -174,12 +178,15 @@ fn store_text(db: &Connection, text: Text) -> Result<()> {
     let old = store::pipeline_by_source(db, source)?;
     let definition = match Definition::parse(&text.text) {
         Ok(definition) => definition,
-        Err(problems) => return store_bad_file(db, source, old, &problems_text(&problems)),
+        Err(problems) => {
+            let named = words::named(&text.text);
+            return store_bad_file(db, source, old, named, &problems_text(&problems));
+        }
     };
     if let Some(other) = store::pipeline_get(db, &definition.name)?.filter(|other| other.source != source) {
         let owner = in_words(&other.source);
         let message = format!("the name {:?} is taken by {owner}", definition.name);
-        return store_bad_file(db, source, old, &message);
+        return store_bad_file(db, source, old, None, &message);
     }
     // The file names another pipeline than before, or was only a placeholder for its error.
     if let Some(old) = old.filter(|old| old.name != definition.name) {
@@ -188,17 +195,32 @@ fn store_text(db: &Connection, text: Text) -> Result<()> {
     put_definition(db, &definition, text)
 }
 
-/// The last good version stays; a text that never was good is shown under its file's name.
-fn store_bad_file(db: &Connection, source: &str, old: Option<Pipeline>, message: &str) -> Result<()> {
-    if let Some(old) = old {
+/// The last good version stays; a text that never was good is shown under the name it gives itself, or its file's.
+fn store_bad_file(
+    db: &Connection,
+    source: &str,
+    old: Option<Pipeline>,
+    named: Option<&str>,
+    message: &str,
+) -> Result<()> {
+    let never_good = |one: &Pipeline| one.definition.is_empty();
+    if let Some(old) = &old
+        && (!never_good(old) || named.is_none_or(|named| named == old.name))
+    {
         return store::pipeline_set_error(db, &old.name, Some(message));
     }
     let file = source.split_once(':').map_or(source, |(_, file)| file);
     let stem = Path::new(file).with_extension("").to_string_lossy().replace('/', ".");
-    let name = match store::pipeline_get(db, &stem)? {
-        None => stem,
-        Some(_) => file.replace('/', "."),
-    };
+    let mut name = file.replace('/', ".");
+    for wanted in named.map(str::to_owned).into_iter().chain([stem]) {
+        if store::pipeline_get(db, &wanted)?.is_none_or(|other| other.source == source) {
+            name = wanted;
+            break;
+        }
+    }
+    if let Some(old) = old.filter(|old| old.name != name) {
+        store::pipeline_delete(db, &old.name)?;
+    }
     let placeholder = Pipeline {
         name,
         source: source.to_owned(),

@@ -71,6 +71,11 @@ async fn look(service: &Service, dir: &Path, known: &mut HashMap<String, Mark>) 
     Ok(())
 }
 
+/// The definitions in a folder, as the server would find them there.
+pub fn definitions_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    Ok(scan(dir)?.into_iter().map(|found| dir.join(found.name)).collect())
+}
+
 pub(super) fn scan(dir: &Path) -> std::io::Result<Vec<Found>> {
     let root = fs_err::canonicalize(dir)?;
     let mut found = Vec::new();

@@ -18,7 +18,9 @@ pub fn pool_list(db: &Connection) -> Result<Vec<Pool>> {
              (SELECT coalesce(sum(t.pool_slots), 0) FROM pipeline_tasks t
               WHERE t.state = 'deferred' AND t.pool = p.name) AS deferred,
              (SELECT coalesce(sum(t.pool_slots), 0) FROM pipeline_tasks t
-              WHERE t.state IN ('queued', 'up_for_retry') AND t.pool = p.name) AS queued
+              WHERE t.state IN ('queued', 'up_for_retry') AND t.pool = p.name) AS queued,
+             (SELECT count(*) FROM pipeline_tasks t
+              WHERE t.state IN ('queued', 'up_for_retry') AND t.pool = p.name) AS waiting
          FROM pipeline_pools p ORDER BY p.name"
     ))?;
     collect(query.query([])?, |row| Ok(read(row)?))
@@ -70,5 +72,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Pool> {
         deferred: row.get("deferred")?,
         used: row.get("used")?,
         queued: row.get("queued")?,
+        waiting: row.get("waiting")?,
     })
 }
