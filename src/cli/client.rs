@@ -171,8 +171,10 @@ impl Client {
 }
 
 async fn body(response: Response) -> Result<Value, Failure> {
-    let bytes =
-        response.bytes().await.map_err(|error| Failure::failed(format!("the answer broke off: {error}")))?;
+    let bytes = response
+        .bytes()
+        .await
+        .map_err(|error| Failure::new(Code::Unreachable, format!("the answer broke off: {error}")))?;
     if bytes.is_empty() {
         return Ok(Value::Null);
     }

@@ -1,15 +1,18 @@
 //! `crannog pipeline`: definitions, runs and logs from the terminal.
 
+mod files;
 mod follow;
 mod operate;
+mod run_view;
 mod show;
 mod source;
+mod time;
 
-use super::{Failure, Global, client::Client, failure::Code, print, print_json, wait_for};
-use crate::pipelines::definition::{Definition, schema};
-use reqwest::Method;
+use super::{Failure, Global, client::Client, print, print_json, wait_for};
+use crate::pipelines::definition::schema;
+use follow::Follower;
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const API: &str = "/api/crannog/v1";
 
@@ -63,6 +66,7 @@ pub enum Command {
     Unpause { name: String },
     /// Check definition files, without a server
     Validate {
+        /// Files, folders of them, or - for standard input
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// As JSON
@@ -71,6 +75,7 @@ pub enum Command {
     },
     /// Give definition files to the server
     Apply {
+        /// Files, folders of them, or - for standard input
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -151,7 +156,7 @@ pub enum Command {
 pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
     // These need no server.
     match command {
-        Command::Validate { files, json } => return validate(files, *json),
+        Command::Validate { files, json } => return files::validate(files, *json),
         Command::Schema => return print_json(&schema::json()),
         Command::Example => return print(schema::EXAMPLE),
         _ => {}
@@ -165,14 +170,16 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
                 let params: Map<String, Value> =
                     params.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
                 let body = json!({ "params": params, "not_before": at });
-                start(&client, name, &body, *wait, *json).await
+                let run = client.post(&pipeline_path(name, "/runs"), &body).await?;
+                started(Follower::new(global, client, true), name, run, *wait, *json).await
             }
             Command::Logs { run, task, follow, attempt } => {
-                follow::logs(&client, run, task.as_deref(), *attempt, *follow).await
+                let server = Follower::new(global, client, *follow);
+                follow::logs(server, run, task.as_deref(), *attempt, *follow).await
             }
             Command::Pause { name } => pause(&client, name, "pause").await,
             Command::Unpause { name } => pause(&client, name, "unpause").await,
-            Command::Apply { files } => apply(&client, files).await,
+            Command::Apply { files } => files::apply(&client, files).await,
             Command::Cancel { run } => cancel(&client, run).await,
             Command::Delete { name } => client.delete(&pipeline_path(name, "")).await,
             Command::Clear { run, tasks, alone, only_failed, latest, dry_run } => {
@@ -204,11 +211,16 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-async fn start(client: &Client, name: &str, body: &Value, wait: bool, as_json: bool) -> Result<(), Failure> {
-    let mut run = client.post(&pipeline_path(name, "/runs"), body).await?;
+async fn started(
+    server: Follower<'_>,
+    name: &str,
+    mut run: Value,
+    wait: bool,
+    as_json: bool,
+) -> Result<(), Failure> {
     let id = text(&run["id"]);
     if wait {
-        run = follow::to_the_end(client, &id).await?;
+        run = follow::to_the_end(server, &id).await?;
     }
     if as_json {
         print_json(&run)?;
@@ -230,7 +242,7 @@ async fn start(client: &Client, name: &str, body: &Value, wait: bool, as_json: b
 async fn pause(client: &Client, name: &str, verb: &str) -> Result<(), Failure> {
     let pipeline = client.post(&pipeline_path(name, &format!("/{verb}")), &json!({})).await?;
     match pipeline["next_run_at"].as_str() {
-        Some(next) => eprintln!("{name} runs next at {next}."),
+        Some(_) => eprintln!("{name} runs next at {}.", time::told(&pipeline["next_run_at"])),
         None if verb == "pause" => {
             eprintln!("The schedule of {name} is paused; runs can still be started by hand.")
         }
@@ -243,56 +255,6 @@ async fn cancel(client: &Client, run: &str) -> Result<(), Failure> {
     let run = client.post(&run_path(run, "/cancel"), &json!({})).await?;
     eprintln!("Run {} is {}; what runs is asked to end.", text(&run["id"]), text(&run["state"]));
     Ok(())
-}
-
-async fn apply(client: &Client, files: &[PathBuf]) -> Result<(), Failure> {
-    // All are checked first, so that a mistake in the last does not leave the others half applied.
-    let mut sound = Vec::new();
-    for file in files {
-        sound.push(read_sound(file)?);
-    }
-    for (name, definition) in sound {
-        client.send_text(Method::PUT, &pipeline_path(&name, ""), "application/yaml", definition).await?;
-        print(&format!("{name}\n"))?;
-        eprintln!("Next: crannog pipeline run {name} --wait");
-    }
-    Ok(())
-}
-
-fn read_sound(file: &Path) -> Result<(String, String), Failure> {
-    let definition = fs_err::read_to_string(file)?;
-    match Definition::parse(&definition) {
-        Ok(parsed) => Ok((parsed.name, definition)),
-        Err(problems) => {
-            let lines: Vec<String> =
-                problems.iter().map(|problem| format!("{}: {problem}", file.display())).collect();
-            Err(Failure::failed(lines.join("\n")))
-        }
-    }
-}
-
-fn validate(files: &[PathBuf], as_json: bool) -> Result<(), Failure> {
-    let mut reports = Vec::new();
-    for file in files {
-        let problems = Definition::parse(&fs_err::read_to_string(file)?).err().unwrap_or_default();
-        for problem in problems.iter().filter(|_| !as_json) {
-            print(&format!("{}: {problem}\n", file.display()))?;
-        }
-        reports.push(json!({ "file": file, "ok": problems.is_empty(), "errors": problems }));
-    }
-    if as_json {
-        print_json(&json!({ "files": reports }))?;
-    }
-    match reports.iter().filter(|report| report["ok"] == false).count() {
-        0 => {
-            eprintln!("{} sound.", plural(files.len(), "definition is", "definitions are"));
-            Ok(())
-        }
-        bad => Err(Failure::new(
-            Code::Failed,
-            format!("{} not sound", plural(bad, "definition is", "definitions are")),
-        )),
-    }
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {

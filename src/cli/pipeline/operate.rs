@@ -1,6 +1,6 @@
 //! What is done to runs and pools from the terminal: clear, mark, backfill, slots.
 
-use super::{API, encoded, items, pipeline_path, run_path, text};
+use super::{API, encoded, items, pipeline_path, plural, run_path, text, time};
 use crate::cli::{Failure, client::Client, print, table};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -48,8 +48,11 @@ pub(super) async fn clear(client: &Client, run: &str, body: &Value) -> Result<()
     }
     match (items(&answer, "cleared").len(), answer["dry_run"] == true) {
         (0, _) => eprintln!("No task of run {run} is to be cleared."),
-        (count, true) => eprintln!("{count} tasks would run again."),
-        (count, false) => eprintln!("{count} tasks run again. Next: crannog pipeline logs -f {run}"),
+        (count, true) => eprintln!("{} run again.", plural(count, "task would", "tasks would")),
+        (count, false) => {
+            let told = plural(count, "task runs", "tasks run");
+            eprintln!("{told} again. Next: crannog pipeline logs -f {run}");
+        }
     }
     Ok(())
 }
@@ -57,7 +60,12 @@ pub(super) async fn clear(client: &Client, run: &str, body: &Value) -> Result<()
 pub(super) async fn mark(client: &Client, run: &str, tasks: &[String], state: &str) -> Result<(), Failure> {
     let body = json!({ "tasks": tasks, "state": state });
     let answer = client.post(&run_path(run, "/mark"), &body).await?;
-    eprintln!("Run {run} is {}.", text(&answer["state"]));
+    let state_of_run = text(&answer["state"]);
+    match tasks {
+        [] => eprintln!("Run {run} is {state_of_run}."),
+        [task] => eprintln!("Task {task} is marked {state}; run {run} is {state_of_run}."),
+        tasks => eprintln!("Tasks {} are marked {state}; run {run} is {state_of_run}.", tasks.join(", ")),
+    }
     Ok(())
 }
 
@@ -70,7 +78,7 @@ pub(super) async fn backfill(client: &Client, name: &str, body: &Value) -> Resul
             (_, true) => "has a run already",
             _ => "would be made",
         };
-        print(&format!("{}  {what}\n", text(&run["logical_at"])))?;
+        print(&format!("{}  {what}\n", time::told(&run["logical_at"])))?;
     }
     let new = runs.iter().filter(|run| run["exists"] == false).count();
     match body["dry_run"] == true {
@@ -91,9 +99,10 @@ pub(super) async fn pool(client: &Client, command: &Pool) -> Result<(), Failure>
         }
         Pool::Delete { name } => return client.delete(&path(name)).await,
     };
-    let mut rows = vec![["POOL", "SLOTS", "IN USE", "WAITING", "DESCRIPTION"].map(str::to_owned).to_vec()];
+    let heading = ["POOL", "SLOTS", "SLOTS IN USE", "TASKS WAITING", "DESCRIPTION"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(items(&answer, "pools").iter().map(|pool| {
-        ["name", "slots", "used", "queued", "description"].map(|field| text(&pool[field])).to_vec()
+        ["name", "slots", "used", "waiting_tasks", "description"].map(|field| text(&pool[field])).to_vec()
     }));
     print(&table(&rows))
 }

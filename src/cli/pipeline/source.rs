@@ -1,6 +1,6 @@
 //! `crannog pipeline source`: what definitions are followed from, and news of a push.
 
-use super::{API, items, text};
+use super::{API, items, text, time};
 use crate::cli::{Failure, client::Client, print, print_json, table};
 use serde_json::json;
 
@@ -49,7 +49,13 @@ async fn list(client: &Client, as_json: bool) -> Result<(), Failure> {
     let mut rows =
         vec![["SOURCE", "PLACE", "REF", "COMMIT", "LOOKED AT", "ERROR"].map(str::to_owned).to_vec()];
     rows.extend(sources.iter().map(|source| {
-        ["kind", "place", "ref", "commit", "looked_at", "error"].map(|field| text(&source[field])).to_vec()
+        let place = match source["folder"].as_str() {
+            Some(folder) => format!("{}, folder {folder}", text(&source["place"])),
+            None => text(&source["place"]),
+        };
+        let [kind, reference, commit, error] =
+            ["kind", "ref", "commit", "error"].map(|field| text(&source[field]));
+        vec![kind, place, reference, commit, time::told(&source["looked_at"]), error]
     }));
     print(&table(&rows))
 }
