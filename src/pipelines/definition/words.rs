@@ -54,31 +54,40 @@ struct Written<'a> {
 
 impl<'a> Written<'a> {
     fn at(text: &'a str, line: Option<u64>, column: Option<u64>) -> Self {
-        let Some((line, column)) = line.zip(column) else { return Self::default() };
+        let Some((number, column)) = line.zip(column) else { return Self::default() };
         let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-        let line = text.lines().nth(index(line)).unwrap_or_default();
+        let line = text.lines().nth(index(number)).unwrap_or_default();
         let at = line.char_indices().nth(index(column)).map_or(line.len(), |(at, _)| at);
         let (before, rest) = line.split_at(at);
         let ends = if before.contains(['{', '[']) { &[',', '}', ']'][..] } else { &[] };
         let value = rest.split(" #").next().unwrap_or_default();
         let value = value.split(|c| ends.contains(&c)).next().unwrap_or_default();
-        let key = before.trim_end().strip_suffix(':').map(|before| {
-            let start = before.rfind([' ', '{', ',', '[']).map_or(0, |at| at + 1);
-            before[start..].trim_matches(['"', '\''])
+        // A value on lines of its own belongs to the key above it.
+        let above = || text.lines().take(index(number)).filter(|line| !line.trim().is_empty()).last();
+        let owner = match (before.trim().is_empty(), value.strip_prefix(':')) {
+            (false, Some(_)) => Some(before),
+            (true, _) => above().and_then(|line| line.trim_end().strip_suffix(':')),
+            (false, None) => before.trim_end().strip_suffix(':'),
+        };
+        let key = owner.map(|owner| {
+            let start = owner.rfind([' ', '{', ',', '[']).map_or(0, |at| at + 1);
+            owner[start..].trim_matches(['"', '\''])
         });
-        Self { key, value: value.trim().trim_matches(['"', '\'']) }
+        let value = value.strip_prefix(':').unwrap_or(value).trim();
+        Self { key: key.filter(|key| !key.is_empty()), value }
     }
 
     /// `retries takes a whole number, not "x"`.
     fn takes(&self, what: &str) -> String {
-        let key = self.key.map_or_else(|| "this place".to_owned(), str::to_owned);
-        match self.value {
+        let key = self.key.unwrap_or("this place");
+        let value = self.value.trim_matches(['"', '\'']);
+        let quoted = value.len() < self.value.len();
+        let is_list = self.value.starts_with('[') || self.value == "-" || self.value.starts_with("- ");
+        let is_map = self.value.starts_with('{') || self.value.ends_with(':') || self.value.contains(": ");
+        match value {
             "" => format!("{key} takes {what}"),
-            value if value.starts_with(['[', '-']) && value.len() < 2 => {
-                format!("{key} takes {what}, not a list")
-            }
-            value if value.starts_with('[') => format!("{key} takes {what}, not a list"),
-            value if value.starts_with('{') => format!("{key} takes {what}, not a map"),
+            _ if is_list => format!("{key} takes {what}, not a list"),
+            _ if is_map && !quoted => format!("{key} takes {what}, not a map"),
             value => format!("{key} takes {what}, not {value:?}"),
         }
     }
@@ -168,7 +177,7 @@ fn of_the_parser(message: &str) -> String {
     let plain = first[..cut.unwrap_or(first.len())].trim_start_matches("error: ");
     match plain.contains("recursion limit") {
         true => "lists and maps lie too deep inside each other here".to_owned(),
-        false => plain.to_owned(),
+        false => plain.replace("scalar", "text"),
     }
 }
 
@@ -188,13 +197,13 @@ mod tests {
         for (key, said) in [
             (
                 "retries: x",
-                "line 3, column 29: retries takes a whole number, 0 or more and not too large, not \"x\"",
+                "line 3, column 30: retries takes a whole number, 0 or more and not too large, not \"x\"",
             ),
             ("retries: -1", "retries takes a whole number, 0 or more and not too large, not \"-1\""),
             ("priority: high", "priority takes a whole number, not too large, not \"high\""),
             ("depends_on_past: maybe", "depends_on_past takes true or false, not \"maybe\""),
             ("retry_backoff: fast", "retry_backoff takes a number, not \"fast\""),
-            ("needs: a", "line 3, column 27: needs takes a list, like [a, b], not \"a\""),
+            ("needs: a", "line 3, column 28: needs takes a list, like [a, b], not \"a\""),
             ("env: 3", "env takes a map of keys and values, not \"3\""),
             ("pool: [a]", "pool takes a text, not a list"),
             ("pool: {a: 1}", "pool takes a text, not a map"),
@@ -203,6 +212,14 @@ mod tests {
             assert!(found.contains(said), "{key}: {found}");
         }
         let block = told("name: p\ntasks:\n  - id: a\n    run: x\n    retries: two # or so\n");
+        for (given, said) in [
+            ("env:\n      - A", "line 6, column 7: env takes a map of keys and values, not a list"),
+            ("needs:\n      b: c", "needs takes a list, like [a, b], not a map"),
+        ] {
+            let found = told(&format!("name: p\ntasks:\n  - id: a\n    run: x\n    {given}\n"));
+            assert!(found.contains(said), "{given}: {found}");
+        }
+        assert!(told("name:\ntasks: []\n").ends_with("name takes a text, and has none"));
         for (key, home) in
             [("soft_fail: true", "wait_for"), ("interval: 5s", "wait_for"), ("venv: v", "python")]
         {
@@ -224,9 +241,9 @@ mod tests {
         }
         assert!(told("tasks: []\n").contains("the key \"name\" is missing"));
         assert!(told("name: p\ntasks: []\n---\nname: q\n").contains("one pipeline"));
-        let deep = format!("name: {}", "[".repeat(100_000));
+        let deep = format!("name: p\nparams: {}", "[".repeat(100_000));
         let deep = told(&deep);
-        assert!(deep.contains("too deep") && deep.contains("line 1"), "{deep}");
+        assert!(deep.contains("too deep") && deep.contains("line 2"), "{deep}");
         for one in [twice, deep, told("name: [1\n"), told("name: 'a\n"), told("name: p\ntasks: *x\n")] {
             for jargon in ["Options", "sequence start", "u32", "recursion", "scalar", "Option<"] {
                 assert!(!one.contains(jargon), "{jargon} in {one}");
