@@ -151,6 +151,19 @@ def test_a_bad_definition_is_told_with_line_and_column(server, tmp_path, text, p
     assert done.returncode == 1 and problem in done.stdout, done.stdout
 
 
+def test_a_bad_file_is_shown_under_the_name_it_says_and_gives_way_to_a_good_one(private_server, tmp_path):
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    (folder / "first.yaml").write_text("name: train\ntasks: [{id: a, run: x, neds: [b]}]\n")
+    api = private_server(args=["--pipelines-dir", folder]).api()
+    listed = lambda: {one["name"]: one["error"] for one in api.get("/pipelines").json()["pipelines"]}  # noqa: E731
+    eventually(lambda: list(listed()) == ["train"], what="it is shown by its name")
+    assert "neds" in listed()["train"]
+    (folder / "second.yaml").write_text("name: train\ntasks: [{id: a, run: 'true'}]\n")
+    eventually(lambda: listed().get("train", "none yet") is None, what="the good one has the name")
+    assert "neds" in listed()["first"]
+
+
 def test_the_schema_is_json(server):
     schema = json.loads(server.cli("pipeline", "schema").stdout)
     assert schema["properties"]["tasks"]["items"]["properties"]["trigger_rule"]["enum"][0] == "all_success"

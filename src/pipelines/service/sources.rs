@@ -183,7 +183,13 @@ fn store_text(db: &Connection, text: Text) -> Result<()> {
             return store_bad_file(db, source, old, named, &problems_text(&problems));
         }
     };
-    if let Some(other) = store::pipeline_get(db, &definition.name)?.filter(|other| other.source != source) {
+    let other = store::pipeline_get(db, &definition.name)?.filter(|other| other.source != source);
+    // What only says that it bears the name gives way to a text that is sound.
+    let (in_the_way, owner) = match other {
+        Some(other) if never_good(&other) => (Some(other), None),
+        other => (None, other),
+    };
+    if let Some(other) = owner {
         let owner = in_words(&other.source);
         let message = format!("the name {:?} is taken by {owner}", definition.name);
         return store_bad_file(db, source, old, None, &message);
@@ -192,7 +198,17 @@ fn store_text(db: &Connection, text: Text) -> Result<()> {
     if let Some(old) = old.filter(|old| old.name != definition.name) {
         store::pipeline_delete(db, &old.name)?;
     }
-    put_definition(db, &definition, text)
+    let in_the_way = in_the_way.map(|bad| (bad.source, bad.error.unwrap_or_default()));
+    put_definition(db, &definition, text)?;
+    match in_the_way {
+        Some((source, error)) => store_bad_file(db, &source, None, None, &error),
+        None => Ok(()),
+    }
+}
+
+/// No good text of it was ever seen.
+fn never_good(pipeline: &Pipeline) -> bool {
+    pipeline.definition.is_empty()
 }
 
 /// The last good version stays; a text that never was good is shown under the name it gives itself, or its file's.
@@ -203,7 +219,6 @@ fn store_bad_file(
     named: Option<&str>,
     message: &str,
 ) -> Result<()> {
-    let never_good = |one: &Pipeline| one.definition.is_empty();
     if let Some(old) = &old
         && (!never_good(old) || named.is_none_or(|named| named == old.name))
     {
