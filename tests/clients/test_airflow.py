@@ -245,9 +245,9 @@ GIVES = """
 name: {name}
 tasks:
   - {{id: none, run: "true"}}
-  - {{id: plain, run: "echo '{{\"return_value\": 7}}' > $CRANNOG_OUTPUT"}}
-  - {{id: named, run: "echo '{{\"rows\": 3}}' > $CRANNOG_OUTPUT"}}
-  - {{id: each, for_each: [1, 2], run: "echo '{{\"return_value\": {{{{ item }}}} }}' > $CRANNOG_OUTPUT"}}
+  - {{id: plain, run: "echo '{{\\"return_value\\": 7}}' > $CRANNOG_OUTPUT"}}
+  - {{id: named, run: "echo '{{\\"rows\\": 3}}' > $CRANNOG_OUTPUT"}}
+  - {{id: each, for_each: [1, 2], run: "echo '{{\\"return_value\\": {{{{ item }}}} }}' > $CRANNOG_OUTPUT"}}
 """
 
 

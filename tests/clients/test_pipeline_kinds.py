@@ -345,7 +345,7 @@ def test_variables_are_listed_without_their_values(server):
         ("python: {}", "either script or code"),
         ("python: {script: '{{ secrets.x }}'}", "{{ secrets.x }} is not known here"),
         ("run: 'echo {{ secrets.x }}'", "{{ secrets.x }} is not known here"),
-        ("evaluate: {model: m, data: d}", "missing field `target`"),
+        ("evaluate: {model: m, data: d}", 'the key \"target\" is missing'),
         ("evaluate: {model: m, data: d, target: t, task: cluster}", "\"cluster\" is not one of"),
         ("promote: {model: m, alias: a, candidate: 1, when: 'auc >'}", "promote: when: the condition ends too early"),
         ("promote: {model: m, alias: a, candidate: 1, when: outputs.b.auc > 1}", "outputs.b.auc names no task"),
