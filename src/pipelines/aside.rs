@@ -20,6 +20,9 @@ use std::collections::{BTreeMap, HashMap};
 pub const BUCKET: &str = "pipeline-outputs";
 /// The field of an output that says where the whole of it is.
 const STORED: &str = "$stored";
+/// A value as small as this stays in the note for people to read, as long as such values together are not large.
+const READ: usize = 1 << 10;
+const READ_TOGETHER: usize = 64 << 10;
 /// The most that is kept of it in the database all the same.
 const MOST_INLINE: usize = 4 << 20;
 const MOST_BYTES: usize = 128 << 20;
@@ -47,6 +50,9 @@ impl Executor {
         let name = format!("{}/{}/{}.json", key.run_id, key.task_id, key.attempt);
         let size = text.len();
         objects.put_bytes(BUCKET, &name, text, Some("application/json")).await?;
+        for (name, value) in readable(output) {
+            note.entry(name).or_insert(value);
+        }
         note.insert(STORED.into(), json!({ "bucket": BUCKET, "key": name, "size": size }));
         Ok(Outcome { output: Some(Value::Object(note)), ..outcome })
     }
@@ -136,6 +142,20 @@ fn kept(definition: &Definition, id: &str, output: &Map<String, Value>) -> Map<S
     found.into_iter().collect()
 }
 
+/// Of an output, the small values, as far as they are small together.
+fn readable(output: &Map<String, Value>) -> Vec<(String, Value)> {
+    let mut left = READ_TOGETHER;
+    let mut found = Vec::new();
+    for (name, value) in output {
+        let size = name.len() + value.to_string().len();
+        if size <= READ && size <= left {
+            left -= size;
+            found.push((name.clone(), value.clone()));
+        }
+    }
+    found
+}
+
 /// Every name the texts of a task look up.
 fn named(task: &Task) -> Vec<String> {
     let texts = task.action.texts().into_iter().chain(task.env.values().map(String::as_str));
@@ -150,7 +170,7 @@ fn named(task: &Task) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::kept;
+    use super::{READ, READ_TOGETHER, kept, readable};
     use crate::pipelines::definition::Definition;
     use serde_json::{Value, json};
 
@@ -165,5 +185,16 @@ mod tests {
         };
         let kept = Value::Object(kept(&definition, "a", &output));
         assert_eq!(kept, json!({ "rows": 4, "deep": { "flag": true, "x": 1 }, "list": [1] }));
+    }
+
+    #[test]
+    fn small_values_stay_readable_and_together_are_not_large() {
+        let Value::Object(output) = json!({ "rows": 4, "table": "x".repeat(READ), "why": "so" }) else {
+            panic!("an object")
+        };
+        let names = |found: Vec<(String, Value)>| found.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(readable(&output)), ["rows", "why"]);
+        let many = (0..1_000).map(|n| (format!("{n:03}"), "y".repeat(500).into())).collect();
+        assert_eq!(readable(&many).len(), READ_TOGETHER / 505);
     }
 }

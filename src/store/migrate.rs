@@ -28,7 +28,8 @@ pub const CONTROL: &[Migration] = migrations!(
     "0013_airflow", "0014_pipelines_rules", "0015_pipelines_kinds", "0016_metric_tangles", "0017_pipelines_boot",
     "0018_pipelines_backfills", "0019_runs_newest", "0020_pipelines_events", "0021_pipelines_deadlines",
     "0022_pipelines_archive", "0023_runs_named", "0024_rollout", "0025_pipelines_commit",
-    "0026_pipelines_turns", "0027_pipelines_asked", "0028_review", "0029_unloaded"
+    "0026_pipelines_turns", "0027_pipelines_asked", "0028_review", "0029_unloaded",
+    "0030_pipelines_rejected"
 );
 
 /// What objects.db is made of.

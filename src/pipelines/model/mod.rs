@@ -216,6 +216,8 @@ pub struct Pipeline {
     pub definition: String,
     /// What is wrong with the newest text, when it is not the one in `definition`.
     pub error: Option<String>,
+    /// That newest text.
+    pub rejected: Option<String>,
     pub paused: bool,
     /// The next firing of the schedule, ms since the epoch.
     pub next_at: Option<i64>,

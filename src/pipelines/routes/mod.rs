@@ -74,6 +74,8 @@ async fn list(_: Viewer, State(service): State<Service>) -> Answer {
 async fn show(_: Viewer, State(service): State<Service>, Path(name): Path<String>) -> Answer {
     let overview = service.get(&name).await?;
     let mut body = wire::pipeline(&overview);
+    body["followed"] = service.is_followed(&overview.pipeline).into();
+    body["rejected"] = wire::rejected(&overview.pipeline);
     body["definition"] = overview.pipeline.definition.into();
     Ok(Json(body))
 }

@@ -4,13 +4,20 @@ use crate::{
     kernel::clock::rfc3339,
     pipelines::{
         backfill::Firing,
-        definition::{Definition, Kind, Param, Schedule, Task, trigger},
-        model::{Attempt, ForEach, Pool, Run, TaskInstance, TaskKind, TaskState, TriggerRule},
-        service::{Overview, Source},
+        definition::{
+            Definition, Kind, Param, Schedule, Task,
+            trigger::{On, Trigger},
+        },
+        model::{
+            Attempt, ForEach, Pipeline, Pool, Run, TaskInstance, TaskKind, TaskState, TriggerRule, base_id,
+        },
+        service::{Overview, Service, Source},
         waiting::RunView,
     },
+    serving::CanaryBecame,
 };
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 pub(super) fn pipeline(overview: &Overview) -> Value {
     let (pipeline, definition) = (&overview.pipeline, overview.definition.as_ref());
@@ -41,12 +48,37 @@ pub(super) fn pipeline(overview: &Overview) -> Value {
     })
 }
 
+/// The newest text where it is bad, and every fault of it.
+pub(super) fn rejected(pipeline: &Pipeline) -> Value {
+    let text = pipeline.rejected.as_ref();
+    text.map_or(Value::Null, |text| json!({ "text": text, "errors": Service::validate(text) }))
+}
+
 fn triggers(definition: &Definition) -> Vec<Value> {
-    let one = |trigger: &trigger::Trigger| {
-        let (kind, subject) = (trigger.on.kind(), trigger.on.subject());
-        json!({ "kind": kind, "subject": subject, "text": trigger.on.in_words() })
+    definition.triggers.iter().map(trigger).collect()
+}
+
+fn trigger(trigger: &Trigger) -> Value {
+    let mut body = json!({
+        "kind": trigger.on.kind(), "subject": trigger.on.subject(), "text": trigger.on.in_words(),
+    });
+    let facts = match &trigger.on {
+        On::ObjectCreated { prefix, suffix, .. } => {
+            vec![("prefix", Some(prefix.as_str())), ("suffix", Some(suffix.as_str()))]
+        }
+        On::ModelVersion { .. } => vec![],
+        On::AliasMoved { alias, .. } => vec![("alias", alias.as_deref())],
+        On::RunFinished { state, .. } => vec![("state", Some(state.as_str()))],
+        On::Canary { state, .. } => vec![("state", state.map(CanaryBecame::as_str))],
+        On::Webhook { secret } => vec![("secret", secret.as_deref())],
     };
-    definition.triggers.iter().map(one).collect()
+    for (name, fact) in facts.into_iter().filter(|(_, fact)| fact.is_some_and(|fact| !fact.is_empty())) {
+        body[name] = fact.into();
+    }
+    if !trigger.params.is_empty() {
+        body["params"] = json!(trigger.params);
+    }
+    body
 }
 
 fn params(definition: &Definition) -> Vec<Value> {
@@ -144,9 +176,25 @@ pub(super) fn run(run: &Run) -> Value {
 pub(super) fn view(view: &RunView) -> Value {
     let mut body = run(&view.run);
     body["waiting_for"] = json!(view.waiting_for);
-    body["tasks"] =
-        view.tasks.iter().zip(&view.reasons).map(|(task, why)| self::task(task, why, &view.tasks)).collect();
+    let tasks = view.tasks.iter().zip(&view.reasons).map(|(task, why)| self::task(task, why, &view.tasks));
+    let mut tasks: Vec<Value> = tasks.collect();
+    if let Ok(definition) = Definition::parse(&view.run.definition) {
+        body["timezone"] = definition.zone.name().into();
+        let groups = groups(&definition);
+        for (body, task) in tasks.iter_mut().zip(&view.tasks) {
+            if let Some(group) = groups.get(base_id(&task.id).0) {
+                body["group"] = (*group).into();
+            }
+        }
+    }
+    body["tasks"] = tasks.into();
     body
+}
+
+/// The group of each task that is in one.
+fn groups(definition: &Definition) -> HashMap<&str, &str> {
+    let grouped = definition.tasks.iter().filter_map(|task| Some((task.id.as_str(), task.group.as_deref()?)));
+    grouped.collect()
 }
 
 fn task(task: &TaskInstance, why: &Option<String>, all: &[TaskInstance]) -> Value {

@@ -89,6 +89,11 @@ impl Service {
         followed.into_iter().filter_map(source).collect()
     }
 
+    /// Whether a pipeline is changed where it comes from, and only there.
+    pub(in crate::pipelines) fn is_followed(&self, pipeline: &Pipeline) -> bool {
+        is_followed(pipeline, &self.0.config)
+    }
+
     /// Has the Git repository looked at now.
     pub(in crate::pipelines) fn source_pushed(&self) -> Result<()> {
         match self.0.config.git {
@@ -118,12 +123,16 @@ pub(in crate::pipelines) struct Source {
     pub look: Option<Look>,
 }
 
+/// Whether what defines a pipeline is still followed.
+fn is_followed(pipeline: &Pipeline, config: &Config) -> bool {
+    (pipeline.source.starts_with(FILE) && config.dir.is_some())
+        || (pipeline.source.starts_with(BUCKET) && config.bucket.is_some())
+        || (pipeline.source.starts_with(GIT) && config.git.is_some())
+}
+
 /// What a source gives, only the source changes; once it is followed no more, it is anybody's.
 pub(super) fn refuse_if_followed(pipeline: &Pipeline, config: &Config) -> Result<()> {
-    let followed = (pipeline.source.starts_with(FILE) && config.dir.is_some())
-        || (pipeline.source.starts_with(BUCKET) && config.bucket.is_some())
-        || (pipeline.source.starts_with(GIT) && config.git.is_some());
-    match followed {
+    match is_followed(pipeline, config) {
         true => {
             let (name, from) = (&pipeline.name, in_words(&pipeline.source));
             Err(Error::conflict(format!("Pipeline {name:?} comes from {from}: change it there.")))
@@ -164,6 +173,7 @@ pub(super) fn put_definition(db: &Connection, definition: &Definition, text: Tex
         commit: text.commit,
         definition: text.text,
         error: None,
+        rejected: None,
         paused,
         next_at,
         max_active_runs: definition.max_active_runs,
@@ -179,8 +189,8 @@ fn store_text(db: &Connection, text: Text) -> Result<()> {
     let definition = match Definition::parse(&text.text) {
         Ok(definition) => definition,
         Err(problems) => {
-            let named = words::named(&text.text);
-            return store_bad_file(db, source, old, named, &problems_text(&problems));
+            let bad = Bad { source, text: &text.text, named: words::named(&text.text) };
+            return store_bad_file(db, bad, old, &problems_text(&problems));
         }
     };
     let other = store::pipeline_get(db, &definition.name)?.filter(|other| other.source != source);
@@ -192,18 +202,16 @@ fn store_text(db: &Connection, text: Text) -> Result<()> {
     if let Some(other) = owner {
         let owner = in_words(&other.source);
         let message = format!("the name {:?} is taken by {owner}", definition.name);
-        return store_bad_file(db, source, old, None, &message);
+        return store_bad_file(db, Bad { source, text: &text.text, named: None }, old, &message);
     }
     // The file names another pipeline than before, or was only a placeholder for its error.
     if let Some(old) = old.filter(|old| old.name != definition.name) {
         store::pipeline_delete(db, &old.name)?;
     }
-    let in_the_way = in_the_way.map(|bad| (bad.source, bad.error.unwrap_or_default()));
     put_definition(db, &definition, text)?;
-    match in_the_way {
-        Some((source, error)) => store_bad_file(db, &source, None, None, &error),
-        None => Ok(()),
-    }
+    let Some(other) = in_the_way else { return Ok(()) };
+    let bad = Bad { source: &other.source, text: other.rejected.as_deref().unwrap_or_default(), named: None };
+    store_bad_file(db, bad, None, other.error.as_deref().unwrap_or_default())
 }
 
 /// No good text of it was ever seen.
@@ -211,18 +219,21 @@ fn never_good(pipeline: &Pipeline) -> bool {
     pipeline.definition.is_empty()
 }
 
+/// A text that cannot be taken.
+struct Bad<'a> {
+    source: &'a str,
+    text: &'a str,
+    /// The name it gives itself.
+    named: Option<&'a str>,
+}
+
 /// The last good version stays; a text that never was good is shown under the name it gives itself, or its file's.
-fn store_bad_file(
-    db: &Connection,
-    source: &str,
-    old: Option<Pipeline>,
-    named: Option<&str>,
-    message: &str,
-) -> Result<()> {
+fn store_bad_file(db: &Connection, bad: Bad, old: Option<Pipeline>, message: &str) -> Result<()> {
+    let Bad { source, text, named } = bad;
     if let Some(old) = &old
         && (!never_good(old) || named.is_none_or(|named| named == old.name))
     {
-        return store::pipeline_set_error(db, &old.name, Some(message));
+        return store::pipeline_set_rejected(db, &old.name, message, text);
     }
     let file = source.split_once(':').map_or(source, |(_, file)| file);
     let stem = Path::new(file).with_extension("").to_string_lossy().replace('/', ".");
@@ -243,6 +254,7 @@ fn store_bad_file(
         commit: None,
         definition: String::new(),
         error: Some(message.to_owned()),
+        rejected: Some(text.to_owned()),
         paused: false,
         next_at: None,
         max_active_runs: 1,

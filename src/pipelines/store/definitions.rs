@@ -4,17 +4,18 @@ use super::collect;
 use crate::{kernel::error::Result, pipelines::model::Pipeline};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "name, source, folder, commit_id, definition, error, paused, next_at, \
+const COLUMNS: &str = "name, source, folder, commit_id, definition, error, rejected, paused, next_at, \
                        max_active_runs, trigger_note";
 
 /// Writes a good definition; what is paused stays paused.
 pub fn pipeline_put(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO pipelines (name, source, folder, definition, error, paused, next_at, created_at, updated_at,
-             max_active_runs, commit_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10)
+             max_active_runs, commit_id, rejected)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)
          ON CONFLICT (name) DO UPDATE SET source = ?2, folder = ?3, definition = ?4, error = ?5, paused = ?6,
-             next_at = ?7, updated_at = ?8, max_active_runs = ?9, commit_id = ?10",
+             next_at = ?7, updated_at = ?8, max_active_runs = ?9, commit_id = ?10,
+             rejected = ?11",
     )?
     .execute(params![
         pipeline.name,
@@ -26,7 +27,8 @@ pub fn pipeline_put(db: &Connection, pipeline: &Pipeline, now: i64) -> Result<()
         pipeline.next_at,
         now,
         pipeline.max_active_runs,
-        pipeline.commit
+        pipeline.commit,
+        pipeline.rejected
     ])?;
     Ok(())
 }
@@ -71,6 +73,13 @@ pub fn pipeline_set_error(db: &Connection, name: &str, error: Option<&str>) -> R
     Ok(())
 }
 
+/// Keeps the newest text, which is bad, beside the good one before it.
+pub fn pipeline_set_rejected(db: &Connection, name: &str, error: &str, text: &str) -> Result<()> {
+    db.prepare_cached("UPDATE pipelines SET error = ?2, rejected = ?3 WHERE name = ?1")?
+        .execute([name, error, text])?;
+    Ok(())
+}
+
 /// Forgets a pipeline; its runs stay.
 pub fn pipeline_delete(db: &Connection, name: &str) -> Result<()> {
     for table in ["pipeline_listeners", "pipeline_hook_tokens"] {
@@ -97,6 +106,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Pipeline> {
         commit: row.get("commit_id")?,
         definition: row.get("definition")?,
         error: row.get("error")?,
+        rejected: row.get("rejected")?,
         paused: row.get("paused")?,
         next_at: row.get("next_at")?,
         max_active_runs: row.get("max_active_runs")?,

@@ -54,6 +54,7 @@ impl Lab {
             commit: None,
             definition: yaml.to_owned(),
             error: None,
+            rejected: None,
             paused: false,
             next_at: definition.first_due(None, now),
             max_active_runs: definition.max_active_runs,
