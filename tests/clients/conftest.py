@@ -133,11 +133,12 @@ class Server:
                 return False
             ready = requests.get(lock["http_url"] + "/readyz", timeout=5, verify=self.authority).status_code == 200
             admin = tomllib.loads((self.data_dir / "secrets/admin.toml").read_text())
+            # At a first start the file may be there before its lines are.
+            self.user, self.password = admin["user"], admin["password"]
+            self.access_key, self.secret_key = admin["access_key_id"], admin["secret_access_key"]
         except (OSError, ValueError, KeyError, requests.RequestException):
             return False
         self.http_url, self.s3_url = lock["http_url"], lock["s3_url"]
-        self.user, self.password = admin["user"], admin["password"]
-        self.access_key, self.secret_key = admin["access_key_id"], admin["secret_access_key"]
         return ready
 
     @property
