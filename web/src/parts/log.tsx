@@ -1,6 +1,7 @@
 // A task's log as it is written, over server-sent events, and the search through all of it. It follows
 // the end until you scroll away.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { coloured, plain } from "../lib/ansi";
 import type { Found } from "../lib/crannog";
 import { plural } from "../lib/format";
 import { useLoad, useSettled } from "../lib/use";
@@ -43,6 +44,7 @@ export function Log({ url, live, find }: { url: string; live: boolean; find?: (t
     const pre = box.current;
     if (pre) setFollow(pre.scrollHeight - pre.scrollTop - pre.clientHeight < 24);
   };
+  const shown = useMemo(() => coloured(text).map(({ text, style }, at) => (style ? <span key={at} class={style}>{text}</span> : text)), [text]);
   const note = state === "done" ? "End of log" : state === "lost" ? "Connection lost, trying again…" : live ? "Live" : "Reading…";
   return (
     <div class="log">
@@ -51,7 +53,7 @@ export function Log({ url, live, find }: { url: string; live: boolean; find?: (t
         {!follow && !wanted && <button type="button" class="btn small" onClick={() => setFollow(true)}>Follow the end</button>}
         {find && <span class="filter log-find"><Icon name="search" size={14} /><input type="search" value={wanted} placeholder="Search the log" aria-label="Search the log" onInput={(e) => setWanted(e.currentTarget.value)} /></span>}
       </div>
-      {wanted && find ? <Lines wanted={wanted} find={find} every={state === "open" ? 2_000 : undefined} /> : <pre ref={box} onScroll={onScroll} tabIndex={0} aria-label="Log">{text || (state === "done" ? "(the task wrote nothing)" : "")}</pre>}
+      {wanted && find ? <Lines wanted={wanted} find={find} every={state === "open" ? 2_000 : undefined} /> : <pre ref={box} onScroll={onScroll} tabIndex={0} aria-label="Log">{text ? shown : state === "done" ? "(the task wrote nothing)" : ""}</pre>}
     </div>
   );
 }
@@ -64,7 +66,7 @@ function Lines({ wanted, find, every }: { wanted: string; find: (text: string) =
     <>
       <p class="log-found" aria-live="polite">{found ? (found.total === 0 ? "No line has it." : `${plural(found.total, "line")}${found.more ? `, the first ${found.lines.length} are shown` : ""}`) : "Searching…"}</p>
       {loaded.error && <Problem error={loaded.error} retry={loaded.reload} />}
-      <pre tabIndex={0} aria-label="Lines found">{found?.lines.map((line) => <span key={line.line} class="log-line"><i>{line.line}</i><span>{marked(line.text, settled)}</span></span>)}</pre>
+      <pre tabIndex={0} aria-label="Lines found">{found?.lines.map((line) => <span key={line.line} class="log-line"><i>{line.line}</i><span>{marked(plain(line.text), settled)}</span></span>)}</pre>
     </>
   );
 }
