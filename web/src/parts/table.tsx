@@ -27,6 +27,8 @@ interface Props<T> {
   current?: (row: T) => boolean;
   /** For lists without end: only the rows in sight are rendered, and `onEnd` is called before they run out. */
   tall?: { onEnd: () => void; stale?: boolean };
+  /** On a phone each row becomes a block with all its cells below the first. */
+  stacks?: boolean;
 }
 
 /** Said in pixels, all of them together too: only then does the browser keep to them, whatever the cells hold. */
@@ -35,21 +37,23 @@ const widthOf = ({ width }: { width?: number }) => width ?? 120;
 /** How high a row of a tall table is; the stylesheet says the same. */
 const ROW = 38;
 
-export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, current, tall }: Props<T>) {
+export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, current, tall, stacks }: Props<T>) {
   const box = useRef<HTMLDivElement>(null);
   const [from, to] = useSight(box, rows.length, tall);
   const marked = useRowKeys(box, rows, rowKey, href, tall !== undefined);
   const [by, way] = (sort ?? "").split(/ (?=ASC|DESC)/);
   const shown = tall ? rows.slice(from, to) : rows;
   const drawn = useDrawn([columns, rows, marked]);
+  /** Said aloud, for a table that is laid out as blocks is one no more to every browser. */
+  const role = (name: "table" | "rowgroup" | "row" | "cell" | "columnheader") => (stacks ? name : undefined);
   /** Scrolling asks for the same rows again and again; what was made for one is used until something changes. */
   const lineOf = (row: T, at: number) => {
     const key = rowKey(row);
     const known = drawn.get(key);
     if (known) return known;
     const line = (
-      <tr key={key} class={marked === key ? "marked" : undefined} data-href={href?.(row)} aria-rowindex={tall ? at + 2 : undefined} aria-current={current?.(row) ? "true" : undefined}>
-        {columns.map((column) => <td key={column.id} class={column.class}>{column.cell(row)}</td>)}
+      <tr key={key} role={role("row")} class={marked === key ? "marked" : undefined} data-href={href?.(row)} aria-rowindex={tall ? at + 2 : undefined} aria-current={current?.(row) ? "true" : undefined}>
+        {columns.map((column) => <td key={column.id} role={role("cell")} class={stacks ? `at-${column.id} ${column.class ?? ""}` : column.class} data-head={stacks && typeof column.head === "string" ? column.head : undefined}>{column.cell(row)}</td>)}
       </tr>
     );
     drawn.set(key, line);
@@ -57,15 +61,15 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, cur
   };
   const gap = (rowsBefore: number) => rowsBefore > 0 && <tr class="gap" aria-hidden="true"><td colSpan={columns.length} style={{ height: `${rowsBefore * ROW}px` }} /></tr>;
   return (
-    <div ref={box} class={`table-wrap ${tall ? "tall" : ""} ${tall?.stale ? "stale" : ""}`} tabIndex={0} role="region" aria-label={label} aria-busy={tall?.stale}>
-      <table aria-rowcount={tall ? rows.length + 1 : undefined} style={tall && { width: `${columns.reduce((sum, column) => sum + widthOf(column), 0)}px` }}>
+    <div ref={box} class={`table-wrap ${tall ? "tall" : ""} ${tall?.stale ? "stale" : ""} ${stacks ? "stacks" : ""}`} tabIndex={0} role="region" aria-label={label} aria-busy={tall?.stale}>
+      <table role={role("table")} aria-rowcount={tall ? rows.length + 1 : undefined} style={tall && { width: `${columns.reduce((sum, column) => sum + widthOf(column), 0)}px` }}>
         {tall && <colgroup>{columns.map((column) => <col key={column.id} style={{ width: `${widthOf(column)}px` }} />)}</colgroup>}
-        <thead>
-          <tr>
+        <thead role={role("rowgroup")}>
+          <tr role={role("row")}>
             {columns.map((column) => {
               const active = column.sort !== undefined && column.sort === by;
               return (
-                <th key={column.id} class={column.class} scope="col" aria-sort={active ? (way === "ASC" ? "ascending" : "descending") : undefined}>
+                <th key={column.id} role={role("columnheader")} class={column.class} scope="col" aria-sort={active ? (way === "ASC" ? "ascending" : "descending") : undefined}>
                   {column.sort && onSort
                     ? <button type="button" title={typeof column.head === "string" ? column.head : undefined} onClick={() => onSort(`${column.sort} ${active && way === "DESC" ? "ASC" : "DESC"}`)}><span class="cut">{column.head}</span><span class={`sort ${active ? "on" : ""} ${way === "ASC" ? "asc" : ""}`}><Icon name="chevron" size={10} /></span></button>
                     : column.head}
@@ -74,7 +78,7 @@ export function Table<T>({ label, columns, rows, rowKey, href, sort, onSort, cur
             })}
           </tr>
         </thead>
-        <tbody>
+        <tbody role={role("rowgroup")}>
           {tall && gap(from)}
           {shown.map((row, i) => lineOf(row, from + i))}
           {tall && gap(rows.length - to)}
