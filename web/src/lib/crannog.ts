@@ -23,10 +23,16 @@ export interface PipeParam {
   name: string; default: string | null; type?: "string" | "integer" | "number" | "boolean" | "date" | "datetime" | "array";
   description?: string; enum?: string[]; minimum?: number; maximum?: number; pattern?: string;
 }
+/** What starts a run besides the schedule; which of the fields there are depends on the kind. */
+export interface PipeTrigger { kind: string; subject: string; prefix?: string; suffix?: string; alias?: string; state?: string; secret?: string; params?: Record<string, string> }
+/** The newest text of a pipeline's source, where it is bad. */
+export interface Rejected { text: string; errors: { message: string; line: number | null; column: number | null }[] }
 export interface Pipeline {
   name: string; description: string | null; schedule: string | null; schedule_text: string | null; timezone: string | null; paused: boolean;
   next_run_at: string | null; source: string | null; commit: string | null; error: string | null; params: PipeParam[];
   tasks: TaskDef[]; recent_runs: PipeRunMark[]; definition?: string;
+  schedules?: string[]; catchup?: string | null; max_active_runs?: number; start_at?: string | null; end_at?: string | null; deadline_s?: number | null; triggers?: PipeTrigger[]; trigger_note?: string | null;
+  followed?: boolean; rejected?: Rejected | null;
 }
 export interface PipeTask extends TaskDef {
   state: string; attempt: number; max_attempts: number; started_at: string | null; ended_at: string | null; exit_code: number | null; reason: string | null;
@@ -40,6 +46,7 @@ export interface Calendar { month: string; timezone: string; today: string; days
 export interface Found { lines: { line: number; text: string }[]; total: number; more: boolean }
 export interface PipeRun extends PipeRunMark {
   pipeline: string; trigger: string; commit: string | null; logical_at: string | null; created_at: string | null; params: Record<string, unknown>; tasks?: PipeTask[]; waiting_for?: string | null;
+  not_before?: string | null; event?: Record<string, unknown> | null; deadline_at?: string | null; deadline_missed?: boolean; timezone?: string;
 }
 export interface Tensor { name: string; datatype: string; shape: number[] }
 export interface Quantiles { p50: number | null; p95: number | null; p99: number | null }

@@ -73,6 +73,26 @@ export function ago(time: number, now = Date.now()): string {
 export const exact = (time: number) =>
   new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
+/** The zone, or UTC where the browser knows fewer zones than the server. */
+export function knownZone(zone: string | null | undefined): string {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone || "UTC" });
+    return zone || "UTC";
+  } catch {
+    return "UTC";
+  }
+}
+
+/** A time by a zone's clock: of runs one goes by the clock of their schedule, wherever one sits. */
+export function clock(time: string | number | null | undefined, zone: string | null | undefined): string {
+  const at = millis(time);
+  return at === null ? "–" : new Date(at).toLocaleString("sv-SE", { timeZone: knownZone(zone) }).replace(/:00$/, "");
+}
+
+/** The same with the zone said. */
+export const stamp = (time: string | number | null | undefined, zone?: string | null) =>
+  millis(time) === null ? "–" : `${clock(time, zone)} ${knownZone(zone)}`;
+
 export const plural = (n: number, word: string, many = `${word}s`) => `${INT.format(n)} ${n === 1 ? word : many}`;
 
 export const shortId = (id: string) => (id.length > 12 ? id.slice(0, 8) : id);

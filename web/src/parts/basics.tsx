@@ -16,7 +16,7 @@ export function Page(props: { title: string; heading?: ComponentChildren; crumbs
         {props.crumbs && (
           <nav class="crumbs" aria-label="Breadcrumb">
             {props.crumbs.map((crumb, i) => (
-              <span key={i}>{crumb.href ? <a href={crumb.href}>{crumb.label}</a> : crumb.label}<i aria-hidden="true">/</i></span>
+              <span key={i}>{i > 0 && <i aria-hidden="true">/</i>}{crumb.href ? <a href={crumb.href}>{crumb.label}</a> : crumb.label}</span>
             ))}
           </nav>
         )}

@@ -66,6 +66,9 @@ export function Status({ state, note }: { state: string; note?: string | null })
   );
 }
 
+/** Of a run that was not over by its deadline. */
+export const Late = () => <span class="status tone-warn"><Icon name="clock" size={14} />Deadline missed</span>;
+
 /** Recent runs as small marks, oldest first; each is a link that says its state in words. */
 export function Marks({ runs }: { runs: { id: string; state: string; started_at: string | null }[] }) {
   if (runs.length === 0) return <span class="muted">–</span>;

@@ -7,6 +7,7 @@ import { useLoad, useSettled } from "../lib/use";
 import { Problem } from "../parts/basics";
 import { Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { takes } from "./pipeline-about";
 
 export const EXAMPLE = `name: nightly
 schedule: "30 2 * * *"
@@ -30,7 +31,7 @@ tasks:
 `;
 
 export function EditPipeline({ pipeline, close, after }: { pipeline?: api.Pipeline; close: () => void; after: (name: string) => void }) {
-  const [text, setText] = useState(pipeline?.definition ?? START);
+  const [text, setText] = useState(pipeline?.rejected?.text || pipeline?.definition || START);
   const settled = useSettled(text, 400);
   const check = useLoad(() => api.pipelineValidate(settled), [settled]);
   const name = pipeline?.name ?? /^name:\s*["']?([\w.-]+)/m.exec(text)?.[1] ?? "";
@@ -58,7 +59,8 @@ export function RunNow({ pipeline, close }: { pipeline: api.Pipeline; close: () 
 }
 
 function ParamField({ param, value, set }: { param: api.PipeParam; value: string; set: (value: string) => void }) {
-  const bounds = [param.minimum !== undefined && `at least ${param.minimum}`, param.maximum !== undefined && `at most ${param.maximum}`, param.pattern && `like ${param.pattern}`].filter(Boolean).join(", ");
+  // The list of choices is the input itself.
+  const bounds = takes({ ...param, enum: undefined });
   const hint = <>{param.description && <>{param.description.replace(/[.\s]*$/, "")}. </>}{param.default === null ? "It has no default." : <>Default <code>{param.default || "empty"}</code></>}{bounds && <>, {bounds}</>}</>;
   return <Field label={param.type ? `${param.name} (${param.type})` : param.name} hint={hint}><ParamInput param={param} value={value} set={set} /></Field>;
 }

@@ -1,25 +1,27 @@
 // One pipeline run: graph, steps with their timeline, and the chosen step's live log in one place.
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import * as api from "../lib/crannog";
-import { duration, millis } from "../lib/format";
-import { path, usePlace } from "../lib/router";
+import { duration, millis, stamp } from "../lib/format";
+import { path, type Place, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
 import { Card, Facts, Id, Page, Problem, Skeleton, Time } from "../parts/basics";
 import { type Addresses, UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
-import { Graph } from "../parts/graph";
+import { DRAWN, Graph } from "../parts/graph";
 import { Icon } from "../parts/icon";
-import { Status, tone } from "../parts/status";
+import { Late, Status, tone } from "../parts/status";
+import { EventFacts } from "./pipeline-event";
+import { startedBy } from "./pipeline-runs";
 import { ClearTask, TaskPanel } from "./pipeline-task";
 
 const OVER = new Set(["success", "failed", "cancelled"]);
-/** A graph of more steps than this is a wall; the list stays. */
-const DRAWN = 120;
 
 export function PipelineRunScreen({ id }: { id: string }) {
-  const { query } = usePlace();
+  const place = usePlace();
+  const { query } = place;
   const { edit } = useMay();
+  const viewer = useIntoSight(place);
   const [dialog, setDialog] = useState<"cancel" | "again">();
   const loaded = useLoad(() => api.pipeRun(id), [id], (run) => (run && OVER.has(run.state) ? undefined : 1_500));
   const run = loaded.data;
@@ -33,7 +35,7 @@ export function PipelineRunScreen({ id }: { id: string }) {
   const drawn = tasks.filter((t) => t.map_index === null || t.map_index === undefined).map((t) => (t.mapped ? { ...t, label: `${t.id} × ${t.mapped}` } : t));
   return (
     <Page
-      title={`${run.pipeline} run`} heading={<>{run.pipeline}<Status state={run.state} /></>} crumbs={[{ label: "Pipelines", href: "/pipelines" }, { label: run.pipeline, href: path("pipelines", run.pipeline) }]}
+      title={`${run.pipeline} run`} heading={<>{run.pipeline}<Status state={run.state} />{run.deadline_missed && <Late />}</>} crumbs={[{ label: "Pipelines", href: "/pipelines" }, { label: run.pipeline, href: path("pipelines", run.pipeline) }]}
       actions={<>
         <UseFromCode snippets={(at) => snippets(at, id)} />
         {edit && OVER.has(run.state) && failed.length > 0 && <button type="button" class="btn primary" onClick={() => setDialog("again")}><Icon name="play" />Run the failed again</button>}
@@ -44,13 +46,14 @@ export function PipelineRunScreen({ id }: { id: string }) {
       {run.waiting_for && <p class="waits"><Icon name="clock" /><span><b>Why it waits:</b> {run.waiting_for}</span></p>}
       <Card>
         <RunFacts run={run} />
+        {run.event && <EventFacts event={run.event} zone={run.timezone} />}
         {drawn.length <= DRAWN ? <Graph nodes={drawn} selected={task?.id} href={to} /> : <p class="muted">The graph of {drawn.length} steps is not drawn; the list below has them all.</p>}
       </Card>
       <div class="browser steps">
         <Card title="Steps" flush class="files step-list">
           {inOrder(tasks).map((t) => <Step key={t.id} task={t} run={run} href={to(t.id)} current={t.id === task?.id} />)}
         </Card>
-        {task && <TaskPanel key={task.id} run={run} task={task} attempt={Number(query.get("attempt")) || undefined} changed={loaded.reload} />}
+        <div ref={viewer} class="in-sight">{task && <TaskPanel key={task.id} run={run} task={task} attempt={Number(query.get("attempt")) || undefined} changed={loaded.reload} />}</div>
       </div>
       {dialog === "again" && <ClearTask run={run} tasks={failed.map((t) => t.id)} only_failed close={close} after={loaded.reload} />}
       {dialog === "cancel" && (
@@ -62,14 +65,29 @@ export function PipelineRunScreen({ id }: { id: string }) {
   );
 }
 
+/** Where steps and log stand below each other, the log of the step that was just chosen is brought into sight. */
+function useIntoSight(place: Place) {
+  const box = useRef<HTMLDivElement>(null);
+  const first = useRef(true);
+  useLayoutEffect(() => {
+    const chosen = !first.current && place.query.has("task");
+    first.current = false;
+    if (chosen && matchMedia("(max-width: 860px)").matches) box.current?.scrollIntoView({ block: "start" });
+  }, [place]);
+  return box;
+}
+
 function RunFacts({ run }: { run: api.PipeRun }) {
   const start = millis(run.started_at);
   const params = Object.entries(run.params ?? {});
   return (
     <Facts items={[
-      ["Run", <Id id={run.id} />], ["Started by", run.trigger], ["Started", <Time at={run.started_at} empty="not yet" />], ["Took", start === null ? "–" : duration((millis(run.ended_at) ?? Date.now()) - start)],
+      ["Run", <Id id={run.id} />], ["Started by", startedBy(run)], ["Logical date", stamp(run.logical_at, run.timezone)],
+      start === null ? [OVER.has(run.state) ? "Made" : "Queued", <Time at={run.created_at} />] : ["Started", <Time at={run.started_at} />],
+      start !== null && [run.ended_at ? "Took" : "Running for", duration((millis(run.ended_at) ?? Date.now()) - start)],
+      start === null && !OVER.has(run.state) && !!run.not_before && ["Begins", stamp(run.not_before, run.timezone)],
+      !!run.deadline_at && ["Deadline", <>{stamp(run.deadline_at, run.timezone)}{run.deadline_missed && <b class="missed"> missed</b>}</>],
       !!run.commit && ["Commit", <Id id={run.commit} />],
-      run.trigger !== "manual" && ["For", <Time at={run.logical_at} />],
       params.length > 0 && ["Params", <span class="tags">{params.map(([k, v]) => <span class="tag" key={k}><b>{k}</b><span>{typeof v === "string" ? v : JSON.stringify(v)}</span></span>)}</span>],
     ]} />
   );
@@ -96,7 +114,7 @@ function Step({ task, run, href, current }: { task: api.PipeTask; run: api.PipeR
   return (
     <a class="file step-row" href={href} aria-current={current ? "true" : undefined}>
       <span class="step-line">
-        <Status state={task.state} /><span class="grow cut strong">{task.id}</span>
+        <Status state={task.state} /><span class="grow cut strong" title={task.id}>{task.id}</span>
         <span class="muted">{task.attempt > 1 ? `try ${task.attempt} · ` : ""}{start === null ? "" : duration((millis(task.ended_at) ?? Date.now()) - start)}</span>
       </span>
       <Bar task={task} run={run} />

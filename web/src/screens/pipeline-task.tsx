@@ -1,7 +1,7 @@
 // One step of a run: why it waits or how it ended, its tries, log and outputs, and what can be done about it.
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
-import { plural } from "../lib/format";
+import { bytes, number, plural } from "../lib/format";
 import { setQuery } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useLoad } from "../lib/use";
@@ -10,6 +10,7 @@ import { Confirm, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Log } from "../parts/log";
 import { Status } from "../parts/status";
+import { objectHref } from "./pipeline-event";
 
 const CALM = new Set(["cancelled", "waiting", "queued", "skipped", "success", "running"]);
 
@@ -69,13 +70,19 @@ function Tries({ run, task, current }: { run: api.PipeRun; task: api.PipeTask; c
   );
 }
 
+/** Where the whole of a large output is; what stands beside it here is the part of it that is small. */
+const STORED = "$stored";
+interface Stored { bucket: string; key: string; size: number }
+
 function Outputs({ output }: { output: Record<string, unknown> }) {
-  const pairs = Object.entries(output);
-  if (pairs.length === 0) return null;
+  const pairs = Object.entries(output).filter(([name]) => name !== STORED);
+  const stored = output[STORED] as Stored | undefined;
+  if (pairs.length === 0 && !stored) return null;
   return (
     <div class="outputs">
       <h3>Outputs</h3>
-      <table class="pairs"><tbody>{pairs.map(([name, value]) => <tr key={name}><th scope="row">{name}</th><td class="mono">{typeof value === "string" ? value : JSON.stringify(value)}</td></tr>)}</tbody></table>
+      {pairs.length > 0 && <table class="pairs"><tbody>{pairs.map(([name, value]) => <tr key={name}><th scope="row">{name}</th><td class="mono">{typeof value === "string" ? value : JSON.stringify(value)}</td></tr>)}</tbody></table>}
+      {stored && <p class="stored"><Icon name="file" size={14} /><span>The whole output is <b title={`${number(stored.size)} bytes`}>{bytes(stored.size)}</b>, too large to show here: <a href={objectHref(stored.bucket, stored.key)}><code>s3://{stored.bucket}/{stored.key}</code></a></span></p>}
     </div>
   );
 }

@@ -1,19 +1,20 @@
-// One pipeline: its graph, its runs, its definition.
+// One pipeline: what its definition says, its graph, its runs.
 import { useState } from "preact/hooks";
 import * as api from "../lib/crannog";
-import { duration, millis, plural } from "../lib/format";
 import { go, path, usePlace } from "../lib/router";
 import { useMay } from "../lib/session";
 import { useAction, useLoad } from "../lib/use";
-import { Card, Empty, Facts, Id, Page, Problem, Skeleton, Tabs, Time } from "../parts/basics";
-import { type Addresses, CA, CodeBlock, UseFromCode } from "../parts/code";
+import { Card, Page, Problem, Skeleton, Tabs } from "../parts/basics";
+import { type Addresses, CA, UseFromCode } from "../parts/code";
 import { Confirm } from "../parts/dialog";
-import { Graph } from "../parts/graph";
+import { DRAWN, Graph } from "../parts/graph";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
-import { Table } from "../parts/table";
+import { EditedElsewhere, Params, PipelineFacts, StartedBy } from "./pipeline-about";
 import { PipelineCalendar } from "./pipeline-calendar";
+import { PipelineDefinition } from "./pipeline-definition";
 import { Backfill, EditPipeline, RunNow } from "./pipeline-dialogs";
+import { PipelineRuns } from "./pipeline-runs";
 
 export function PipelineScreen({ name }: { name: string }) {
   const { query } = usePlace();
@@ -29,65 +30,40 @@ export function PipelineScreen({ name }: { name: string }) {
     <Page
       title={name} heading={<>{name}{p && <Status state={p.error ? "broken" : p.paused ? "paused" : "active"} />}</>} crumbs={[{ label: "Pipelines", href: "/pipelines" }]} lead={p?.description}
       actions={p && <>
+        {edit && <button type="button" class="btn primary" disabled={!p.tasks.length} onClick={() => setDialog("run")}><Icon name="play" />Run now</button>}
         <UseFromCode snippets={(at) => snippets(at, name)} />
         {edit && <>
           <button type="button" class="btn" disabled={pause.busy} onClick={() => void pause.act(() => api.pipelinePause(name, !p.paused), loaded.reload)}><Icon name={p.paused ? "play" : "pause"} />{p.paused ? "Resume" : "Pause"}</button>
           {p.schedule && <button type="button" class="btn" disabled={!!p.error} onClick={() => setDialog("backfill")}><Icon name="clock" />Backfill</button>}
-          <button type="button" class="btn" onClick={() => setDialog("edit")}><Icon name="edit" />Edit</button>
-          <button type="button" class="btn quiet-danger" onClick={() => setDialog("delete")}><Icon name="trash" />Delete</button>
-          <button type="button" class="btn primary" disabled={!p.tasks.length} onClick={() => setDialog("run")}><Icon name="play" />Run now</button>
+          {!p.followed && <button type="button" class="btn" onClick={() => setDialog("edit")}><Icon name="edit" />Edit</button>}
+          {!p.followed && <button type="button" class="btn quiet-danger" onClick={() => setDialog("delete")}><Icon name="trash" />Delete</button>}
         </>}
       </>}
     >
       {loaded.error && <Problem error={loaded.error} retry={loaded.reload} />}
       {pause.error && <Problem error={pause.error} />}
       {p?.error && <div class="problem"><Icon name="warn" /><div><p>{p.error}</p><p class="request-id">{p.tasks.length > 0 ? "The version before stays, and runs." : "The pipeline does not run until its definition is mended."}</p></div></div>}
+      {edit && p?.followed && <EditedElsewhere pipeline={p} />}
       {!p && !loaded.error && <Card><Skeleton /></Card>}
       {p && (
         <Card>
-          <Facts items={[["Schedule", p.schedule ? <>{p.schedule_text ?? ""} <code>{p.schedule}</code></> : "on demand"], !!p.schedule && ["Time zone", p.timezone ?? "UTC"], ["Next run", p.paused ? "paused" : <Time at={p.next_run_at} />], ["Source", p.source ?? "–"], !!p.commit && ["Commit", <Id id={p.commit} />], ["Tasks", String(p.tasks.length)]]} />
-          {p.tasks.length > 0 && <Graph nodes={p.tasks} />}
+          <PipelineFacts pipeline={p} />
+          <StartedBy pipeline={p} />
+          <Params params={p.params} />
+          {p.tasks.length > 0 && (p.tasks.length <= DRAWN ? <Graph nodes={p.tasks} /> : <p class="muted">The graph of {p.tasks.length} tasks is not drawn.</p>)}
         </Card>
       )}
       <Tabs current={tab} href={(to) => path("pipelines", name) + (to === "runs" ? "" : `?tab=${to}`)} tabs={[{ id: "runs", label: "Runs" }, { id: "calendar", label: "Calendar" }, { id: "definition", label: "Definition" }]} />
-      {tab === "definition" ? <Card>{p?.definition ? <CodeBlock code={p.definition} /> : <Skeleton />}</Card> : tab === "calendar" ? <PipelineCalendar name={name} /> : <Runs list={runs} name={name} />}
+      {tab === "definition" ? (p ? <PipelineDefinition pipeline={p} /> : <Card><Skeleton /></Card>) : tab === "calendar" ? <PipelineCalendar name={name} /> : <PipelineRuns list={runs} name={name} zone={p?.timezone ?? null} />}
       {dialog === "run" && p && <RunNow pipeline={p} close={close} />}
       {dialog === "backfill" && <Backfill name={name} close={close} after={runs.reload} />}
       {dialog === "edit" && p && <EditPipeline pipeline={p} close={close} after={loaded.reload} />}
       {dialog === "delete" && (
         <Confirm title="Delete the pipeline" submit="Delete" type={name} close={close} save={() => api.pipelineDelete(name)} after={() => go("/pipelines")}>
-          <p><b>{name}</b>, its schedule and the record of its {plural(runs.data?.length ?? 0, "run")} are removed. What its tasks wrote stays.</p>
+          <p><b>{name}</b> is removed: its definition, its schedule and triggers, and the token of its webhook. The records and logs of its runs stay, each at its own address, until they are pruned; so does what its tasks wrote.</p>
         </Confirm>
       )}
     </Page>
-  );
-}
-
-function Runs({ list, name }: { list: ReturnType<typeof useLoad<api.PipeRun[]>>; name: string }) {
-  const rows = list.data;
-  const took = (run: api.PipeRun) => {
-    const start = millis(run.started_at);
-    return start === null ? "–" : duration((millis(run.ended_at) ?? Date.now()) - start);
-  };
-  return (
-    <Card flush>
-      {list.error && <Problem error={list.error} retry={list.reload} />}
-      {!rows && !list.error && <div class="card-body"><Skeleton /></div>}
-      {rows?.length === 0 && <Empty kind="start" icon="play" title="It has not run yet"><p>Press “Run now”, or from a shell:</p><CodeBlock code={`crannog pipeline run ${name}`} /></Empty>}
-      {rows && rows.length > 0 && (
-        <Table
-          label="Pipeline runs" rows={rows} rowKey={(run) => run.id} href={(run) => path("pipeline-runs", run.id)}
-          columns={[
-            { id: "state", head: "State", cell: (run) => <Status state={run.state} /> },
-            { id: "id", head: "Run", cell: (run) => <a class="strong" href={path("pipeline-runs", run.id)}><code>{run.id}</code></a> },
-            { id: "why", head: "Started by", cell: (run) => (run.trigger === "schedule" ? <span title={run.logical_at ?? undefined}>schedule</span> : run.trigger) },
-            { id: "start", head: "Started", cell: (run) => <Time at={run.started_at ?? run.created_at} /> },
-            { id: "took", head: "Took", class: "num", cell: took },
-            { id: "params", head: "Params", class: "wide-only", cell: (run) => <span class="cut mono muted">{Object.entries(run.params ?? {}).map(([k, v]) => `${k}=${typeof v === "string" ? v : JSON.stringify(v)}`).join(" ") || "–"}</span> },
-          ]}
-        />
-      )}
-    </Card>
   );
 }
 
