@@ -23,7 +23,7 @@ export function PipelineFacts({ pipeline: p }: { pipeline: Pipeline }) {
       !!p.schedule && !!p.catchup && ["Catch-up", <><code>{p.catchup}</code>: {CATCHUP[p.catchup] ?? ""}</>],
       !!p.start_at && ["Not before", at(p.start_at)],
       !!p.end_at && ["Not after", at(p.end_at)],
-      p.deadline_s != null && ["Deadline", `${duration(p.deadline_s * 1000).replace(/ 0 (s|min|h)$/, "")} after a run is made`],
+      p.deadline_s != null && ["Deadline", `${duration(p.deadline_s * 1000).replace(/ 0 (s|min|h)$/, "").replace(".0 s", " s")} after a run is made`],
       ["Tasks", String(p.tasks.length)],
       p.max_active_runs !== undefined && ["At once", plural(p.max_active_runs, "run")],
       ["Source", <SourceText pipeline={p} />],

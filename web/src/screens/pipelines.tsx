@@ -40,7 +40,7 @@ export function PipelinesScreen() {
             columns={[
               { id: "name", head: "Name", cell: (p) => <span class="two-line"><a class="strong" href={path("pipelines", p.name)}>{p.name}</a>{p.error ? <small class="bad wrap">{p.error}</small> : p.description && <small class="muted cut">{p.description}</small>}</span> },
               { id: "state", head: "State", cell: (p) => <Status state={state(p)} note={p.error} /> },
-              { id: "when", head: "Schedule", cell: (p) => (p.schedule ? <span class="two-line"><span>{p.schedule_text ?? p.schedule}</span><small class="muted">{p.timezone}</small></span> : <span class="muted">{p.triggers?.length ? "On events" : "On demand"}</span>) },
+              { id: "when", head: "Schedule", cell: (p) => (p.schedule ? <span class="two-line"><span>{p.schedule_text ?? p.schedule}</span><small class="muted">{p.timezone}</small></span> : <span class="muted">{p.error && !p.tasks.length ? "–" : p.triggers?.length ? "On events" : "On demand"}</span>) },
               { id: "next", head: "Next", cell: (p) => (p.paused ? <span class="muted">–</span> : <Time at={p.next_run_at} empty={p.schedule ? "none" : "–"} />) },
               { id: "runs", head: "Last runs", cell: (p) => <Marks runs={p.recent_runs} /> },
               { id: "last", head: "Last", class: "wide-only", cell: (p) => (p.recent_runs[0] ? <a href={path("pipeline-runs", p.recent_runs[0].id)}><Status state={p.recent_runs[0].state} /></a> : <span class="muted">Never ran</span>) },
