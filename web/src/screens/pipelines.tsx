@@ -45,7 +45,7 @@ export function PipelinesScreen() {
               { id: "runs", head: "Last runs", cell: (p) => <Marks runs={p.recent_runs} /> },
               { id: "last", head: "Last", class: "wide-only", cell: (p) => (p.recent_runs[0] ? <a href={path("pipeline-runs", p.recent_runs[0].id)}><Status state={p.recent_runs[0].state} /></a> : <span class="muted">Never ran</span>) },
               { id: "acts", head: <span class="sr">Actions</span>, class: "acts", cell: (p) => edit && <>
-                <button type="button" class="btn small" disabled={!!p.error} onClick={() => setRunning(p)}><Icon name="play" size={12} />Run</button>
+                <button type="button" class="btn small" disabled={!p.tasks.length} onClick={() => setRunning(p)}><Icon name="play" size={12} />Run</button>
                 <button type="button" class="icon-btn" disabled={pause.busy} title={p.paused ? "Resume the schedule" : "Pause the schedule"} aria-label={p.paused ? `Resume ${p.name}` : `Pause ${p.name}`} onClick={() => void pause.act(() => api.pipelinePause(p.name, !p.paused), list.reload)}><Icon name={p.paused ? "play" : "pause"} /></button>
               </> },
             ]}
