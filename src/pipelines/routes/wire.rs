@@ -11,7 +11,7 @@ use crate::{
         model::{
             Attempt, ForEach, Pipeline, Pool, Run, TaskInstance, TaskKind, TaskState, TriggerRule, base_id,
         },
-        service::{Overview, Service, Source},
+        service::{Overview, Source},
         waiting::RunView,
     },
     serving::CanaryBecame,
@@ -51,7 +51,10 @@ pub(super) fn pipeline(overview: &Overview) -> Value {
 /// The newest text where it is bad, and every fault of it.
 pub(super) fn rejected(pipeline: &Pipeline) -> Value {
     let text = pipeline.rejected.as_ref();
-    text.map_or(Value::Null, |text| json!({ "text": text, "errors": Service::validate(text) }))
+    text.map_or(
+        Value::Null,
+        |text| json!({ "text": text, "errors": Definition::parse(text).err().unwrap_or_default() }),
+    )
 }
 
 fn triggers(definition: &Definition) -> Vec<Value> {
