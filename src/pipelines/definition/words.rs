@@ -45,6 +45,9 @@ fn is_empty(text: &str) -> bool {
     text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
+/// Characters of a wrong value that are told.
+const VALUE_SHOWN: usize = 60;
+
 /// What stands where the reader stopped.
 #[derive(Default)]
 struct Written<'a> {
@@ -69,6 +72,10 @@ impl<'a> Written<'a> {
             (true, _) => above().and_then(|line| line.trim_end().strip_suffix(':')),
             (false, None) => before.trim_end().strip_suffix(':'),
         };
+        // Some values are complained of where their key begins.
+        if let (true, None, Some((key, value))) = (before.trim().is_empty(), owner, value.split_once(": ")) {
+            return Self { key: Some(key), value: value.trim() };
+        }
         let key = owner.map(|owner| {
             let start = owner.rfind([' ', '{', ',', '[']).map_or(0, |at| at + 1);
             owner[start..].trim_matches(['"', '\''])
@@ -88,7 +95,10 @@ impl<'a> Written<'a> {
             "" => format!("{key} takes {what}"),
             _ if is_list => format!("{key} takes {what}, not a list"),
             _ if is_map && !quoted => format!("{key} takes {what}, not a map"),
-            value => format!("{key} takes {what}, not {value:?}"),
+            value => {
+                let shown: String = value.chars().take(VALUE_SHOWN).collect();
+                format!("{key} takes {what}, not {shown:?}")
+            }
         }
     }
 }
@@ -239,11 +249,16 @@ mod tests {
         for empty in ["", "\n", "# nothing\n---\n"] {
             assert!(told(empty).starts_with("line 1, column 1: the file is empty"), "{empty:?}");
         }
+        let list = told("name: p\nparams: [a]\ntasks: []\n");
+        assert!(
+            list.contains("params takes a map of parameter names") && list.ends_with("not a list"),
+            "{list}"
+        );
         assert!(told("tasks: []\n").contains("the key \"name\" is missing"));
         assert!(told("name: p\ntasks: []\n---\nname: q\n").contains("one pipeline"));
-        let deep = format!("name: p\nparams: {}", "[".repeat(100_000));
+        let deep = format!("name: p\ntasks:\n  - id: a\n    run: x\n    for_each: {}", "[".repeat(100_000));
         let deep = told(&deep);
-        assert!(deep.contains("too deep") && deep.contains("line 2"), "{deep}");
+        assert!(deep.contains("too deep") && deep.contains("line 5"), "{deep}");
         for one in [twice, deep, told("name: [1\n"), told("name: 'a\n"), told("name: p\ntasks: *x\n")] {
             for jargon in ["Options", "sequence start", "u32", "recursion", "scalar", "Option<"] {
                 assert!(!one.contains(jargon), "{jargon} in {one}");
