@@ -2,6 +2,7 @@
 
 use super::{
     Logged, ModelUri, Pick, Service, Tracker,
+    import::{Alias, ModelRecord, VersionRecord},
     model::NewVersion,
     search::{Query, Subject},
     source,
@@ -285,4 +286,36 @@ fn a_source_must_match_the_operators_pattern() {
     let refused = source::check_pattern(Some(&pattern), "s3://path/to/model").expect_err("it does not");
     assert_eq!(refused.message, "Invalid model version source: 's3://path/to/model'.");
     source::check_pattern(None, "s3://path/to/model").expect("no pattern, no rule");
+}
+
+#[tokio::test]
+async fn an_imported_alias_follows_its_source_until_it_is_moved_here() {
+    let home = home();
+    let version = |version| VersionRecord { version, source: "s3://b/m".into(), ..VersionRecord::default() };
+    let record = |aliases: &[(&str, u32)]| ModelRecord {
+        name: "iris".into(),
+        versions: (1..=3).map(version).collect(),
+        aliases: aliases
+            .iter()
+            .map(|(alias, version)| Alias { alias: (*alias).into(), version: *version })
+            .collect(),
+        ..ModelRecord::default()
+    };
+    let at = async |alias: &str| {
+        home.registry.version_by_alias("iris", alias).await.ok().map(|found| found.version)
+    };
+    home.registry
+        .import(record(&[("moved", 1), ("gone", 1), ("ours", 1), ("kept", 1)]))
+        .await
+        .expect("it is new");
+    home.registry.alias_set("iris", "ours", 3).await.expect("it moves");
+    home.registry.alias_set("iris", "kept", 3).await.expect("it moves");
+    home.registry.alias_set("iris", "added", 3).await.expect("it is made");
+    home.registry.import(record(&[("moved", 2), ("ours", 2)])).await.expect("it catches up");
+    assert_eq!((at("moved").await, at("gone").await), (Some(2), None));
+    assert_eq!((at("ours").await, at("kept").await, at("added").await), (Some(3), Some(3), Some(3)));
+    // What was deleted here and is there still comes back.
+    home.registry.alias_delete("iris", "moved").await.expect("it goes");
+    home.registry.import(record(&[("moved", 2)])).await.expect("it is taken in");
+    assert_eq!(at("moved").await, Some(2));
 }

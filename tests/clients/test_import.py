@@ -403,3 +403,43 @@ def test_files_that_are_gone_are_told_and_the_other_runs_go_on(private_server, p
     assert done.returncode == 1, done.stderr
     assert [line.split(":")[0] for line in report_of(done)["differences"]] == [f"the files of {runs[0]}"]
     assert files_of(ours(second, point_at), runs[1]) == {"f": 2 << 20}
+
+
+def test_what_the_source_changed_and_removed_since_is_followed_or_named(private_server, tmp_path_factory, point_at):
+    source = Theirs(tmp_path_factory.mktemp("changing")).wait()
+    try:
+        theirs, server = MlflowClient(source.url, source.url), private_server()
+        words = ["import", "mlflow", source.url, "--json"]
+        experiment = theirs.create_experiment("old name")
+        run = theirs.create_run(experiment, tags={"gone": "1"})
+        theirs.create_registered_model("m", tags={"gone": "1"})
+        for _ in range(2):
+            theirs.create_model_version("m", f"{run.info.artifact_uri}/m", run.info.run_id)
+        for alias in ("moved", "removed", "ours"):
+            theirs.set_registered_model_alias("m", alias, 1)
+        first = report_of(server.cli(*words))
+        assert all_alike(first) and first["only_here"] == {}, first
+        ours(server, point_at).set_registered_model_alias("m", "ours", 2)
+
+        theirs.rename_experiment(experiment, "new name")
+        theirs.delete_tag(run.info.run_id, "gone")
+        theirs.delete_registered_model_tag("m", "gone")
+        theirs.set_registered_model_alias("m", "moved", 2)
+        theirs.delete_registered_model_alias("m", "removed")
+        theirs.delete_registered_model_alias("m", "ours")
+        later = theirs.create_run(experiment).info.run_id
+        second = report_of(server.cli(*words))
+        assert all_alike(second), second
+        here = ours(server, point_at)
+        assert here.get_experiment_by_name("old name") is None
+        found = here.search_runs([here.get_experiment_by_name("new name").experiment_id])
+        assert {found[0].info.run_id, found[1].info.run_id} == {run.info.run_id, later}
+        assert here.get_registered_model("m").aliases == {"moved": "2", "ours": "2"}
+        assert second["only_here"]["aliases"] == {"count": 1, "names": ["m@ours"]}
+        assert second["only_here"]["tags"]["count"] == 2
+
+        theirs.delete_model_version("m", "2")
+        done = server.cli("import", "mlflow", source.url, check=False)
+        assert "1 model versions: m/2" in done.stdout, done.stdout
+    finally:
+        source.stop()

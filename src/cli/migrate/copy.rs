@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cli::{Failure, failure::Code},
-    registry::import::{ModelRecord as Registered, VersionRecord},
+    registry::import::{Alias, ModelRecord as Registered, VersionRecord},
     tracking::{
         import::{ModelRecord, RunRecord, Series},
         model::{Experiment, Pair},
@@ -36,11 +36,13 @@ struct Copy<'a> {
     report: Report,
     /// Where the files of runs and models went: addresses of the source and of this side.
     moved: HashMap<String, String>,
+    /// The experiments of this side that were written.
+    placed: HashSet<String>,
 }
 
 pub async fn all(from: &Source, to: &Sink, back: &Source, wanted: &Wanted<'_>) -> Result<Report, Failure> {
-    let (checksums, moved) = (wanted.checksums, HashMap::new());
-    let mut copy = Copy { from, to, back, checksums, report: Report::default(), moved };
+    let (checksums, moved, placed) = (wanted.checksums, HashMap::new(), HashSet::new());
+    let mut copy = Copy { from, to, back, checksums, report: Report::default(), moved, placed };
     let mut experiments = from.experiments().await?;
     for name in wanted.experiments {
         if !experiments.iter().any(|experiment| experiment.name == *name) {
@@ -48,6 +50,9 @@ pub async fn all(from: &Source, to: &Sink, back: &Source, wanted: &Wanted<'_>) -
         }
     }
     experiments.retain(|one| wanted.experiments.is_empty() || wanted.experiments.contains(&one.name));
+    // One that was renamed gives its old name free before another takes it.
+    let here: HashSet<_> = back.experiments().await?.into_iter().map(|one| one.name).collect();
+    experiments.sort_by_key(|one| here.contains(&one.name));
     let count = experiments.len();
     for (at, experiment) in experiments.iter().enumerate() {
         copy.experiment(experiment, &format!("experiment {} of {count}, {}", at + 1, experiment.name))
@@ -55,7 +60,10 @@ pub async fn all(from: &Source, to: &Sink, back: &Source, wanted: &Wanted<'_>) -
     }
     if wanted.experiments.is_empty() {
         copy.registry().await?;
+        copy.experiments_only_here().await?;
     }
+    let ids: Vec<_> = experiments.iter().map(|one| one.experiment_id.as_str()).collect();
+    copy.report.left_out = from.left_out(&ids).await;
     Ok(copy.report)
 }
 
@@ -70,35 +78,75 @@ fn progress(line: &str, last: bool) {
 
 impl Copy<'_> {
     async fn experiment(&mut self, experiment: &Experiment, line: &str) -> Result<(), Failure> {
-        let place = self.to.experiment(experiment).await?;
-        let back = self.back.experiments().await?;
-        let same = back.iter().any(|other| {
-            other.experiment_id == place.id
-                && other.lifecycle_stage == experiment.lifecycle_stage
-                && experiment.tags.iter().all(|tag| other.tags.contains(tag))
-        });
-        self.alike("experiments", same, || format!("experiment {}", experiment.name));
-        let models = self.from.logged_models(&experiment.experiment_id).await?;
-        let kept: HashMap<_, _> = match models.is_empty() {
-            true => HashMap::new(),
-            false => {
-                for model in &models {
-                    self.logged_model(model, &place.id).await?;
-                }
-                let back = self.back.logged_models(&place.id).await?;
-                back.into_iter().map(|model| (model.model.info.model_id.clone(), model)).collect()
-            }
-        };
-        for model in &models {
-            self.model_compare(model, kept.get(&model.model.info.model_id));
-        }
         let runs = self.from.run_ids(&experiment.experiment_id).await?;
+        let place = self.to.experiment(experiment, &runs).await?;
+        self.placed.insert(place.id.clone());
+        let back = self.back.experiments().await?;
+        self.experiment_compare(experiment, back.iter().find(|other| other.experiment_id == place.id));
+        let models = self.from.logged_models(&experiment.experiment_id).await?;
+        for model in &models {
+            self.logged_model(model, &place.id).await?;
+        }
+        let back = self.back.logged_models(&place.id).await?;
+        let mut kept: HashMap<_, _> =
+            back.into_iter().map(|model| (model.model.info.model_id.clone(), model)).collect();
+        for model in &models {
+            self.model_compare(model, kept.remove(&model.model.info.model_id).as_ref());
+        }
+        for id in kept.into_keys() {
+            self.report.only_here("logged models", || id);
+        }
         for (at, id) in runs.iter().enumerate() {
             progress(&format!("{line}: run {} of {}", at + 1, runs.len()), false);
             self.run(id, &place.id).await?;
         }
         progress(&format!("{line}: {} runs, {} logged models", runs.len(), models.len()), true);
+        let known: HashSet<_> = runs.iter().collect();
+        for id in self.back.run_ids(&place.id).await? {
+            if !known.contains(&id) {
+                self.report.only_here("runs", || id);
+            }
+        }
         Ok(())
+    }
+
+    fn experiment_compare(&mut self, wanted: &Experiment, found: Option<&Experiment>) {
+        let same = found.is_some_and(|found| {
+            found.name == wanted.name
+                && found.lifecycle_stage == wanted.lifecycle_stage
+                && in_common(&wanted.tags, &found.tags) == wanted.tags.len()
+        });
+        let name = &wanted.name;
+        self.alike("experiments", same, || match found {
+            Some(found) if found.name != *name => format!(
+                "experiment {name} is called {} here: give it that name, or free the name if another experiment \
+                 of this server has it, then import again",
+                found.name
+            ),
+            Some(found) if found.lifecycle_stage != wanted.lifecycle_stage => {
+                format!("experiment {name} is {} in the source, {} here", wanted.lifecycle_stage, found.lifecycle_stage)
+            }
+            _ => format!("experiment {name}"),
+        });
+        if let Some(found) = found {
+            self.pairs_only_here("tags", &found.tags, &wanted.tags, &format!("experiment {name}"));
+        }
+    }
+
+    async fn experiments_only_here(&mut self) -> Result<(), Failure> {
+        for other in self.back.experiments().await? {
+            if !self.placed.contains(&other.experiment_id) {
+                self.report.only_here("experiments", || other.name);
+            }
+        }
+        Ok(())
+    }
+
+    fn pairs_only_here(&mut self, what: &'static str, here: &[Pair], source: &[Pair], owner: &str) {
+        let known: HashSet<_> = source.iter().map(|pair| pair.key.as_str()).collect();
+        for pair in here.iter().filter(|pair| !known.contains(pair.key.as_str())) {
+            self.report.only_here(what, || format!("{} of {owner}", pair.key));
+        }
     }
 
     async fn run(&mut self, id: &str, experiment: &str) -> Result<(), Failure> {
@@ -117,9 +165,19 @@ impl Copy<'_> {
         let common: Vec<_> =
             found.iter().filter(|one| histories.iter().any(|other| other.key == one.key)).cloned().collect();
         self.report.count("metric points", points(&histories), points(&common));
+        for one in found.iter().filter(|one| histories.iter().all(|other| other.key != one.key)) {
+            self.report.only_here("metrics", || format!("{} of run {id}", one.key));
+        }
+        let owner = format!("run {id}");
+        self.pairs_only_here("params", &back.run.data.params, &data.params, &owner);
+        self.pairs_only_here("tags", &back.run.data.tags, &data.tags, &owner);
         self.report.count("params", data.params.len(), in_common(&data.params, &back.run.data.params));
         self.report.count("tags", data.tags.len(), in_common(&data.tags, &back.run.data.tags));
-        self.alike("runs", same, || format!("run {id}"));
+        let there = &back.run.info.experiment_id;
+        self.alike("runs", same, || match there == experiment {
+            true => format!("run {id}"),
+            false => format!("run {id} is in experiment {there} here, not in {experiment}"),
+        });
         Ok(())
     }
 
@@ -220,6 +278,9 @@ impl Copy<'_> {
         }
         self.to.registered(&models).await?;
         let back = self.back.registered().await?;
+        for other in back.iter().filter(|other| models.iter().all(|model| model.name != other.name)) {
+            self.report.only_here("registered models", || other.name.clone());
+        }
         for model in &models {
             let found = back.iter().find(|other| other.name == model.name);
             let aliases = |model: &Registered| -> BTreeMap<String, u32> {
@@ -231,7 +292,21 @@ impl Copy<'_> {
                     && aliases(model).iter().all(|(alias, version)| there.get(alias) == Some(version))
                     && in_common(&model.tags, &found.tags) == model.tags.len()
             });
-            self.alike("registered models", same, || format!("registered model {}", model.name));
+            let moved = found.and_then(|found| {
+                let (there, mut ours) = (aliases(model), aliases(found));
+                let moved = |(alias, version): (&String, &u32)| {
+                    let here = ours.remove(alias).filter(|here| here != version)?;
+                    Some(format!(
+                        ", whose alias {alias} is at version {here} here and at {version} in the source"
+                    ))
+                };
+                there.iter().find_map(moved)
+            });
+            let moved = moved.unwrap_or_default();
+            self.alike("registered models", same, || format!("registered model {}{moved}", model.name));
+            if let Some(found) = found {
+                self.registered_only_here(model, found);
+            }
             for version in &model.versions {
                 let found =
                     found.and_then(|model| model.versions.iter().find(|one| one.version == version.version));
@@ -244,6 +319,24 @@ impl Copy<'_> {
         }
         progress(&format!("registry: {} models", models.len()), true);
         Ok(())
+    }
+
+    fn registered_only_here(&mut self, model: &Registered, found: &Registered) {
+        let name = &model.name;
+        let unknown = |alias: &&Alias| model.aliases.iter().all(|other| other.alias != alias.alias);
+        for alias in found.aliases.iter().filter(unknown) {
+            self.report.only_here("aliases", || format!("{name}@{}", alias.alias));
+        }
+        self.pairs_only_here("tags", &found.tags, &model.tags, &format!("registered model {name}"));
+        for version in &found.versions {
+            match model.versions.iter().find(|other| other.version == version.version) {
+                Some(other) => {
+                    let owner = format!("version {} of {name}", version.version);
+                    self.pairs_only_here("tags", &version.tags, &other.tags, &owner);
+                }
+                None => self.report.only_here("model versions", || format!("{name}/{}", version.version)),
+            }
+        }
     }
 
     /// Points a version at where its files are now.
@@ -309,6 +402,7 @@ fn run_digest(record: &RunRecord, wanted: &RunRecord) -> String {
     out.sort_unstable();
     digest(&json!([
         info.run_id,
+        info.experiment_id,
         info.run_name,
         info.user_id,
         info.status,
@@ -346,7 +440,10 @@ fn model_digest(record: &ModelRecord, wanted: &ModelRecord) -> String {
         .metrics
         .iter()
         .map(|point| {
-            json!([point.key, point.timestamp, point.step, bits(point.value.0), point.run_id]).to_string()
+            let dataset =
+                [&point.dataset_name, &point.dataset_digest].map(|text| text.as_deref().unwrap_or_default());
+            json!([point.key, point.timestamp, point.step, bits(point.value.0), point.run_id, dataset])
+                .to_string()
         })
         .collect();
     metrics.sort();

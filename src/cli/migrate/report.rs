@@ -18,6 +18,17 @@ pub struct Report {
     pub notes: Vec<String>,
     pub differences: Vec<String>,
     pub more: u64,
+    /// What is here and not in the source: added here, or removed there since the last import.
+    pub only_here: BTreeMap<&'static str, Named>,
+    /// What the source has that is not part of a copy.
+    pub left_out: BTreeMap<&'static str, u64>,
+}
+
+/// How many, and some of them by name.
+#[derive(Clone, Default, Serialize)]
+pub struct Named {
+    pub count: u64,
+    pub names: Vec<String>,
 }
 
 #[derive(Clone, Copy, Default, Serialize)]
@@ -41,6 +52,16 @@ impl Report {
         }
     }
 
+    pub fn only_here(&mut self, what: &'static str, name: impl FnOnce() -> String) {
+        /// Names of one kind in a report.
+        const NAMES: usize = 10;
+        let found = self.only_here.entry(what).or_default();
+        found.count += 1;
+        if found.names.len() < NAMES {
+            found.names.push(name());
+        }
+    }
+
     pub fn note(&mut self, what: String) {
         if self.notes.len() < NAMED {
             self.notes.push(what);
@@ -56,6 +77,16 @@ impl Report {
         print(&format!("\n{} bytes copied; {} files compared by MD5\n", self.copied_bytes, self.hashed))?;
         for note in &self.notes {
             print(&format!("note: {note}\n"))?;
+        }
+        for (what, Named { count, names }) in &self.only_here {
+            let more = if *count > names.len() as u64 { ", ..." } else { "" };
+            let names = names.join(", ");
+            print(&format!(
+                "here and not in the source (added here, or removed there): {count} {what}: {names}{more}\n"
+            ))?;
+        }
+        for (what, count) in &self.left_out {
+            print(&format!("left out: {count} {what}\n"))?;
         }
         for difference in &self.differences {
             print(&format!("differs: {difference}\n"))?;

@@ -12,7 +12,7 @@ use crate::{
     },
     registry::import::ModelRecord as Registered,
     tracking::{
-        import::{Batch, ModelRecord, Place, Placed, RunRecord, Series},
+        import::{Batch, ExperimentRecord, ModelRecord, Place, Placed, RunRecord, Series},
         model::Experiment,
         service::{path_is_safe, prefix_of},
     },
@@ -36,10 +36,14 @@ pub enum Sink {
 }
 
 impl Sink {
-    pub async fn experiment(&self, experiment: &Experiment) -> Result<Place, Failure> {
+    pub async fn experiment(&self, experiment: &Experiment, runs: &[String]) -> Result<Place, Failure> {
+        /// Runs that are enough to know an experiment by: the first ones came first.
+        const KNOWN_BY: usize = 100;
         match self {
             Self::House(client) => {
-                let batch = Batch { experiments: vec![experiment.clone()], ..Batch::default() };
+                let known_by_runs = runs.iter().take(KNOWN_BY).cloned().collect();
+                let record = ExperimentRecord { experiment: experiment.clone(), known_by_runs };
+                let batch = Batch { experiments: vec![record], ..Batch::default() };
                 first(load(client, &batch).await?.experiments)
             }
             Self::Folder(folder) => {

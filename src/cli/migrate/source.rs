@@ -11,7 +11,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 use tokio_util::io::ReaderStream;
 
 pub enum Source {
@@ -106,6 +106,17 @@ impl Source {
             Self::Database(database) => database.registered(),
             Self::Folder(folder) => folder.registered(),
         }
+    }
+
+    /// How many things of the kinds that are not copied there are, where that is told for little.
+    pub async fn left_out(&self, experiments: &[&str]) -> BTreeMap<&'static str, u64> {
+        let mut found = match self {
+            Self::Rest(rest) => rest.left_out(experiments).await,
+            Self::Database(database) => database.left_out(),
+            Self::Folder(_) => BTreeMap::new(),
+        };
+        found.retain(|_, count| *count > 0);
+        found
     }
 
     pub async fn files(&self, owner: &Owner) -> Result<Vec<File>, Failure> {

@@ -255,7 +255,16 @@ impl Database {
         data.params =
             self.pairs("logged_model_params", ("param_key", "param_value"), "WHERE model_id = ?1", &[&id])?;
         for row in self.rows("logged_model_metrics", "WHERE model_id = ?1", &[&id])? {
-            let dataset = row.maybe("dataset_uuid").map(|id| self.dataset(&id)).transpose()?.flatten();
+            let digest = row.maybe("dataset_digest");
+            // The row names the dataset itself; its number is there only when the run has it as an input.
+            let (dataset_name, dataset_digest) = match row.maybe("dataset_name") {
+                Some(name) => (Some(name), digest),
+                None => {
+                    let id = row.maybe("dataset_uuid");
+                    let dataset = id.map(|id| self.dataset(&id)).transpose()?.flatten();
+                    dataset.map(|dataset| (dataset.name, dataset.digest)).unzip()
+                }
+            };
             data.metrics.push(Metric {
                 key: row.text("metric_name"),
                 value: row.double("metric_value", ""),
@@ -263,8 +272,8 @@ impl Database {
                 step: row.int("metric_step"),
                 model_id: Some(id.clone()),
                 run_id: row.maybe("run_id"),
-                dataset_name: dataset.as_ref().map(|dataset| dataset.name.clone()),
-                dataset_digest: dataset.map(|dataset| dataset.digest),
+                dataset_name,
+                dataset_digest,
             });
         }
         record.files_stay = is_elsewhere(&info.artifact_uri);
@@ -330,6 +339,23 @@ impl Database {
             })
         };
         found.iter().map(version).collect()
+    }
+
+    pub fn left_out(&self) -> BTreeMap<&'static str, u64> {
+        const TABLES: [(&str, &str); 5] = [
+            ("traces", "trace_info"),
+            ("assessments", "assessments"),
+            ("evaluation datasets", "evaluation_datasets"),
+            ("scorers", "scorers"),
+            ("webhooks", "webhooks"),
+        ];
+        // A database too old to have a table has nothing of its kind.
+        let count = |(what, table): (&'static str, &str)| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let count: i64 = self.db.query_row(&sql, [], |row| row.get(0)).ok()?;
+            Some((what, u64::try_from(count).unwrap_or_default()))
+        };
+        TABLES.into_iter().filter_map(count).collect()
     }
 
     /// The folder of an owner's files on this machine; none where they are kept elsewhere.

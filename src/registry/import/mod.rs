@@ -1,6 +1,6 @@
 //! Taking in registered models of another registry, with the numbers and times of their versions kept:
 //! `POST /api/crannog/v1/import/registry`, for administrators. One model with all its versions is one
-//! transaction; sending it again changes nothing.
+//! transaction; sending it again changes nothing. An alias that was moved here since it was brought stays.
 
 mod store;
 
@@ -86,15 +86,15 @@ impl Service {
             let tags = version.tags.drain(..).map(|tag| (tag.key, tag.value)).collect();
             version.tags = last_of_each(tags).into_iter().map(Pair::from).collect();
         }
-        let (name, aliases) = (model.name.clone(), model.aliases.clone());
-        let new = self.db().write(move |c| store::model_put(c, &model)).await?;
-        for version in &new {
+        let name = model.name.clone();
+        let changed = self.db().write(move |c| store::model_put(c, &model)).await?;
+        for version in &changed.versions {
             self.tell(Event::ModelVersionCreated { name: name.clone(), version: u64::from(*version) });
         }
-        for Alias { alias, version } in aliases {
-            let version = Some(u64::from(version));
+        for (alias, version) in changed.aliases {
+            let version = version.map(u64::from);
             self.tell(Event::AliasMoved { name: name.clone(), alias, version });
         }
-        Ok(new.len() as u64)
+        Ok(changed.versions.len() as u64)
     }
 }

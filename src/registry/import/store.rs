@@ -1,14 +1,22 @@
 //! The rows of a model that is taken in.
 
-use super::{ModelRecord, VersionRecord};
+use super::{Alias, ModelRecord, VersionRecord};
 use crate::{
     kernel::error::{Error, Result},
     registry::store,
 };
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
 
-/// Brings a model and its versions in line with the record; answers the versions that were not here.
-pub fn model_put(db: &Connection, model: &ModelRecord) -> Result<Vec<u32>> {
+/// What an import changed: versions that were not here, and where aliases point now that did not before.
+#[derive(Default)]
+pub struct Changed {
+    pub versions: Vec<u32>,
+    pub aliases: Vec<(String, Option<u32>)>,
+}
+
+/// Brings a model and its versions in line with the record.
+pub fn model_put(db: &Connection, model: &ModelRecord) -> Result<Changed> {
     db.prepare_cached(
         "INSERT INTO registered_models (name, description, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO NOTHING",
@@ -23,18 +31,53 @@ pub fn model_put(db: &Connection, model: &ModelRecord) -> Result<Vec<u32>> {
     for tag in &model.tags {
         store::model_tag_set(db, id, &tag.key, &tag.value)?;
     }
-    let mut new = Vec::new();
+    let mut changed = Changed::default();
     for version in &model.versions {
         if version_put(db, id, &model.name, version)? {
-            new.push(version.version);
+            changed.versions.push(version.version);
         }
     }
-    for alias in &model.aliases {
-        store::alias_set(db, id, &alias.alias, alias.version)?;
-    }
+    changed.aliases = aliases_follow(db, id, &model.aliases)?;
     db.prepare_cached("UPDATE registered_models SET description = ?2, updated_ms = ?3 WHERE id = ?1")?
         .execute(params![id, model.description, model.last_updated_timestamp])?;
-    Ok(new)
+    Ok(changed)
+}
+
+/// Points aliases where the source has them. One that an import brought and that was moved here since
+/// stays; one that the source no longer has goes, unless it was moved here.
+fn aliases_follow(db: &Connection, id: i64, wanted: &[Alias]) -> Result<Vec<(String, Option<u32>)>> {
+    let mut brought = aliases_brought(db, id)?;
+    let mut moved = Vec::new();
+    for Alias { alias, version } in wanted {
+        let (here, before) = (store::alias_get(db, id, alias)?, brought.remove(alias));
+        if here.is_some() && here != Some(*version) && before.is_some() && here != before {
+            continue;
+        }
+        if here != Some(*version) {
+            store::alias_set(db, id, alias, *version)?;
+            moved.push((alias.clone(), Some(*version)));
+        }
+        db.prepare_cached(
+            "INSERT INTO imported_aliases (model_id, alias, version) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET version = excluded.version",
+        )?
+        .execute(params![id, alias, version])?;
+    }
+    for (alias, before) in brought {
+        if store::alias_get(db, id, &alias)? == Some(before) {
+            store::alias_delete(db, id, &alias)?;
+            moved.push((alias.clone(), None));
+        }
+        db.prepare_cached("DELETE FROM imported_aliases WHERE model_id = ?1 AND alias = ?2")?
+            .execute(params![id, alias])?;
+    }
+    Ok(moved)
+}
+
+fn aliases_brought(db: &Connection, id: i64) -> Result<BTreeMap<String, u32>> {
+    let mut find = db.prepare_cached("SELECT alias, version FROM imported_aliases WHERE model_id = ?1")?;
+    let found = find.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Whether the version was not here. One that is here and was made at another time is another version.

@@ -5,6 +5,8 @@
 mod routes;
 mod service;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use routes::router;
 
@@ -15,10 +17,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Batch {
-    pub experiments: Vec<Experiment>,
+    pub experiments: Vec<ExperimentRecord>,
     pub runs: Vec<RunRecord>,
     pub logged_models: Vec<ModelRecord>,
     pub metrics: Vec<Series>,
+}
+
+/// An experiment, and some of its runs: by them it is recognised under another name.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct ExperimentRecord {
+    #[serde(flatten)]
+    pub experiment: Experiment,
+    pub known_by_runs: Vec<String>,
 }
 
 /// A run, and what MLflow's JSON does not say of it.

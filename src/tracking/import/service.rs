@@ -13,7 +13,7 @@ use crate::{
 impl Service {
     /// Takes in one batch; all of it holds, or nothing.
     pub async fn import(&self, batch: Batch) -> Result<Placed> {
-        batch.experiments.iter().try_for_each(check_experiment)?;
+        batch.experiments.iter().try_for_each(|record| check_experiment(&record.experiment))?;
         batch.runs.iter().try_for_each(check_run)?;
         batch.logged_models.iter().try_for_each(check_model)?;
         batch.metrics.iter().try_for_each(check_series)?;

@@ -1,9 +1,9 @@
-//! The rows of what is taken in. A thing known here by its id (an experiment: by its name) is brought in
-//! line with the record, so that a second import changes nothing and a later one catches up.
+//! The rows of what is taken in. A thing known here by its id (an experiment: by its runs, else by its
+//! name) is brought in line with the record, so that a second import changes nothing and a later one catches up.
 
-use super::{ModelRecord, Place, RunRecord};
+use super::{ExperimentRecord, ModelRecord, Place, RunRecord};
 use crate::{
-    kernel::error::Result,
+    kernel::{clock::now_ms, error::Result},
     tracking::{
         check,
         model::{Experiment, MODEL_STATUSES, Pair, Stage},
@@ -15,16 +15,46 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// An experiment of that name is joined; else it is made, under its own number if that is free.
-pub fn experiment_put(db: &Connection, record: &Experiment) -> Result<Place> {
-    let found = experiments::experiment_by_name(db, &record.name)?;
+/// An experiment that was taken in before is joined, under the name the source has for it now if that is
+/// free; else one of that name; else it is made, under its own number if that is free.
+pub fn experiment_put(db: &Connection, record: &ExperimentRecord) -> Result<Place> {
+    let ExperimentRecord { experiment: record, known_by_runs } = record;
+    let named = experiments::experiment_by_name(db, &record.name)?;
+    let known = match experiment_of_runs(db, known_by_runs)? {
+        Some(known) => Some(known),
+        None => experiment_as_made(db, record)?,
+    };
+    // Who names no experiment logs into 0: its name is this server's own.
+    if let Some(id) = known.filter(|id| *id != 0 && named.is_none()) {
+        experiments::experiment_rename(db, id, &record.name, record.last_update_time)?;
+    }
+    let named = named.map(|named| check::experiment_id(&named.experiment_id)).transpose()?;
+    let found = known.or(named);
     let new = found.is_none();
     let id = match found {
-        Some(found) => check::experiment_id(&found.experiment_id)?,
+        Some(id) => id,
         None => experiment_insert(db, record)?,
     };
     record.tags.iter().try_for_each(|tag| experiments::experiment_set_tag(db, id, tag))?;
     Ok(Place { id: id.to_string(), artifact_uri: format!("mlflow-artifacts:/{id}"), new })
+}
+
+fn experiment_of_runs(db: &Connection, ids: &[String]) -> Result<Option<i64>> {
+    let mut find = db.prepare_cached("SELECT experiment_id FROM runs WHERE id = ?1")?;
+    for id in ids {
+        let found = find.query_row([id], |row| row.get(0)).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// An experiment without runs is known by its number together with the moment it was made.
+fn experiment_as_made(db: &Connection, record: &Experiment) -> Result<Option<i64>> {
+    let Ok(id) = record.experiment_id.parse::<i64>() else { return Ok(None) };
+    let mut find = db.prepare_cached("SELECT id FROM experiments WHERE id = ?1 AND created_at = ?2")?;
+    Ok(find.query_row([id, record.creation_time], |row| row.get(0)).optional()?)
 }
 
 fn experiment_insert(db: &Connection, record: &Experiment) -> Result<i64> {
@@ -45,7 +75,8 @@ fn experiment_insert(db: &Connection, record: &Experiment) -> Result<i64> {
         record.name,
         record.lifecycle_stage,
         record.creation_time,
-        record.last_update_time
+        // Of a deleted one it is the time of its deletion, which an old source does not know.
+        if record.last_update_time > 0 { record.last_update_time } else { now_ms() }
     ])?;
     let id = db.last_insert_rowid();
     db.prepare_cached("UPDATE experiments SET artifact_location = ?2 WHERE id = ?1")?
@@ -62,8 +93,10 @@ pub fn run_put(db: &Connection, record: &RunRecord) -> Result<Place> {
         true => info.artifact_uri.clone(),
         false => format!("mlflow-artifacts:/{experiment}/{}/artifacts", info.run_id),
     };
-    let deleted = info.lifecycle_stage == Stage::Deleted.word();
-    let deleted_at = deleted.then(|| record.deleted_time.or(info.end_time).unwrap_or(info.start_time));
+    let deleted_at = match info.lifecycle_stage == Stage::Deleted.word() {
+        true => Some(deletion_time(db, record)?),
+        false => None,
+    };
     db.prepare_cached(
         "INSERT INTO runs (id, experiment_id, name, user_id, status, stage, started_at, ended_at, deleted_at,
                            artifact_uri)
@@ -90,6 +123,21 @@ pub fn run_put(db: &Connection, record: &RunRecord) -> Result<Place> {
         datasets::run_model_log(db, known.rid, Direction::Out, &out.model_id, out.step)
     })?;
     Ok(Place { id: known.run_id, artifact_uri: known.artifact_uri, new })
+}
+
+/// When a run was deleted. Where the source does not tell, the import that first saw it deleted counts:
+/// any earlier time would let the collector take at once what its owner may still want back.
+fn deletion_time(db: &Connection, record: &RunRecord) -> Result<i64> {
+    if let Some(told) = record.deleted_time {
+        return Ok(told);
+    }
+    let info = &record.run.info;
+    let mut known = db.prepare_cached("SELECT deleted_at FROM runs WHERE id = ?1 AND deleted_at > ?2")?;
+    // Nobody deletes a run in the millisecond of its end: such a time was guessed from the end.
+    let ended = info.end_time.unwrap_or(info.start_time);
+    let known: Option<i64> =
+        known.query_row(params![info.run_id, ended], |row| row.get(0)).optional()?.flatten();
+    Ok(known.unwrap_or_else(now_ms))
 }
 
 fn run_fill(db: &Connection, experiment: &str, rid: i64, record: &RunRecord) -> Result<()> {
@@ -153,7 +201,22 @@ pub fn model_put(db: &Connection, record: &ModelRecord) -> Result<Place> {
     data.params.iter().try_for_each(|param| models::model_param_set(db, id, param))?;
     info.tags.iter().try_for_each(|tag| models::model_tag_set(db, id, tag))?;
     for metric in &data.metrics {
-        models::model_metric_log(db, id, metric.run_id.as_deref().unwrap_or_default(), metric)?;
+        let run = metric.run_id.as_deref().unwrap_or_default();
+        models::model_metric_log(db, id, run, metric)?;
+        // A point that is here already learns of its dataset.
+        db.prepare_cached(
+            "UPDATE logged_model_metrics SET dataset_name = ?6, dataset_digest = ?7
+             WHERE model_id = ?1 AND key = ?2 AND timestamp = ?3 AND step = ?4 AND run_id = ?5",
+        )?
+        .execute(params![
+            id,
+            metric.key,
+            metric.timestamp,
+            metric.step,
+            run,
+            metric.dataset_name,
+            metric.dataset_digest
+        ])?;
     }
     Ok(Place { id: id.clone(), artifact_uri: uri, new })
 }
