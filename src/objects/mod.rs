@@ -52,7 +52,7 @@ mod website;
 
 pub use error::Fault;
 pub use links::{Link, Signer, check_life};
-pub use model::{BucketInfo, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
+pub use model::{BucketInfo, Condition, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
 pub use multipart::{Completion, ListedPart};
 pub use notify::{Hearing, Starter};
 pub use read::ByteStream;

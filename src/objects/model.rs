@@ -266,12 +266,14 @@ pub struct Condition {
     pub size: Option<u64>,
     /// Whole seconds since the epoch, as S3 gives times out.
     pub modified_s: Option<i64>,
+    /// Keys are paths of a tree: no object may lie where this one needs a folder, and none below it.
+    pub as_tree: bool,
 }
 
 impl Condition {
     pub fn is_some(&self) -> bool {
-        let Self { if_match, if_none_match, size, modified_s } = self;
-        if_match.is_some() || if_none_match.is_some() || size.is_some() || modified_s.is_some()
+        let Self { if_match, if_none_match, size, modified_s, as_tree } = self;
+        if_match.is_some() || if_none_match.is_some() || size.is_some() || modified_s.is_some() || *as_tree
     }
 }
 

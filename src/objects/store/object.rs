@@ -8,7 +8,7 @@ use super::super::{
     },
 };
 use super::{blob, bucket, from_json, signed, to_json, unsigned};
-use crate::kernel::error::Result;
+use crate::kernel::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const COLUMNS: &str = "key, seq, latest, is_null, marker, size, etag, modified_ms, owner, class, \
@@ -90,6 +90,10 @@ pub fn object_put(c: &Connection, bucket: &str, record: &Record, condition: &Con
     let versioning = bucket::bucket_versioning(c, bucket)?;
     let visible = current.as_ref().map(|current| &current.record.info).filter(|info| !info.marker);
     check(condition, visible, &record.info.key)?;
+    // What is there already found its place in the tree when it came.
+    if condition.as_tree && visible.is_none() {
+        check_tree(c, bucket, &record.info.key)?;
+    }
     let version = place(c, bucket, versioning, current, record)?;
     if !record.info.marker {
         bucket::bucket_count(c, bucket, None, Some(record.info.size))?;
@@ -309,6 +313,30 @@ fn check(condition: &Condition, now: Option<&ObjectInfo>, key: &str) -> Result<(
     }
     if condition.if_none_match.as_ref().is_some_and(|unwanted| unwanted.holds(etag)) {
         return Err(Fault::PreconditionFailed("If-None-Match").into());
+    }
+    Ok(())
+}
+
+/// Refuses a key below that of an object, or above one: as files, one of the two could not be.
+fn check_tree(c: &Connection, bucket: &str, key: &str) -> Result<()> {
+    let mut find = c.prepare_cached(
+        "SELECT 1 FROM object WHERE bucket = ?1 AND key = ?2 AND latest = 1 AND marker = 0 LIMIT 1",
+    )?;
+    for (end, _) in key.match_indices('/') {
+        if find.exists([bucket, &key[..end]])? {
+            let file = &key[..end];
+            return Err(Error::invalid(format!(
+                "'{key}' cannot be written: '{file}' is a file, not a folder."
+            )));
+        }
+    }
+    // '0' is the byte after '/': what lies between the two is below the key.
+    let mut below = c.prepare_cached(
+        "SELECT 1 FROM object WHERE bucket = ?1 AND key > ?2 || '/' AND key < ?2 || '0'
+             AND latest = 1 AND marker = 0 LIMIT 1",
+    )?;
+    if below.exists([bucket, key])? {
+        return Err(Error::invalid(format!("'{key}' cannot be written: it is a folder, not a file.")));
     }
     Ok(())
 }

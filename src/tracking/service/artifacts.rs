@@ -3,7 +3,7 @@
 use super::Service;
 use crate::{
     kernel::error::{Error, Kind, Result},
-    objects::{ByteStream, Completion, ListQuery, ListedPart, ObjectInfo, PutOptions},
+    objects::{ByteStream, Completion, Condition, ListQuery, ListedPart, ObjectInfo, PutOptions},
 };
 use bytes::Bytes;
 use futures::Stream;
@@ -31,8 +31,8 @@ impl Service {
     where
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
-        let key = file_key(path)?;
-        let options = PutOptions::of_type(content_type);
+        let key = new_file_key(path)?;
+        let options = PutOptions { condition: as_tree(), ..PutOptions::of_type(content_type) };
         self.0.objects.put(BUCKET, &key, body, options).await
     }
 
@@ -106,7 +106,7 @@ impl Service {
             checksums: Vec::new(),
         };
         let parts = parts.into_iter().map(listed).collect();
-        let completion = Completion { parts, ..Completion::default() };
+        let completion = Completion { parts, condition: as_tree(), ..Completion::default() };
         self.0.objects.upload_complete(BUCKET, &key, upload, completion).await?;
         Ok(())
     }
@@ -128,6 +128,25 @@ impl Service {
 pub fn file_key(path: &str) -> Result<String> {
     let key = path_is_safe(path)?;
     if key.is_empty() { Err(invalid_path()) } else { Ok(key) }
+}
+
+/// The key of a file to be written, whose path must say it as it will be listed.
+fn new_file_key(path: &str) -> Result<String> {
+    let key = file_key(path)?;
+    if path.ends_with('/') {
+        return Err(Error::invalid("Artifact path must include a filename (cannot end with '/')."));
+    }
+    if key != path {
+        return Err(Error::invalid(format!(
+            "Invalid artifact path: '{path}'. Names may be treated as files in certain cases, and must not \
+             resolve to other names when treated as such. This name would resolve to '{key}'"
+        )));
+    }
+    Ok(key)
+}
+
+fn as_tree() -> Condition {
+    Condition { as_tree: true, ..Condition::default() }
 }
 
 fn folder(key: &str) -> String {
