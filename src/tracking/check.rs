@@ -12,7 +12,6 @@ pub const EXPERIMENT_TAG_VALUE_MAX: usize = 20_000;
 pub const ARTIFACT_LOCATION_MAX: usize = 2048;
 pub const BATCH_PAIRS_MAX: usize = 100;
 pub const BATCH_MAX: usize = 1000;
-pub const BATCH_BYTES_MAX: usize = 1_000_000;
 
 /// Refuses text longer than `limit` characters.
 pub fn length(what: &str, limit: usize, text: &str) -> Result<()> {
