@@ -137,7 +137,26 @@ pub fn artifact_location(location: &str) -> Result<()> {
     if location.contains("..") {
         return Err(Error::invalid(format!("Invalid artifact location: '{location}'")));
     }
+    own_host("artifact_location", location)?;
     length("artifact_location", ARTIFACT_LOCATION_MAX, location)
+}
+
+/// Refuses a URI whose scheme makes whoever reads it connect to the host that it names.
+pub fn own_host(field: &str, uri: &str) -> Result<()> {
+    const HOSTED: [&str; 9] = ["ftp", "sftp", "hdfs", "viewfs", "http", "https", "r2", "b2", "abfss"];
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    // `mlflow-artifacts:/path` is this server's; `mlflow-artifacts://host/path` is said of any.
+    let named = scheme == "mlflow-artifacts"
+        && uri[scheme.len() + 1..]
+            .strip_prefix("//")
+            .is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty());
+    if !named && !HOSTED.contains(&scheme.as_str()) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "'{field}' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a host other than the \
+         tracking server's configured artifact storage, so the server would connect to the host named in the URI."
+    )))
 }
 
 pub fn logged_model_name(name: &str) -> Result<()> {
@@ -179,6 +198,18 @@ mod tests {
             "{message}"
         );
         assert!(message.ends_with("would resolve to 'b'"), "{message}");
+    }
+
+    #[test]
+    fn no_location_names_a_host() {
+        for bad in
+            ["http://h", "HTTPS://h/x", "mlflow-artifacts://h", "mlflow-artifacts://h:5000/x", "hdfs:/x"]
+        {
+            assert!(artifact_location(bad).unwrap_err().message.contains("cannot use the"), "{bad}");
+        }
+        for good in ["mlflow-artifacts:/x", "mlflow-artifacts:///x", "s3://b/x", "gs://b", "/srv/x", "x"] {
+            assert!(artifact_location(good).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -231,9 +231,14 @@ async fn bad_input_is_refused_in_mlflows_words() {
             "Duplicate parameter keys have been submitted: ['a']",
         ),
         (
+            "runs/log-metric",
+            json!({ "run_id": run, "key": "m", "value": 1, "timestamp": 1, "dataset_name": "d" }),
+            "Both dataset_name and dataset_digest must be provided if one is provided",
+        ),
+        (
             "runs/log-batch",
-            json!({ "run_id": run, "tags": [{ "key": "a", "value": "v".repeat(1_000_000) }] }),
-            "Batched logging API requests must be at most 1000000 bytes",
+            json!({ "run_id": run, "metrics": [{ "key": "m", "value": 1, "timestamp": 1, "dataset_digest": "d" }] }),
+            "Both dataset_name and dataset_digest must be provided if one is provided",
         ),
         ("runs/update", json!({ "run_id": run, "status": "DONE" }), "for parameter 'status' supplied"),
         ("experiments/create", json!({ "name": "" }), "Missing value for required parameter 'name'"),
@@ -247,6 +252,12 @@ async fn bad_input_is_refused_in_mlflows_words() {
             json!({ "name": "x", "artifact_location": "runs:/1" }),
             "Artifact location cannot be a runs:/ URI",
         ),
+        (
+            "experiments/create",
+            json!({ "name": "x", "artifact_location": "mlflow-artifacts://elsewhere/x" }),
+            "'artifact_location' cannot use the 'mlflow-artifacts' scheme",
+        ),
+        ("runs/create", json!({}), "Missing value for required parameter 'experiment_id'"),
         ("runs/create", json!({ "experiment_id": "abc" }), "Experiment ID must be a valid integer"),
         ("runs/search", json!({ "experiment_ids": "0" }), "for parameter 'experiment_ids' supplied"),
         ("runs/search", json!({ "experiment_ids": ["0"], "max_results": 50001 }), "max_results"),
@@ -279,6 +290,76 @@ async fn values_too_long_are_cut_as_mlflows_server_does() {
     tracker.post("runs/log-parameter", body).await;
     let data = &tracker.get(&format!("runs/get?run_id={run}")).await["run"]["data"];
     assert_eq!(data["params"][0]["value"].as_str().unwrap().chars().count(), 6000);
+    // All that the counts and lengths allow, and every character escaped, is one batch.
+    let pair = |index: usize| format!(r#"{{"key":"k{index}","value":"{}"}}"#, r"\ud83d\ude00".repeat(6000));
+    let pairs: Vec<_> = (0..100).map(pair).collect();
+    let pairs = pairs.join(",");
+    let body = format!(r#"{{"run_id":"{run}","params":[{pairs}],"tags":[{pairs}]}}"#);
+    assert!(body.len() > 14_000_000);
+    let (status, _) = tracker.send(Method::POST, "/api/2.0/mlflow/runs/log-batch", body).await;
+    assert_eq!(status, StatusCode::OK);
+    let data = &tracker.get(&format!("runs/get?run_id={run}")).await["run"]["data"];
+    assert_eq!(data["params"].as_array().map(Vec::len), Some(101));
+}
+
+#[tokio::test]
+async fn a_number_too_large_for_a_double_is_infinite() {
+    let tracker = Tracker::open().await;
+    let run = tracker.run().await;
+    for (path, metric) in [("log-metric", "a"), ("log-batch", "b")] {
+        let point = format!(r#""key":"{metric}","value":-1e400,"timestamp":1"#);
+        let body = match path {
+            "log-metric" => format!(r#"{{"run_id":"{run}",{point}}}"#),
+            _ => format!(r#"{{"run_id":"{run}","metrics":[{{{point}}}]}}"#),
+        };
+        let (status, answer) =
+            tracker.send(Method::POST, &format!("/api/2.0/mlflow/runs/{path}"), body).await;
+        assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&answer));
+    }
+    let data = &tracker.get(&format!("runs/get?run_id={run}")).await["run"]["data"];
+    let values: Vec<_> = data["metrics"].as_array().unwrap().iter().map(|metric| &metric["value"]).collect();
+    assert_eq!(values, ["-Infinity", "-Infinity"]);
+}
+
+#[tokio::test]
+async fn a_logged_models_params_are_written_once() {
+    let tracker = Tracker::open().await;
+    let model = tracker.post("logged-models", json!({ "experiment_id": "0" })).await["model"].clone();
+    let id = model["info"]["model_id"].as_str().expect("an id").to_owned();
+    let path = format!("logged-models/{id}/params");
+    let params = |value: &str| json!({ "model_id": id, "params": [{ "key": "a", "value": value }] });
+    tracker.post(&path, params("1")).await;
+    let (status, code, message) = tracker.refused(&path, params("2")).await;
+    assert_eq!((status, code.as_str()), (400, "INVALID_PARAMETER_VALUE"), "{message}");
+    let kept = tracker.get(&format!("logged-models/{id}")).await["model"]["data"]["params"].clone();
+    assert_eq!(kept, json!([{ "key": "a", "value": "1" }]));
+}
+
+#[tokio::test]
+async fn a_file_and_a_folder_have_no_name_in_common() {
+    let tracker = Tracker::open().await;
+    let base = "/api/2.0/mlflow-artifacts/artifacts/0/r";
+    let put = async |path: &str| tracker.send(Method::PUT, &format!("{base}/{path}"), "x").await;
+    for path in ["fd/x.txt", "fd/x.txt", "fd/y/z.txt", "fd0", "fd-", "f", "fd/y0"] {
+        assert_eq!(put(path).await.0, StatusCode::OK, "{path}");
+    }
+    for (path, words) in [
+        ("fd", "is a folder"),
+        ("fd/y", "is a folder"),
+        ("fd/x.txt/in", "is a file"),
+        ("fd/x.txt/in/deep", "is a file"),
+        ("fd/", "must include a filename"),
+        ("fd/.", "would resolve to"),
+        ("fd//q", "would resolve to"),
+    ] {
+        let (status, answer) = put(path).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(status == StatusCode::BAD_REQUEST && answer.contains(words), "{path}: {status} {answer}");
+    }
+    let (_, listing) = tracker.send(Method::GET, "/api/2.0/mlflow-artifacts/artifacts?path=0/r", "").await;
+    let listing: Value = serde_json::from_slice(&listing).unwrap();
+    let names: Vec<_> = listing["files"].as_array().unwrap().iter().map(|file| &file["path"]).collect();
+    assert_eq!(names, ["f", "fd", "fd-", "fd0"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! JSON as Python writes it: NaN and the infinities stand as bare words, which JSON does not know and MLflow's
-//! server reads. They are put in quotes, as protobuf's JSON has them.
+//! JSON as Python reads it: NaN and the infinities may stand as bare words, which JSON does not know, and a
+//! number too large for a double is infinite. Both are put in quotes, as protobuf's JSON has the former.
 
 const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
 
@@ -24,11 +24,29 @@ pub fn quoted(body: &[u8]) -> Option<Vec<u8>> {
             found = true;
             continue;
         }
+        if byte == b'-' || byte.is_ascii_digit() {
+            let number = number(&body[at..]);
+            let infinite = str::from_utf8(number).ok().and_then(|text| text.parse::<f64>().ok());
+            let quote = infinite.is_some_and(f64::is_infinite);
+            out.extend(quote.then_some(b'"'));
+            out.extend_from_slice(number);
+            out.extend(quote.then_some(b'"'));
+            at += number.len();
+            found |= quote;
+            continue;
+        }
         inside = byte == b'"';
         out.push(byte);
         at += 1;
     }
     found.then_some(out)
+}
+
+/// The characters that a number may have, from the front of `body`: the first is one.
+fn number(body: &[u8]) -> &[u8] {
+    let part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+    let length = body.iter().position(|byte| !part(byte)).unwrap_or(body.len());
+    &body[..length]
 }
 
 #[cfg(test)]
@@ -43,6 +61,15 @@ mod tests {
     fn bare_words_are_quoted_and_texts_left_alone() {
         let read = text(r#"{"a": NaN, "b": [-Infinity,Infinity], "NaN": "Infinity \" NaN \\"}"#).unwrap();
         assert_eq!(read, r#"{"a": "NaN", "b": ["-Infinity","Infinity"], "NaN": "Infinity \" NaN \\"}"#);
+    }
+
+    #[test]
+    fn numbers_too_large_are_quoted_and_others_left_alone() {
+        let read = text(r#"{"a": 1e400, "b": [-1E+999,1e308, -2.5], "c": "1e400", "d": NaN}"#).unwrap();
+        assert_eq!(read, r#"{"a": "1e400", "b": ["-1E+999",1e308, -2.5], "c": "1e400", "d": "NaN"}"#);
+        for body in ["1e-400", "-", "1e", "1.2.3e999", "{\"a\": 12}"] {
+            assert_eq!(text(body), None, "{body}");
+        }
     }
 
     #[test]

@@ -15,14 +15,20 @@ use serde_json::{Value, json};
 /// A metric's fields, wherever they stand.
 pub(super) fn metric_in(fields: &Fields) -> Result<Metric> {
     let text = |name| Ok::<_, Error>(fields.text(name)?.filter(|text| !text.is_empty()).map(str::to_owned));
+    let (dataset_name, dataset_digest) = (text("dataset_name")?, text("dataset_digest")?);
+    if dataset_name.is_some() != dataset_digest.is_some() {
+        return Err(Error::invalid(
+            "Both dataset_name and dataset_digest must be provided if one is provided",
+        ));
+    }
     Ok(Metric {
         key: fields.required("key")?.to_owned(),
         value: Double(fields.float("value")?.ok_or_else(|| fields.missing("value"))?),
         timestamp: fields.int("timestamp")?.ok_or_else(|| fields.missing("timestamp"))?,
         step: fields.int("step")?.unwrap_or(0),
         model_id: text("model_id")?,
-        dataset_name: text("dataset_name")?,
-        dataset_digest: text("dataset_digest")?,
+        dataset_name,
+        dataset_digest,
         run_id: None,
     })
 }

@@ -30,7 +30,7 @@ pub async fn create(
     fields: Fields,
 ) -> Result<Json<OneRun>, MlflowError> {
     let new = CreateRun {
-        experiment_id: fields.text_or_empty("experiment_id")?.to_owned(),
+        experiment_id: fields.required("experiment_id")?.to_owned(),
         user_id: fields.text_or_empty("user_id")?.to_owned(),
         name: fields.text_or_empty("run_name")?.to_owned(),
         started_at: fields.int("start_time")?,

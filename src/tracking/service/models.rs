@@ -57,7 +57,7 @@ impl Service {
                     id,
                 };
                 rows::model_create(c, &model)?;
-                new.params.iter().try_for_each(|param| rows::model_param_set(c, &model.id, param))?;
+                new.params.iter().try_for_each(|param| rows::model_param_create(c, &model.id, param))?;
                 new.tags.iter().try_for_each(|tag| rows::model_tag_set(c, &model.id, tag))?;
                 rows::model_get(c, &model.id, false)
             })
@@ -91,7 +91,7 @@ impl Service {
         self.db()
             .write(move |c| {
                 rows::model_get(c, &id, true)?;
-                params.iter().try_for_each(|param| rows::model_param_set(c, &id, param))
+                params.iter().try_for_each(|param| rows::model_param_create(c, &id, param))
             })
             .await
     }

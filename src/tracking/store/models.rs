@@ -166,6 +166,22 @@ pub fn model_delete(db: &Connection, id: &str, now: i64) -> Result<()> {
     if changed == 0 { Err(missing(id)) } else { Ok(()) }
 }
 
+/// Writes a param that the model has not: params are written once.
+pub fn model_param_create(db: &Connection, id: &str, param: &Pair) -> Result<()> {
+    let added = db
+        .prepare_cached(
+            "INSERT INTO logged_model_params (model_id, key, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![id, param.key, param.value])?;
+    if added == 1 {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "Changing param values is not allowed. Param with key='{}' was already logged for logged model ID='{id}'.",
+        param.key
+    )))
+}
+
 pub fn model_param_set(db: &Connection, id: &str, param: &Pair) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO logged_model_params (model_id, key, value) VALUES (?1, ?2, ?3)
