@@ -90,6 +90,7 @@ class Airflow:
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__PARALLELISM": options.slots,
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": options.slots,
+            "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
