@@ -2,7 +2,8 @@
 every log line is kept.
 
 `make test` runs a short form. The long one, 2,000 tasks in 50 runs under 100 kills:  KILLS=100 make test PYTEST="-k kills"
-The moments come from a seed that a failure prints; SEED=N has the same ones again.
+The moments come from a seed that a failure prints; SEED=N has the same ones again. NEWER=/path/to/crannog is the
+build that takes over in the middle, where it is to be another than the one that begins (CRANNOG_BIN).
 """
 
 import json
@@ -56,7 +57,7 @@ def kill_somebody(server, dice, round_number: int, newer: Path):
         time.sleep(dice.random() * 0.1)
     server.kill9()
     if round_number == KILLS // 2:
-        shutil.copy(conftest.CRANNOG, newer)
+        shutil.copy(os.environ.get("NEWER", conftest.CRANNOG), newer)
         server.binary = newer
     server.start()
 
