@@ -50,17 +50,6 @@ impl Permission {
         })
     }
 
-    /// A permission to be granted. Nothing is none: a grant of it would take the default away.
-    pub fn to_grant(text: &str) -> Result<Self> {
-        let permission = Self::parse(text)?;
-        if permission != Self::Nothing {
-            return Ok(permission);
-        }
-        Err(Error::invalid(format!(
-            "Invalid permission '{text}'. Resource-level grants accept only: ('DENY', 'EDIT', 'MANAGE', 'READ', 'USE')."
-        )))
-    }
-
     /// What a user of this role has everywhere.
     pub fn of_role(role: Role) -> Self {
         match role {

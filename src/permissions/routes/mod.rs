@@ -91,7 +91,7 @@ pub fn own_router(service: Service) -> Router {
 
 /// What a request wants to grant.
 fn grant_in(kind: Kind, resource: &str, fields: &Fields) -> Result<Grant> {
-    let permission = Permission::to_grant(fields.required("permission")?)?;
+    let permission = Permission::parse(fields.required("permission")?)?;
     let (kind, resource) =
         if resource == ALL { (kind, ALL.to_owned()) } else { target::resource(kind, resource) };
     Ok(Grant { kind, resource, permission })

@@ -72,7 +72,7 @@ pub async fn set(
     Json(wanted): Json<Wanted>,
 ) -> Answer<StatusCode> {
     let (kind, resource) = named(&wanted.resource_type, &wanted.resource)?;
-    let permission = Permission::to_grant(&wanted.permission)?;
+    let permission = Permission::parse(&wanted.permission)?;
     service.grant(&name, Grant { kind, resource, permission }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -130,7 +130,7 @@ pub async fn grant_list(State(service): State<Service>, _: Admin, fields: Fields
 }
 
 pub async fn grant_update(State(service): State<Service>, _: Admin, fields: Fields) -> Answer {
-    let permission = Permission::to_grant(fields.required("permission")?)?;
+    let permission = Permission::parse(fields.required("permission")?)?;
     let changed = service.role_grant_set(id(&fields, "role_permission_id")?, permission).await?;
     Ok(Json(json!({ "role_permission": grant_json(&changed) })))
 }
