@@ -55,7 +55,11 @@ pub async fn check(tracker: &dyn Tracker, source: &str, run_id: &str, model_id: 
         if !model_id.is_empty() {
             return Err(mismatch());
         }
-        return if run.id == run_id { Ok(()) } else { Err(mismatch()) };
+        // MLflow 3.11 takes versions of runs that are not here; its own tests register such.
+        return match run.id == run_id || is_absent(tracker.run_root(run.id).await)? {
+            true => Ok(()),
+            false => Err(mismatch()),
+        };
     }
     let Some(path) = artifact_path(source) else { return own_host("source", source) };
     let root = match (model_id, run_id) {
@@ -83,6 +87,14 @@ pub fn check_pattern(pattern: Option<&Regex>, source: &str) -> Result<()> {
 pub fn is_within(path: &str, folder: &str) -> bool {
     folder.is_empty()
         || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn is_absent<T>(found: Result<T>) -> Result<bool> {
+    match found {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind == Kind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 fn mismatch(source: &str, asked: &str) -> Error {
