@@ -192,7 +192,8 @@ def test_searches_find_what_can_be_read_and_their_pages_are_full(member, grants)
         logged = {id: client.create_logged_model(id).model_id for id in experiments}
         models = [client.create_registered_model(f"{mark}-{index}").name for index in range(8)]
         for name in models:
-            client.create_model_version(name, "s3://elsewhere/model")
+            run = runs[experiments[0]]
+            client.create_model_version(name, f"runs:/{run}/model", run)
     seen = [1, 4, 6]
     for index in seen:
         grants.grant_user_permission(bob.name, "experiment", experiments[index], "READ")
