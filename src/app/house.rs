@@ -63,6 +63,7 @@ impl House {
             objects.clone(),
             events.clone(),
             python(config),
+            serving::Regions::new(config.serving.shared_memory),
         );
         let pipelines = own_pipelines(config, stores, &health, events, &auth)?;
         pipelines.furnish(pipelines::Rooms {

@@ -5,6 +5,7 @@ use super::{
     inspected::Inspected,
     loading::{follow, follower::Sources, shelf::Shelf},
     log::PredictionLog,
+    memory::Regions,
     model::EndpointInfo,
     predict::gate::Gate,
     python,
@@ -49,6 +50,7 @@ struct Inner {
     windows: Windows,
     tell: canary::Tell,
     inspected: Inspected,
+    regions: Regions,
 }
 
 struct Running {
@@ -63,6 +65,7 @@ impl Service {
         objects: objects::Service,
         bus: Bus,
         python: python::Host,
+        regions: Regions,
     ) -> Self {
         let inner = Inner {
             db,
@@ -76,6 +79,7 @@ impl Service {
             windows: Windows::default(),
             tell: canary::Tell::default(),
             inspected: Inspected::default(),
+            regions,
         };
         Self(Arc::new(inner))
     }
@@ -176,6 +180,10 @@ impl Service {
 
     pub(super) fn inspected(&self) -> &Inspected {
         &self.0.inspected
+    }
+
+    pub(super) fn regions(&self) -> &Regions {
+        &self.0.regions
     }
 
     pub(super) fn bus(&self) -> &Bus {

@@ -1,13 +1,16 @@
 """Endpoints for the tests of the serving clients: models that are files of the repository, and what onnxruntime says."""
 
+import contextlib
 import json
 import pathlib
+import uuid
 from types import SimpleNamespace
 
 import mlflow
 import numpy as np
 import onnxruntime
 from conftest import eventually, pointed_at
+from tritonclient.utils import serialize_byte_tensor, shared_memory
 
 MODELS = pathlib.Path(__file__).parent.parent / "fixtures" / "onnx"
 KINDS = {"FP32": np.float32, "FP64": np.float64, "INT64": np.int64, "BYTES": object}
@@ -76,3 +79,31 @@ def assert_same(got, wanted):
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
     else:
         np.testing.assert_array_equal(got, wanted)
+
+
+@contextlib.contextmanager
+def shared(size):
+    """Shared memory as tritonclient makes it: its handle, its key and the file that it is."""
+    key = f"/crannog-{uuid.uuid4().hex}"
+    handle = shared_memory.create_shared_memory_region("region", key, size)
+    try:
+        yield SimpleNamespace(handle=handle, key=key, file=pathlib.Path("/dev/shm") / key[1:])
+    finally:
+        shared_memory.destroy_shared_memory_region(handle)
+
+
+def laid_out(memory, tensors, start):
+    """Puts tensors one behind the other into shared memory; answers where each is and how many bytes it has."""
+    places = {}
+    for name, values in tensors.items():
+        values = serialize_byte_tensor(values) if values.dtype == object else values
+        size = len(values.item()) if values.dtype == object else values.nbytes
+        shared_memory.set_shared_memory_region(memory.handle, [values], offset=start)
+        places[name] = (start, size)
+        start += size
+    return places
+
+
+def taken_out(memory, values, start):
+    """A tensor like these values, from shared memory."""
+    return shared_memory.get_contents_as_numpy(memory.handle, values.dtype, values.shape, start).copy()

@@ -1,4 +1,4 @@
-"""tritonclient over gRPC, on the port that also speaks HTTP: every call that needs no GPU and no shared memory."""
+"""tritonclient over gRPC, on the port that also speaks HTTP: every call that needs no GPU."""
 
 import base64
 import queue
@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from serving_support import assert_same, models_on
+from serving_support import assert_same, laid_out, models_on, shared, taken_out
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
@@ -215,17 +215,100 @@ def test_settings_are_those_of_a_server_without_traces(client, headers):
         client.update_log_settings({"log_verbose_level": 3}, headers=headers)
 
 
-def test_there_is_no_shared_memory(client, headers):
-    assert not client.get_system_shared_memory_status(headers=headers).regions
+@pytest.mark.parametrize("kind", ["numbers", "mixed"])
+def test_tensors_go_through_shared_memory(client, headers, models, kind):
+    model = getattr(models, kind)
+    rows, wanted = model.rows(7), model.wanted(7)
+    with shared(1 << 16) as memory:
+        client.register_system_shared_memory("g-in", memory.key, (1 << 15) - 16, offset=16, headers=headers)
+        client.register_system_shared_memory("g-out", memory.key, 1 << 15, offset=1 << 15, headers=headers)
+        told = client.get_system_shared_memory_status(headers=headers).regions
+        assert set(told) == {"g-in", "g-out"}
+        found = told["g-in"]
+        assert (found.name, found.key, found.offset, found.byte_size) == ("g-in", memory.key, 16, (1 << 15) - 16)
+        assert set(client.get_system_shared_memory_status("g-out", headers=headers).regions) == {"g-out"}
+        with pytest.raises(InferenceServerException, match="'g-in' already in manager") as refused:
+            client.register_system_shared_memory("g-in", memory.key, 64, headers=headers)
+        assert refused.value.status() == "StatusCode.ALREADY_EXISTS"
+
+        asked, results = [], []
+        for name, (start, size) in laid_out(memory, rows, 48).items():
+            asked.append(triton.InferInput(name, rows[name].shape, model.datatypes[name]))
+            asked[-1].set_shared_memory("g-in", size, offset=start - 16)
+        for at, name in enumerate(wanted):
+            results.append(triton.InferRequestedOutput(name))
+            results[-1].set_shared_memory("g-out", 4096, offset=4096 * at)
+        answer = client.infer(model.name, asked, outputs=results, headers=headers)
+        for at, (name, values) in enumerate(wanted.items()):
+            assert tuple(answer.get_output(name).shape) == values.shape
+            assert_same(taken_out(memory, values, (1 << 15) + 4096 * at), values)
+        assert list(answer.get_response().raw_output_contents) == [b"", b""]
+
+        # Inputs from memory with one that is sent, and the first output in memory alone.
+        memory.handle._mpsm_handle.buf[1 << 15 : 1 << 16] = bytes(1 << 15)
+        first, second = wanted
+        asked[0] = inputs(model, 7)[0]
+        outputs = [results[0], triton.InferRequestedOutput(second)]
+        back = client.infer(model.name, asked, outputs=outputs, headers=headers)
+        assert_same(taken_out(memory, wanted[first], 1 << 15), wanted[first])
+        assert_same(back.as_numpy(second), wanted[second])
+
+        client.unregister_system_shared_memory("g-in", headers=headers)
+        assert set(client.get_system_shared_memory_status(headers=headers).regions) == {"g-out"}
+        client.unregister_system_shared_memory(headers=headers)
+        assert not client.get_system_shared_memory_status(headers=headers).regions
+        with pytest.raises(InferenceServerException, match="Unable to find shared memory region: 'g-out'") as refused:
+            client.infer(model.name, inputs(model, 7), outputs=results, headers=headers)
+        assert refused.value.status() == "StatusCode.NOT_FOUND"
+
+
+def test_memory_that_is_not_there_is_refused(client, headers, models):
+    model = models.numbers
+    values = model.rows(4)["X"]
+
+    def asked(size, offset=0, region="g-r"):
+        tensor = triton.InferInput("X", values.shape, "FP32")
+        return [tensor.set_shared_memory(region, size, offset)]
+
+    with shared(1024) as memory:
+        laid_out(memory, {"X": values}, 0)
+        client.register_system_shared_memory("g-r", memory.key, 1024, headers=headers)
+        with pytest.raises(InferenceServerException, match="Unable to find system shared memory region: 'odd'"):
+            client.get_system_shared_memory_status("odd", headers=headers)
+        for tensors, word in [
+            (asked(96, region="odd"), "Unable to find shared memory region: 'odd'"),
+            (asked(96, offset=1024), "Invalid offset for shared memory region"),
+            (asked(96, offset=1000), "Invalid offset . byte size for shared memory region"),
+            (asked(96, offset=-8), "a whole number of bytes"),
+            (asked(92), "23 values"),
+            (asked(95), "no multiple of 4"),
+        ]:
+            with pytest.raises(InferenceServerException, match=word):
+                client.infer(model.name, tensors, headers=headers)
+        small = triton.InferRequestedOutput("label")
+        small.set_shared_memory("g-r", 31, offset=512)
+        with pytest.raises(InferenceServerException, match="should be at least 32 bytes to hold the results"):
+            client.infer(model.name, asked(96), outputs=[small], headers=headers)
+        assert_same(client.infer(model.name, asked(96), headers=headers).as_numpy("label"), model.wanted(4)["label"])
+        client.unregister_system_shared_memory(headers=headers)
+    with pytest.raises(InferenceServerException, match="there is no such file"):
+        client.register_system_shared_memory("g-r", memory.key, 1024, headers=headers)
+    with pytest.raises(InferenceServerException, match="invalid shm key"):
+        client.register_system_shared_memory("g-r", "/../etc/passwd", 8, headers=headers)
     assert not client.get_cuda_shared_memory_status(headers=headers).regions
-    client.unregister_system_shared_memory(headers=headers)
     client.unregister_cuda_shared_memory(headers=headers)
-    with pytest.raises(InferenceServerException) as refused:
-        client.register_system_shared_memory("a", "/a", 64, headers=headers)
-    assert refused.value.status() == "StatusCode.UNIMPLEMENTED"
-    with pytest.raises(InferenceServerException) as refused:
+    with pytest.raises(InferenceServerException, match="no GPU") as refused:
         client.register_cuda_shared_memory("a", b"aGFuZGxl", 0, 64, headers=headers)
     assert refused.value.status() == "StatusCode.UNIMPLEMENTED"
+
+
+def test_only_editors_register_memory(client, server, api):
+    vera = {"name": "grpc-vera", "password": "a long enough password", "role": "viewer"}
+    assert api.post("/users", json=vera).status_code in (200, 201, 409)
+    theirs = basic(server, vera["name"], vera["password"])
+    with shared(64) as memory, pytest.raises(InferenceServerException, match="needs editor") as refused:
+        client.register_system_shared_memory("g-v", memory.key, 64, headers=theirs)
+    assert refused.value.status() == "StatusCode.PERMISSION_DENIED"
 
 
 def refusal(call, *args, **kwargs):
@@ -274,7 +357,7 @@ def broken(model):
     yield first(lambda r: r.inputs[0].contents.Clear()), invalid, "values"
     yield first(lambda r: r.raw_input_contents.extend([b"", b""])), invalid, "raw_input_contents"
     yield first(lambda r: r.outputs.add(name="odd")), invalid, "odd"
-    yield first(lambda r: r.inputs[0].parameters["shared_memory_region"].__setattr__("string_param", "a")), invalid, "shared memory"
+    yield first(lambda r: r.inputs[0].parameters["shared_memory_region"].__setattr__("string_param", "a")), invalid, "shared_memory_byte_size"
 
 
 def test_bad_requests_are_refused_and_the_endpoint_goes_on(stub, server, models):

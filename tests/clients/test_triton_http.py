@@ -1,8 +1,11 @@
-"""tritonclient over HTTP: every call that needs no GPU and no shared memory, and requests that it would never send."""
+"""tritonclient over HTTP: every call that needs no GPU, and requests that it would never send."""
 
 import base64
+import contextlib
 import gzip
 import json
+import os
+import re
 import struct
 import zlib
 
@@ -11,7 +14,7 @@ import pytest
 import requests
 import tritonclient.http as triton
 from conftest import Server
-from serving_support import assert_same, models_on, serve
+from serving_support import assert_same, laid_out, models_on, serve, shared, taken_out
 from tritonclient.utils import InferenceServerException
 
 
@@ -103,7 +106,7 @@ def test_server_and_models_tell_of_themselves(client, models):
     assert client.is_model_ready(model.name) and client.is_model_ready(model.name, model.version)
     assert not client.is_model_ready("nobody") and not client.is_model_ready(model.name, "99")
     told = client.get_server_metadata()
-    assert told["name"] == "crannog" and "binary_tensor_data" in told["extensions"]
+    assert told["name"] == "crannog" and {"binary_tensor_data", "system_shared_memory"} <= set(told["extensions"])
     metadata = client.get_model_metadata(model.name, model.version)
     assert {i["name"]: i["datatype"] for i in metadata["inputs"]} == model.datatypes
     assert metadata["versions"] == [model.version]
@@ -210,15 +213,209 @@ def test_settings_are_those_of_a_server_without_traces(client, models):
         client.update_log_settings({"odd": 3})
 
 
-def test_there_is_no_shared_memory(client):
-    assert client.get_system_shared_memory_status() == [] and client.get_cuda_shared_memory_status() == []
-    client.unregister_system_shared_memory()
-    client.unregister_cuda_shared_memory()
-    client.unregister_system_shared_memory("a")
-    with pytest.raises(InferenceServerException, match="no shared memory"):
-        client.register_system_shared_memory("a", "/a", 64)
-    with pytest.raises(InferenceServerException, match="no shared memory"):
+@pytest.fixture
+def signed(server):
+    """A client that signs in as somebody else, who is made if need be."""
+    with contextlib.ExitStack() as open_clients:
+
+        def client(name, role):
+            made = {"name": name, "password": "a long enough password", "role": role}
+            with server.api() as api:
+                assert api.post("/users", json=made).status_code in (200, 201, 409)
+            other = triton.InferenceServerClient(server.http_url.removeprefix("http://"))
+            word = base64.b64encode(f"{name}:{made['password']}".encode()).decode()
+            other.register_plugin(Signed(f"Basic {word}"))
+            return open_clients.enter_context(other)
+
+        yield client
+
+
+@pytest.mark.parametrize("kind", ["numbers", "mixed"])
+def test_tensors_go_through_shared_memory(client, models, kind):
+    model = getattr(models, kind)
+    rows, wanted = model.rows(7), model.wanted(7)
+    with shared(1 << 16) as memory:
+        client.register_system_shared_memory("in", memory.key, (1 << 15) - 16, offset=16)
+        client.register_system_shared_memory("out", memory.key, 1 << 15, offset=1 << 15)
+        told = client.get_system_shared_memory_status()
+        assert {"name": "in", "key": memory.key, "offset": 16, "byte_size": (1 << 15) - 16} in told and len(told) == 2
+        assert client.get_system_shared_memory_status("out") == [found for found in told if found["name"] == "out"]
+        with pytest.raises(InferenceServerException, match="'in' already in manager"):
+            client.register_system_shared_memory("in", memory.key, 64)
+
+        asked, results = [], []
+        for name, (start, size) in laid_out(memory, rows, 48).items():
+            asked.append(triton.InferInput(name, rows[name].shape, model.datatypes[name]))
+            asked[-1].set_shared_memory("in", size, offset=start - 16)
+        for at, name in enumerate(wanted):
+            results.append(triton.InferRequestedOutput(name))
+            results[-1].set_shared_memory("out", 4096, offset=4096 * at)
+        answer = client.infer(model.name, asked, outputs=results)
+        for at, (name, values) in enumerate(wanted.items()):
+            output = answer.get_output(name)
+            assert "data" not in output and tuple(output["shape"]) == values.shape
+            assert_same(taken_out(memory, values, (1 << 15) + 4096 * at), values)
+
+        # Inputs from memory and answers in the body; and the other way round, one output of two.
+        mixed = client.infer(model.name, asked)
+        for name, values in wanted.items():
+            assert_same(mixed.as_numpy(name), values)
+        first, second = wanted
+        memory.handle._mpsm_handle.buf[1 << 15 : 1 << 16] = bytes(1 << 15)
+        back = client.infer(model.name, inputs(model, 7), outputs=[results[0], triton.InferRequestedOutput(second)])
+        assert_same(taken_out(memory, wanted[first], 1 << 15), wanted[first])
+        assert_same(back.as_numpy(second), wanted[second])
+
+        client.unregister_system_shared_memory("in")
+        assert [found["name"] for found in client.get_system_shared_memory_status()] == ["out"]
+        with pytest.raises(InferenceServerException, match="Unable to find shared memory region: 'in'"):
+            client.infer(model.name, asked)
+        client.unregister_system_shared_memory("in")
+        client.unregister_system_shared_memory()
+        assert client.get_system_shared_memory_status() == []
+
+
+def test_what_is_no_shared_memory_is_not_registered(client, tmp_path):
+    with shared(4096) as memory, pytest.raises(InferenceServerException, match="Unable to find system shared"):
+        client.register_system_shared_memory("r", memory.key, 4096)
+        client.unregister_system_shared_memory()
+        client.get_system_shared_memory_status("r")
+    link, pipe = (memory.file.with_name(f"{memory.file.name}-{what}") for what in ("link", "pipe"))
+    link.symlink_to("/etc/hostname")
+    os.mkfifo(pipe)
+    try:
+        for key, word in [
+            ("/../../etc/hostname", "invalid shm key"),
+            ("/", "invalid shm key"),
+            (str(tmp_path), "invalid shm key"),
+            (memory.key, "there is no such file"),
+            (f"/{link.name}", "it is a link"),
+            (f"/{pipe.name}", "it is no plain file"),
+        ]:
+            with pytest.raises(InferenceServerException, match=word):
+                client.register_system_shared_memory("r", key, 64)
+    finally:
+        link.unlink()
+        pipe.unlink()
+    with shared(4096) as memory:
+        for size, offset in [(4097, 0), (1, 4096), (0, 0), (1 << 63, 1 << 63)]:
+            with pytest.raises(InferenceServerException, match="invalid args"):
+                client.register_system_shared_memory("r", memory.key, size, offset)
+        with pytest.raises(InferenceServerException, match="1 to 255 bytes"):
+            client.register_system_shared_memory("r" * 256, memory.key, 64)
+    with pytest.raises(InferenceServerException, match="no GPU"):
         client.register_cuda_shared_memory("a", base64.b64encode(b"handle"), 0, 64)
+    assert client.get_cuda_shared_memory_status() == []
+    client.unregister_cuda_shared_memory()
+
+
+def test_requests_that_are_not_in_their_memory_are_refused(server, client, models):
+    model = models.numbers
+    url = f"{server.http_url}/v2/models/{model.name}/infer"
+    values = model.rows(4)["X"]
+    with shared(1024) as memory:
+        client.register_system_shared_memory("r", memory.key, 1024)
+        laid_out(memory, {"X": values}, 0)
+
+        def asked(parameters, output=None, **more):
+            tensor = {"name": "X", "shape": list(values.shape), "datatype": "FP32", "parameters": parameters}
+            return {"inputs": [tensor | more], "outputs": [{"name": "label", "parameters": output or {}}]}
+
+        place = {"shared_memory_region": "r", "shared_memory_byte_size": values.nbytes}
+        small = {"shared_memory_region": "r", "shared_memory_byte_size": 31, "shared_memory_offset": 512}
+        texts = dict(datatype="BYTES", shape=[2])
+        for body, status, word in [
+            (asked({"shared_memory_region": "r"}), 400, "both shared_memory_region and shared_memory_byte_size"),
+            (asked({"shared_memory_byte_size": 8}), 400, "both shared_memory_region and shared_memory_byte_size"),
+            (asked({"shared_memory_offset": 8}), 400, "both shared_memory_region and shared_memory_byte_size"),
+            (asked(place | {"shared_memory_region": 7}), 400, "the name of a region"),
+            (asked(place | {"shared_memory_byte_size": "96"}), 400, "a whole number"),
+            (asked(place | {"shared_memory_offset": -1}), 400, "a whole number"),
+            (asked(place | {"shared_memory_region": "odd"}), 404, "Unable to find shared memory region: 'odd'"),
+            (asked(place | {"shared_memory_offset": 1024}), 400, "Invalid offset for shared memory region: 'r'"),
+            (asked(place | {"shared_memory_offset": 1000}), 400, "Invalid offset \\+ byte size for shared memory region: 'r'"),
+            (asked(place | {"shared_memory_byte_size": (1 << 64) - 1, "shared_memory_offset": 1}), 400, "Invalid offset \\+"),
+            (asked(place | {"shared_memory_byte_size": values.nbytes - 4}), 400, "23 values"),
+            (asked(place | {"shared_memory_byte_size": values.nbytes + 4}), 400, "25 values"),
+            (asked(place | {"shared_memory_byte_size": values.nbytes - 1}), 400, "no multiple of 4"),
+            (asked(place, **texts), 400, "end before their stated length|not UTF-8|must be FP32"),
+            (asked(place, data=[0.0] * 24), 400, "in shared memory"),
+            (asked(place | {"binary_data_size": 8}), 400, "in shared memory"),
+            (asked(place, small), 400, r"output 'label' \(31 bytes\) should be at least 32 bytes"),
+            (asked(place, place | {"classification": 1}), 400, "both 'shared_memory_region' and 'classification'"),
+            (asked(place, place | {"binary_data": True}), 400, "both 'shared_memory_region' and 'binary_data'"),
+            (asked(place, {"shared_memory_region": "odd", "shared_memory_byte_size": 8}), 404, "Unable to find"),
+        ]:  # fmt: skip
+            answer = requests.post(url, json=body, auth=server.auth, timeout=60)
+            assert answer.status_code == status, (body, answer.text)
+            assert re.search(word, answer.json()["error"]), (body, answer.text)
+        explained = requests.post(url.replace("/infer", "/explain"), json=asked(place), auth=server.auth, timeout=60)
+        assert explained.status_code == 400 and "shared memory is for predictions" in explained.json()["error"]
+
+        assert requests.post(url, json=asked(place), auth=server.auth, timeout=60).status_code == 200
+        os.truncate(memory.file, 32)
+        for body in (asked(place), asked({"binary_data_size": 0}, place)):
+            answer = requests.post(url, json=body, auth=server.auth, timeout=60)
+            assert answer.status_code == 400, answer.text
+        answer = requests.post(url, json=asked(place), auth=server.auth, timeout=60)
+        assert "made shorter since" in answer.json()["error"]
+        client.unregister_system_shared_memory()
+    assert_same(client.infer(model.name, inputs(model, 2)).as_numpy("label"), model.wanted(2)["label"])
+
+
+def test_texts_in_memory_are_as_many_as_their_shape_says(server, client, models):
+    model = models.mixed
+    rows = model.rows(3)
+    name = next(name for name, kind in model.datatypes.items() if kind == "BYTES")
+    with shared(1 << 14) as memory:
+        client.register_system_shared_memory("r", memory.key, 1 << 14)
+        places = laid_out(memory, rows, 0)
+        for change, word in [(4, f"Input `{name}` holds 4 values"), (-1, "end before their stated length")]:
+            asked = []
+            # The text's tensor is read last, so that zeros lie behind it.
+            laid_out(memory, {name: rows[name]}, 1 << 13)
+            for other, (start, size) in (places | {name: (1 << 13, places[name][1] + change)}).items():
+                asked.append(triton.InferInput(other, rows[other].shape, model.datatypes[other]))
+                asked[-1].set_shared_memory("r", size, offset=start)
+            with pytest.raises(InferenceServerException, match=word):
+                client.infer(model.name, asked)
+        client.unregister_system_shared_memory()
+
+
+def test_a_region_is_its_registrars_alone(client, signed, models):
+    vera, ed = signed("http-vera", "viewer"), signed("http-ed", "editor")
+    model = models.numbers
+    values = model.rows(2)["X"]
+    asked = triton.InferInput("X", values.shape, "FP32")
+    asked.set_shared_memory("r", values.nbytes)
+    with shared(1024) as memory:
+        laid_out(memory, {"X": values}, 0)
+        with pytest.raises(InferenceServerException, match="needs editor"):
+            vera.register_system_shared_memory("r", memory.key, 1024)
+        with pytest.raises(InferenceServerException, match="needs editor"):
+            vera.unregister_system_shared_memory()
+        ed.register_system_shared_memory("r", memory.key, 1024)
+        assert_same(ed.infer(model.name, [asked]).as_numpy("label"), model.wanted(2)["label"])
+        assert vera.get_system_shared_memory_status() == []
+        assert [found["name"] for found in client.get_system_shared_memory_status()] == ["r"]
+        for other in (vera, client):
+            with pytest.raises(InferenceServerException, match="Unable to find shared memory region: 'r'"):
+                other.infer(model.name, [asked])
+        client.unregister_system_shared_memory()
+        assert ed.get_system_shared_memory_status() == []
+
+
+def test_an_operator_can_forbid_shared_memory(tmp_path):
+    own = Server(tmp_path, args=["--serving-shared-memory", "false"]).start()
+    try:
+        with triton.InferenceServerClient(own.http_url.removeprefix("http://")) as client, shared(64) as memory:
+            client.register_plugin(Signed("Basic " + base64.b64encode(":".join(own.auth).encode()).decode()))
+            assert "system_shared_memory" not in client.get_server_metadata()["extensions"]
+            with pytest.raises(InferenceServerException, match="serving.shared_memory is false"):
+                client.register_system_shared_memory("r", memory.key, 64)
+            assert client.get_system_shared_memory_status() == []
+    finally:
+        own.stop()
 
 
 def binary_body(header, tail=b"", length=None):
@@ -261,7 +458,6 @@ def wrong_bodies():
     yield "tensor negative size", binary_body({"inputs": [raw | {"parameters": {"binary_data_size": -1}}]}, whole), 400, "binary_data_size"
     yield "tensor vast size", binary_body({"inputs": [raw | {"parameters": {"binary_data_size": 1 << 63}}]}, whole), 400, "binary_data_size"
     yield "both data", binary_body({"inputs": [raw | {"data": [1] * 6}]}, whole), 400, "both"
-    yield "shared memory", binary_body({"inputs": [raw | {"parameters": {"shared_memory_region": "a"}}]}), 400, "shared memory"
     yield "texts cut", binary_body(
         {"inputs": [raw | {"datatype": "BYTES", "parameters": {"binary_data_size": 8}}]}, struct.pack("<II", 100, 0)
     ), 400, "end before"

@@ -197,6 +197,9 @@ settings! {
         venv: OptionalText = "";
         /// How long one request to a model in Python may take before its process is ended and started again.
         python_timeout: Duration = "60s";
+        /// Whether editors may register POSIX shared memory of this machine (`/dev/shm`), as Triton's clients do, for
+        /// inputs and outputs of their predictions.
+        shared_memory: bool = "true";
     }
 
     /// Pipelines and their tasks.

@@ -59,7 +59,7 @@ pub fn inputs(value: Value, loaded: &Loaded) -> Result<Vec<NamedTensor>> {
         Value::Object(mut body) if is_protocol(&body) => {
             body.retain(|key, _| key == "inputs");
             let text = Value::Object(body).to_string();
-            return Ok(in_order(oip::read(text.as_bytes(), None, &[])?.inputs, loaded));
+            return Ok(in_order(oip::read(text.as_bytes(), None, &[], None)?.inputs, loaded));
         }
         other => other,
     };
@@ -106,11 +106,11 @@ pub fn framed(bytes: &[u8], length: Option<usize>, specs: &[TensorSpec]) -> Resu
     let body = json::parse(text)?;
     let protocol = body.as_object().is_some_and(is_protocol);
     if protocol {
-        return Ok((body, oip::read(bytes, length, specs)?));
+        return Ok((body, oip::read(bytes, length, specs, None)?));
     }
     let id = body.get("id").and_then(Value::as_str).map(str::to_owned);
     let empty =
         json!({ "id": id, "inputs": [], "outputs": body.get("outputs").cloned().unwrap_or(json!([])) });
-    let request = oip::read(empty.to_string().as_bytes(), None, specs)?;
+    let request = oip::read(empty.to_string().as_bytes(), None, specs, None)?;
     Ok((body, request))
 }

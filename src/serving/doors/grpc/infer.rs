@@ -66,14 +66,15 @@ async fn run(serving: &Service, call: Call, head: Head, message: Bytes) -> Resul
         Some(wait) => call.within(wait),
         None => call,
     };
-    let call = Call { is_small: message.len() <= SMALL, ..call };
+    let (regions, user) = (serving.regions().clone(), call.user.clone());
+    let call = Call { is_small: message.len() <= SMALL && !regions.lend_to(&user), ..call };
     let call = call.of_version((!head.model_version.is_empty()).then_some(head.model_version));
     let (name, id) = (head.model_name, head.id);
     let read = move |model: &Loaded| {
+        let lent = regions.lent_to(&user);
         let mut request = Request::decode(message).map_err(|_| bounds::malformed())?;
-        let raw = !request.raw_input_contents.is_empty();
-        let inputs = read::inputs(&mut request)?;
-        let wanted = read::wanted(&request.outputs, model.model.outputs())?;
+        let (inputs, raw) = read::inputs(&mut request, &lent)?;
+        let wanted = read::wanted(&request.outputs, model.model.outputs(), &lent)?;
         let write = move |model: &Loaded, results: &[NamedTensor]| {
             let version = model.version.clone();
             let mut response =

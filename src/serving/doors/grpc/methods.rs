@@ -10,14 +10,16 @@ use crate::{
             about,
             messages::{
                 Config, Done, Flag, Index, IndexRequest, Load, LogSetting, LogSettings, LogValue, ModelName,
-                Nothing, SharedMemoryRegions, TraceSettings, TraceValues,
+                Nothing, Region, RegionName, Regions, TraceSettings, TraceValues,
             },
             repository,
             settings::{self, Log},
+            shared::NO_CUDA,
             statistics::statistics,
         },
         endpoint::Endpoint,
         loading::load::Loaded,
+        memory,
         predict::call::Call,
     },
 };
@@ -93,7 +95,7 @@ impl Caller {
                 write(&Flag { is: self.serving.endpoints().iter().all(|endpoint| endpoint.is_settled()) })
             }
             "ModelReady" => write(&Flag { is: self.model(&read(message)?).is_ok() }),
-            "ServerMetadata" => write(&about::server()),
+            "ServerMetadata" => write(&about::server(self.serving.regions().are_allowed())),
             "ModelMetadata" => {
                 let which: ModelName = read(message)?;
                 let (endpoint, loaded) = self.model(&which).map_err(status)?;
@@ -115,8 +117,38 @@ impl Caller {
             }
             "TraceSetting" => write(&trace(&read(message)?).map_err(status)?),
             "LogSettings" => write(&log(&read(message)?).map_err(status)?),
-            _ => shared_memory(method)?,
+            _ => return self.memory(method, message),
         })
+    }
+
+    /// The methods of shared memory: what is registered, and told of it.
+    fn memory(&self, method: &str, message: Bytes) -> Result<Bytes, Status> {
+        let regions = self.serving.regions();
+        match method {
+            "SystemSharedMemoryStatus" => {
+                let RegionName { name } = read(message)?;
+                let found = regions.status(&self.who, &name).map_err(status)?;
+                let one = |memory::Status { name, key, offset, byte_size }: memory::Status| {
+                    (name.clone(), Region { name, key, offset, byte_size })
+                };
+                Ok(write(&Regions { regions: found.into_iter().map(one).collect() }))
+            }
+            "SystemSharedMemoryRegister" => {
+                let Region { name, key, offset, byte_size } = read(message)?;
+                let wanted = memory::Status { name, key, offset, byte_size };
+                regions.register(&self.who, wanted).map_err(status)?;
+                Ok(write(&Nothing {}))
+            }
+            "SystemSharedMemoryUnregister" => {
+                let RegionName { name } = read(message)?;
+                regions.unregister(&self.who, &name).map_err(status)?;
+                Ok(write(&Nothing {}))
+            }
+            "CudaSharedMemoryStatus" => Ok(write(&Regions::default())),
+            "CudaSharedMemoryUnregister" => Ok(write(&Nothing {})),
+            "CudaSharedMemoryRegister" => Err(Status::unimplemented(NO_CUDA)),
+            other => Err(Status::unimplemented(format!("There is no method {other:?}."))),
+        }
     }
 
     /// The model that a request names, and the endpoint in front of it.
@@ -134,18 +166,6 @@ fn read<M: Message + Default>(message: Bytes) -> Result<M, Status> {
 
 fn write(message: &impl Message) -> Bytes {
     message.encode_to_vec().into()
-}
-
-/// There is no shared memory to register; to forget what was never registered is no error.
-fn shared_memory(method: &str) -> Result<Bytes, Status> {
-    match method {
-        "SystemSharedMemoryStatus" | "CudaSharedMemoryStatus" => Ok(write(&SharedMemoryRegions::default())),
-        "SystemSharedMemoryUnregister" | "CudaSharedMemoryUnregister" => Ok(write(&Nothing {})),
-        "SystemSharedMemoryRegister" | "CudaSharedMemoryRegister" => {
-            Err(Status::unimplemented("This server takes no shared memory: send the tensors in the request."))
-        }
-        other => Err(Status::unimplemented(format!("There is no method {other:?}."))),
-    }
 }
 
 fn trace(asked: &TraceSettings) -> Result<TraceSettings> {

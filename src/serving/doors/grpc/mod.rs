@@ -3,7 +3,7 @@
 //!
 //! tonic frames, compresses and bounds the messages; which method reads what is said in `methods`. An
 //! answer is compressed when its request was. Tensors leave as they came, raw or by their kind.
-//! Departures: no shared memory; a stream's requests are answered one after the other.
+//! Departure: a stream's requests are answered one after the other.
 
 mod bounds;
 mod deadline;

@@ -5,33 +5,57 @@ use crate::{
     serving::{
         doors::oip::{
             Wanted, binary,
-            messages::{Contents, Input, Output, Request, Value},
+            messages::{Contents, Input, Output, Parameter, Request, Value},
+            shared::{self, Said},
         },
         engine::{NamedTensor, TensorData, TensorSpec},
+        memory::{Lent, Place},
     },
 };
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
-/// Takes the inputs out of a request.
-pub fn inputs(request: &mut Request) -> Result<Vec<NamedTensor>> {
+/// Takes the inputs out of a request, and answers whether any came as raw bytes. Those in shared memory are such, and
+/// have no raw_input_contents.
+pub fn inputs(request: &mut Request, lent: &Lent) -> Result<(Vec<NamedTensor>, bool)> {
     let (inputs, raw) =
         (std::mem::take(&mut request.inputs), std::mem::take(&mut request.raw_input_contents));
-    if !raw.is_empty() && raw.len() != inputs.len() {
+    let places = inputs.iter().map(|input| place(&format!("Input `{}`", input.name), &input.parameters));
+    let places = places.collect::<Result<Vec<_>>>()?;
+    let sent = places.iter().filter(|place| place.is_none()).count();
+    if !raw.is_empty() && raw.len() != sent {
         return Err(Error::invalid(format!(
-            "The request has {} raw_input_contents for {} inputs: send one for each, or none.",
-            raw.len(),
-            inputs.len()
+            "The request has {} raw_input_contents for {sent} inputs: send one for each, or none.",
+            raw.len()
         )));
     }
+    let is_raw = !raw.is_empty() || sent < places.len();
     let mut raw = raw.into_iter();
-    inputs.into_iter().map(|input| tensor(input, raw.next())).collect()
+    let read = inputs.into_iter().zip(places).map(|(input, place)| match place {
+        Some(_) if input.contents.is_some() => Err(Error::invalid(format!(
+            "Input `{}` is in shared memory: it cannot have contents as well.",
+            input.name
+        ))),
+        Some(place) => tensor(input, Some(lent.read(&place)?.into())),
+        None => tensor(input, raw.next()),
+    });
+    Ok((read.collect::<Result<_>>()?, is_raw))
+}
+
+/// The place in shared memory that a tensor's parameters name, if they name one.
+fn place(tensor: &str, parameters: &BTreeMap<String, Parameter>) -> Result<Option<Place>> {
+    shared::place(tensor, |key| {
+        Some(match parameters.get(key)?.value.as_ref() {
+            Some(Value::Text(text)) => Said::Text(text),
+            Some(Value::Uint(number)) => Said::Number(*number),
+            Some(Value::Int(number)) => u64::try_from(*number).map_or(Said::Other, Said::Number),
+            _ => Said::Other,
+        })
+    })
 }
 
 fn tensor(input: Input, raw: Option<Bytes>) -> Result<NamedTensor> {
-    let Input { name, datatype, shape, parameters, contents } = input;
-    if parameters.keys().any(|key| key.starts_with("shared_memory")) {
-        return Err(Error::invalid(format!("Input `{name}`: this server takes no shared memory.")));
-    }
+    let Input { name, datatype, shape, parameters: _, contents } = input;
     let data = match (raw, contents) {
         (Some(_), Some(_)) => {
             return Err(Error::invalid(format!(
@@ -92,7 +116,7 @@ fn texts(name: &str, values: &[Bytes]) -> Result<Vec<String>> {
 }
 
 /// The outputs asked for; all of the model's, if none is named.
-pub fn wanted(asked: &[Output], specs: &[TensorSpec]) -> Result<Vec<Wanted>> {
+pub fn wanted(asked: &[Output], specs: &[TensorSpec], lent: &Lent) -> Result<Vec<Wanted>> {
     if asked.is_empty() {
         return Ok(Wanted::all(specs, true));
     }
@@ -108,7 +132,11 @@ pub fn wanted(asked: &[Output], specs: &[TensorSpec]) -> Result<Vec<Wanted>> {
             }
             None => None,
         };
-        Wanted::named(specs, &output.name, output.parameters.keys(), classes)
+        let wanted = Wanted::named(specs, &output.name, classes)?;
+        match place(&format!("Output `{}`", output.name), &output.parameters)? {
+            Some(place) => wanted.into_memory(&place, Some(lent)),
+            None => Ok(wanted),
+        }
     };
     asked.iter().map(one).collect()
 }

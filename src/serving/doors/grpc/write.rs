@@ -12,6 +12,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+/// Every output has its raw contents where any has: those of one that is in shared memory are empty.
 pub fn outputs(response: &mut Response, wanted: &[Wanted], results: &[NamedTensor], raw: bool) -> Result<()> {
     for wanted in wanted {
         let Some(result) = wanted.pick(results)? else { continue };
@@ -20,11 +21,17 @@ pub fn outputs(response: &mut Response, wanted: &[Wanted], results: &[NamedTenso
             datatype: result.data.datatype().to_owned(),
             shape: result.shape.iter().map(|size| i64::try_from(*size).unwrap_or(i64::MAX)).collect(),
             parameters: BTreeMap::new(),
-            contents: (!raw).then(|| typed(&result.data)),
+            contents: (!raw && wanted.memory.is_none()).then(|| typed(&result.data)),
         });
-        if raw {
-            let mut bytes = Vec::new();
+        let mut bytes = Vec::new();
+        if raw || wanted.memory.is_some() {
             binary::write(&result.data, &mut bytes);
+        }
+        if let Some(span) = &wanted.memory {
+            span.write(&result.name, &bytes)?;
+            bytes.clear();
+        }
+        if raw {
             response.raw_output_contents.push(bytes.into());
         }
     }
@@ -58,7 +65,10 @@ fn typed(data: &TensorData) -> Contents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serving::doors::{grpc::read, oip::messages::Request};
+    use crate::serving::{
+        Regions,
+        doors::{grpc::read, oip::messages::Request},
+    };
 
     #[test]
     fn every_kind_of_value_comes_back_as_it_went() {
@@ -76,10 +86,11 @@ mod tests {
             TensorData::F64(vec![f64::MIN, f64::EPSILON]),
             TensorData::Str(vec![String::new(), "ä".into()]),
         ];
+        let regions = Regions::new(false);
         for data in kinds {
             let tensor = NamedTensor { name: "x".into(), shape: vec![2], data };
             for raw in [true, false] {
-                let wanted = [Wanted { name: "x".into(), binary: raw, classes: None }];
+                let wanted = [Wanted { name: "x".into(), binary: raw, classes: None, memory: None }];
                 let mut response = Response::default();
                 outputs(&mut response, &wanted, std::slice::from_ref(&tensor), raw).expect("an answer");
                 assert_eq!(response.raw_output_contents.len(), usize::from(raw));
@@ -88,8 +99,9 @@ mod tests {
                     raw_input_contents: response.raw_output_contents,
                     ..Request::default()
                 };
-                let back = read::inputs(&mut request).expect("an input");
+                let (back, came_raw) = read::inputs(&mut request, &regions.lent_to("")).expect("an input");
                 assert_eq!(back, std::slice::from_ref(&tensor), "raw: {raw}");
+                assert_eq!(came_raw, raw);
             }
         }
     }
@@ -105,7 +117,8 @@ mod tests {
             ..Input::default()
         };
         let mut request = Request { inputs: vec![input], ..Request::default() };
-        let refused = read::inputs(&mut request).expect_err("300 is no INT8");
+        let refused =
+            read::inputs(&mut request, &Regions::new(false).lent_to("")).expect_err("300 is no INT8");
         assert_eq!(refused.message, "Input `x`: 300 is no INT8.");
     }
 }

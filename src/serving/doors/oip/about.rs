@@ -8,7 +8,7 @@ use crate::{
     serving::{EndpointInfo, engine::TensorSpec, loading::load::Loaded},
 };
 
-/// What Triton's extensions are called, of those that are here.
+/// What Triton's extensions are called, of those that are always here.
 const EXTENSIONS: [&str; 7] = [
     "classification",
     "model_repository",
@@ -19,11 +19,12 @@ const EXTENSIONS: [&str; 7] = [
     "logging",
 ];
 
-pub fn server() -> ServerMetadata {
+pub fn server(takes_shared_memory: bool) -> ServerMetadata {
+    let shared = takes_shared_memory.then_some("system_shared_memory");
     ServerMetadata {
         name: "crannog".into(),
         version: VERSION.into(),
-        extensions: EXTENSIONS.map(Into::into).into(),
+        extensions: EXTENSIONS.into_iter().chain(shared).map(Into::into).collect(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Triton's further routes that its client calls: trace and log settings, and shared memory.
+//! Triton's further routes that its client calls: trace and log settings.
 
 use super::{
     response::Refusal,
@@ -9,10 +9,7 @@ use crate::{
     kernel::error::{Error, Result},
     serving::{Service, wire::body::Body},
 };
-use axum::{
-    Json, Router,
-    routing::{get, post},
-};
+use axum::{Json, Router, routing::get};
 use serde_json::{Map, Value, json};
 
 pub fn router(service: Service) -> Router {
@@ -20,31 +17,7 @@ pub fn router(service: Service) -> Router {
         .route("/v2/trace/setting", get(traces).post(set_traces))
         .route("/v2/models/{name}/trace/setting", get(traces).post(set_traces))
         .route("/v2/logging", get(logs).post(set_logs))
-        .merge(memory("/v2/systemsharedmemory"))
-        .merge(memory("/v2/cudasharedmemory"))
         .with_state(service)
-}
-
-/// There is no shared memory to register; to forget what was never registered is no error.
-fn memory(prefix: &str) -> Router<Service> {
-    Router::new()
-        .route(&format!("{prefix}/status"), get(no_regions))
-        .route(&format!("{prefix}/region/{{region}}/status"), get(no_regions))
-        .route(&format!("{prefix}/unregister"), post(forget))
-        .route(&format!("{prefix}/region/{{region}}/unregister"), post(forget))
-        .route(&format!("{prefix}/region/{{region}}/register"), post(refuse_region))
-}
-
-async fn no_regions(_: auth::Viewer) -> Json<Value> {
-    Json(json!([]))
-}
-
-async fn forget(_: auth::Viewer) -> Json<Value> {
-    Json(json!({}))
-}
-
-async fn refuse_region(_: auth::Viewer) -> Refusal {
-    Error::invalid("This server takes no shared memory: send the tensors in the request.").into()
 }
 
 async fn traces(_: auth::Viewer) -> Json<Value> {

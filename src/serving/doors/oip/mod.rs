@@ -1,8 +1,8 @@
 //! The Open Inference Protocol v2 over REST, with the binary tensor data extension: what tritonclient
 //! and KServe's clients speak. An endpoint is a model here, under the endpoint's name.
 //!
-//! Departure: shared memory is refused. What REST and gRPC have in common is here: the messages, what
-//! they say of server and models, the tensors' bytes, the outputs a caller may ask for.
+//! What REST and gRPC have in common is here: the messages, what they say of server and models, the tensors' bytes
+//! and places in shared memory, the outputs a caller may ask for.
 
 pub mod about;
 pub mod binary;
@@ -15,6 +15,7 @@ mod request;
 mod response;
 mod routes;
 pub mod settings;
+pub mod shared;
 pub mod statistics;
 mod wanted;
 
@@ -31,6 +32,7 @@ pub fn router(service: Service) -> Router {
         .merge(routes::router(service.clone()))
         .merge(repository::router(service.clone()))
         .merge(statistics::router(service.clone()))
+        .merge(shared::router(service.clone()))
         .merge(extras::router(service))
 }
 

@@ -1,10 +1,11 @@
 //! Reading an inference request: JSON, and the bytes behind it.
 
-use super::{Wanted, binary};
+use super::{Wanted, binary, shared};
 use crate::{
     kernel::error::{Error, Result},
     serving::{
         engine::{NamedTensor, TensorSpec},
+        memory::Lent,
         wire::{body, json, leaves::Leaves},
     },
 };
@@ -52,8 +53,14 @@ pub struct Request {
     pub parameters: Map<String, Value>,
 }
 
-/// Reads a body whose first `json_length` bytes are JSON; all of them, if none is said.
-pub fn read(bytes: &[u8], json_length: Option<usize>, outputs: &[TensorSpec]) -> Result<Request> {
+/// Reads a body whose first `json_length` bytes are JSON; all of them, if none is said. Its tensors may be in the
+/// shared memory that the caller is lent.
+pub fn read(
+    bytes: &[u8],
+    json_length: Option<usize>,
+    outputs: &[TensorSpec],
+    lent: Option<&Lent>,
+) -> Result<Request> {
     let (text, mut tail) = bytes.split_at_checked(json_length.unwrap_or(bytes.len())).ok_or_else(|| {
         Error::invalid(format!(
             "Inference-Header-Content-Length is {}, but the body has {} bytes.",
@@ -62,14 +69,14 @@ pub fn read(bytes: &[u8], json_length: Option<usize>, outputs: &[TensorSpec]) ->
         ))
     })?;
     let wire = wire(text)?;
-    let inputs = wire.inputs.into_iter().map(|input| input.read(&mut tail)).collect::<Result<_>>()?;
+    let inputs = wire.inputs.into_iter().map(|input| input.read(&mut tail, lent)).collect::<Result<_>>()?;
     if !tail.is_empty() {
         return Err(Error::invalid(format!(
             "The body has {} bytes of tensor data that no input's binary_data_size speaks of.",
             tail.len()
         )));
     }
-    let outputs = wanted(&wire.parameters, &wire.outputs, outputs)?;
+    let outputs = wanted(&wire.parameters, &wire.outputs, outputs, lent)?;
     let timeout = timeout(&wire.parameters);
     Ok(Request { id: wire.id, inputs, outputs, timeout, parameters: wire.parameters })
 }
@@ -91,11 +98,18 @@ fn wire(text: &[u8]) -> Result<Wire> {
 }
 
 impl WireInput {
-    /// Takes the input's data from the JSON, or its bytes from the tail.
-    fn read(self, tail: &mut &[u8]) -> Result<NamedTensor> {
+    /// Takes the input's data from the JSON, or its bytes from the tail or from shared memory.
+    fn read(self, tail: &mut &[u8], lent: Option<&Lent>) -> Result<NamedTensor> {
         let Self { name, shape, datatype, parameters, data } = self;
-        if parameters.keys().any(|key| key.starts_with("shared_memory")) {
-            return Err(Error::invalid(format!("Input `{name}`: this server takes no shared memory.")));
+        let tensor = format!("Input `{name}`");
+        if let Some(place) = shared::place_in_json(&tensor, &parameters)? {
+            if data.is_some() || parameters.contains_key("binary_data_size") {
+                return Err(Error::invalid(format!(
+                    "{tensor} is in shared memory: it cannot have `data` or `binary_data_size` as well."
+                )));
+            }
+            let bytes = lent.ok_or_else(|| shared::not_here(&tensor))?.read(&place)?;
+            return Ok(NamedTensor { data: binary::read(&name, &datatype, &bytes)?, name, shape });
         }
         let data = match (parameters.get("binary_data_size"), data) {
             (Some(size), None) => binary::read(&name, &datatype, take(&name, size, tail)?)?,
@@ -131,7 +145,12 @@ fn take<'a>(name: &str, size: &Value, tail: &mut &'a [u8]) -> Result<&'a [u8]> {
     Ok(bytes)
 }
 
-fn wanted(parameters: &Map<String, Value>, asked: &[WireOutput], all: &[TensorSpec]) -> Result<Vec<Wanted>> {
+fn wanted(
+    parameters: &Map<String, Value>,
+    asked: &[WireOutput],
+    all: &[TensorSpec],
+    lent: Option<&Lent>,
+) -> Result<Vec<Wanted>> {
     let flag = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_bool);
     let by_default = flag(parameters, "binary_data_output").unwrap_or(false);
     if asked.is_empty() {
@@ -144,9 +163,17 @@ fn wanted(parameters: &Map<String, Value>, asked: &[WireOutput], all: &[TensorSp
             })?),
             None => None,
         };
-        let binary = flag(&output.parameters, "binary_data").unwrap_or(by_default);
-        let wanted = Wanted::named(all, &output.name, output.parameters.keys(), classes)?;
-        Ok(Wanted { binary, ..wanted })
+        let binary = flag(&output.parameters, "binary_data");
+        let wanted = Wanted::named(all, &output.name, classes)?;
+        let wanted = Wanted { binary: binary.unwrap_or(by_default), ..wanted };
+        match shared::place_in_json(&format!("Output `{}`", output.name), &output.parameters)? {
+            Some(_) if binary == Some(true) => Err(Error::invalid(format!(
+                "Output `{}` can't set both 'shared_memory_region' and 'binary_data'.",
+                output.name
+            ))),
+            Some(place) => wanted.into_memory(&place, lent),
+            None => Ok(wanted),
+        }
     };
     asked.iter().map(one).collect()
 }

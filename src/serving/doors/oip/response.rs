@@ -45,7 +45,15 @@ pub fn write_with(
     let mut outputs = Vec::with_capacity(request.outputs.len());
     for wanted in &request.outputs {
         let Some(result) = wanted.pick(results)? else { continue };
-        outputs.push(output(&result, wanted.binary.then_some(&mut tail)));
+        outputs.push(match &wanted.memory {
+            Some(span) => {
+                let mut bytes = Vec::new();
+                binary::write(&result.data, &mut bytes);
+                span.write(&result.name, &bytes)?;
+                described(&result)
+            }
+            None => output(&result, wanted.binary.then_some(&mut tail)),
+        });
     }
     let mut answer = json!({ "model_name": model, "model_version": loaded.version, "outputs": outputs });
     if let Some(id) = &request.id {
@@ -90,9 +98,13 @@ impl IntoResponse for Answer {
     }
 }
 
+/// What is told of an output wherever its values are.
+fn described(result: &NamedTensor) -> Value {
+    json!({ "name": result.name, "datatype": TensorData::datatype(&result.data), "shape": result.shape })
+}
+
 fn output(result: &NamedTensor, tail: Option<&mut Vec<u8>>) -> Value {
-    let mut out =
-        json!({ "name": result.name, "datatype": TensorData::datatype(&result.data), "shape": result.shape });
+    let mut out = described(result);
     match tail {
         Some(tail) => {
             let size = binary::write(&result.data, tail);

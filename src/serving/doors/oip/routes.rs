@@ -69,8 +69,8 @@ impl Which {
     }
 }
 
-async fn server(_: auth::Viewer) -> Json<ServerMetadata> {
-    Json(about::server())
+async fn server(_: auth::Viewer, State(serving): State<Service>) -> Json<ServerMetadata> {
+    Json(about::server(serving.regions().are_allowed()))
 }
 
 async fn live(_: auth::Viewer) -> Json<Value> {
@@ -125,8 +125,11 @@ async fn infer(
     let endpoint = which.endpoint(&serving)?;
     let length = json_length(&call.headers)?;
     let (name, packing, began) = (which.name, Packing::asked(&call.headers), call.began);
+    let (regions, user) = (serving.regions().clone(), call.user.clone());
+    let call = Call { is_small: call.is_small && !regions.lend_to(&user), ..call };
     let read = move |model: &Loaded| {
-        let mut request = request::read(&body.decoded()?, length, model.model.outputs())?;
+        let lent = regions.lent_to(&user);
+        let mut request = request::read(&body.decoded()?, length, model.model.outputs(), Some(&lent))?;
         if request.timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
             return Err(too_late());
         }

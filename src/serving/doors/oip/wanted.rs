@@ -1,9 +1,12 @@
 //! The outputs a caller asks for, and the form each shall have.
 
-use super::classify::classify;
+use super::{classify::classify, shared};
 use crate::{
     kernel::error::{Error, Result},
-    serving::engine::{NamedTensor, TensorSpec},
+    serving::{
+        engine::{NamedTensor, TensorSpec},
+        memory::{Lent, Place, Span},
+    },
 };
 use std::borrow::Cow;
 
@@ -15,31 +18,25 @@ pub struct Wanted {
     pub binary: bool,
     /// How many of the largest values are wanted, instead of all values.
     pub classes: Option<usize>,
+    /// Where its bytes are written, in place of the answer.
+    pub memory: Option<Span>,
 }
 
 impl Wanted {
     /// All outputs of the model, as they are.
     pub fn all(specs: &[TensorSpec], binary: bool) -> Vec<Self> {
-        specs.iter().map(|spec| Self { name: spec.name.clone(), binary, classes: None }).collect()
+        let one = |spec: &TensorSpec| Self { name: spec.name.clone(), binary, classes: None, memory: None };
+        specs.iter().map(one).collect()
     }
 
-    /// An output by its name. `parameters` are the names of the output's parameters, `classes` the value
-    /// of `classification` among them.
-    pub fn named<'a>(
-        specs: &[TensorSpec],
-        name: &str,
-        parameters: impl IntoIterator<Item = &'a String>,
-        classes: Option<i64>,
-    ) -> Result<Self> {
+    /// An output by its name. `classes` is the value of its parameter `classification`.
+    pub fn named(specs: &[TensorSpec], name: &str, classes: Option<i64>) -> Result<Self> {
         if !specs.iter().any(|spec| spec.name == name) {
             let names: Vec<_> = specs.iter().map(|spec| format!("`{}`", spec.name)).collect();
             return Err(Error::invalid(format!(
                 "The model has no output `{name}`. It gives {}.",
                 names.join(", ")
             )));
-        }
-        if parameters.into_iter().any(|key| key.starts_with("shared_memory")) {
-            return Err(Error::invalid(format!("Output `{name}`: this server writes to no shared memory.")));
         }
         let classes = match classes.map(usize::try_from) {
             None | Some(Ok(0)) => None,
@@ -48,7 +45,19 @@ impl Wanted {
                 return Err(Error::invalid(format!("Output `{name}`: classification must not be negative.")));
             }
         };
-        Ok(Self { name: name.to_owned(), binary: false, classes })
+        Ok(Self { name: name.to_owned(), binary: false, classes, memory: None })
+    }
+
+    /// The same, written into shared memory.
+    pub fn into_memory(self, place: &Place, lent: Option<&Lent>) -> Result<Self> {
+        let tensor = format!("Output `{}`", self.name);
+        if self.classes.is_some() {
+            return Err(Error::invalid(format!(
+                "{tensor} can't set both 'shared_memory_region' and 'classification'."
+            )));
+        }
+        let span = lent.ok_or_else(|| shared::not_here(&tensor))?.span(place)?;
+        Ok(Self { memory: Some(span), ..self })
     }
 
     /// This output among a model's results.

@@ -3,14 +3,14 @@
 
 mod about;
 mod infer;
+mod memory;
 mod repository;
 mod settings;
 mod statistics;
 
 pub use about::{DataType, ModelConfig, ModelInput, ModelMetadata, ModelOutput, ServerMetadata, Tensor};
 pub use infer::{Contents, Head, Input, Output, Parameter, Request, Response, StreamResponse, Value};
-pub use repository::{
-    Config, Done, Flag, Index, IndexRequest, Load, ModelIndex, ModelName, Nothing, SharedMemoryRegions,
-};
+pub use memory::{Region, RegionName, Regions};
+pub use repository::{Config, Done, Flag, Index, IndexRequest, Load, ModelIndex, ModelName, Nothing};
 pub use settings::{LogSetting, LogSettings, LogValue, TraceSettings, TraceValues};
 pub use statistics::{BatchStatistics, Duration, InferStatistics, ModelStatistics, Statistics};

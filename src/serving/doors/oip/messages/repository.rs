@@ -81,10 +81,3 @@ pub struct Done {
     #[prost(bool, tag = "2")]
     pub is: bool,
 }
-
-/// Regions of shared memory; there never are any.
-#[derive(Clone, PartialEq, Message)]
-pub struct SharedMemoryRegions {
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub regions: BTreeMap<String, Nothing>,
-}
