@@ -13,7 +13,7 @@ use super::{
 use serde_json::{Value, json};
 
 fn spec(name: &str, datatype: &str, shape: &[i64]) -> TensorSpec {
-    TensorSpec { name: name.into(), datatype: datatype.into(), shape: shape.to_vec() }
+    TensorSpec { name: name.into(), datatype: datatype.into(), shape: shape.to_vec(), is_map: false }
 }
 
 fn column(name: &str, is_text: bool) -> Column {

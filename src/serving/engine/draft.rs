@@ -4,14 +4,17 @@
 use std::collections::{BTreeSet, HashMap};
 
 use tract_onnx::pb::tensor_proto::DataLocation;
-use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
+use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
 use tract_onnx::prelude::Framework;
 
+use super::maps::{self, MapType};
 use super::ops;
 use crate::kernel::error::{Error, Result};
 
 pub struct Draft {
     pub(super) proto: ModelProto,
+    /// The inputs that are maps, of which the message says nothing.
+    pub(super) maps: HashMap<String, MapType>,
 }
 
 impl Draft {
@@ -23,7 +26,10 @@ impl Draft {
             failure.cause = Some(format!("{error:#}").into());
             failure
         })?;
-        Ok(Self { proto })
+        let is_unread = |info: &ValueInfoProto| info.r#type.as_ref().is_some_and(|kind| kind.value.is_none());
+        let has_unread = proto.graph.iter().flat_map(|graph| &graph.input).any(is_unread);
+        let maps = if has_unread { maps::inputs(bytes) } else { HashMap::new() };
+        Ok(Self { proto, maps })
     }
 
     /// The files that hold tensors of the model, by their paths from where it lies.
@@ -129,7 +135,8 @@ mod tests {
 
     fn draft(tensor: TensorProto) -> Draft {
         let graph = GraphProto { initializer: vec![tensor], ..GraphProto::default() };
-        Draft { proto: ModelProto { graph: Some(graph), ..ModelProto::default() } }
+        let proto = ModelProto { graph: Some(graph), ..ModelProto::default() };
+        Draft { proto, maps: HashMap::new() }
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! - No input panics the server: graphs are checked before tract sees them, and a panic inside tract
 //!   becomes an error at the boundary.
 //!
-//! Departures from ONNX: `ZipMap` (a list of maps) is dropped and its tensor of scores returned, as
-//! the protocols carry tensors only.
+//! Departures from ONNX, as the protocols carry tensors only: `ZipMap` (a list of maps) is dropped and its tensor
+//! of scores returned; an input that is a map is a column of texts, a JSON object for each row (`maps`).
 
 mod apart;
 mod cache;
@@ -20,6 +20,7 @@ mod check;
 mod draft;
 mod guard;
 mod inspect;
+mod maps;
 mod model;
 mod ops;
 mod plan;

@@ -6,7 +6,7 @@ use tract_onnx::prelude::*;
 use super::plan::Planner;
 use super::spec::{self, Input};
 use super::tensor::{datatype_name, from_tract, into_tract};
-use super::{Draft, NamedTensor, TensorSpec, Trees, check, guard, ops};
+use super::{Draft, NamedTensor, TensorSpec, Trees, check, guard, maps, ops};
 use crate::kernel::error::{Error, Result};
 
 /// Immutable and shared freely between threads.
@@ -28,16 +28,20 @@ impl Model {
     /// Makes a model of a file. Whatever is wrong with it is said here, not at the first request.
     pub fn build(draft: Draft) -> Result<Self> {
         let framework = ops::framework();
-        let mut proto = draft.proto;
+        let Draft { mut proto, maps } = draft;
         // Read before the graph is prepared: that takes out ZipMap, which may be the only one to name them.
         let classes = proto.graph.as_ref().map(spec::classes).unwrap_or_default();
+        maps::lay_out(proto.graph.as_mut().ok_or_else(no_graph)?, &maps)?;
         check::prepare(&mut proto, &framework.op_register)?;
         let graph = proto.graph.as_ref().ok_or_else(no_graph)?;
         let declared = spec::inputs(graph)?;
         let parsed = guard::run("The model cannot be served", || framework.parse(&proto, None))?;
         let planner = Planner::new(parsed.model, &declared)?;
         let outputs = output_specs(graph, &planner)?;
-        let inputs = declared.iter().map(Input::spec).collect();
+        let inputs = declared
+            .iter()
+            .map(|input| TensorSpec { is_map: maps.contains_key(&input.name), ..input.spec() });
+        let inputs = inputs.collect();
         let trees = planner.look(Trees::find)?;
         Ok(Self { declared, inputs, outputs, planner, trees, classes })
     }
@@ -127,7 +131,7 @@ fn output_specs(graph: &GraphProto, planner: &Planner) -> Result<Vec<TensorSpec>
             )));
         };
         let shape = fact.shape.or_else(|| spec::declared_shape(info)).unwrap_or_else(|| vec![-1; fact.rank]);
-        Ok(TensorSpec { name, datatype: datatype.to_owned(), shape })
+        Ok(TensorSpec { name, datatype: datatype.to_owned(), shape, is_map: false })
     });
     specs.collect()
 }

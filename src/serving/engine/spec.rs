@@ -33,7 +33,7 @@ impl Input {
         let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_ref().and_then(|t| t.value.as_ref())
         else {
             return Err(Error::invalid(format!(
-                "Input `{name}` is not a tensor: sequences, maps and optional values cannot be served."
+                "Input `{name}` is not a tensor: sequences and optional values cannot be served."
             )));
         };
         let Some(shape) = &tensor.shape else {
@@ -54,7 +54,7 @@ impl Input {
             Dim::Named(_) | Dim::Open => -1,
         });
         let datatype = datatype_name(self.datum).unwrap_or("BYTES").to_owned();
-        TensorSpec { name: self.name.clone(), datatype, shape: shape.collect() }
+        TensorSpec { name: self.name.clone(), datatype, shape: shape.collect(), is_map: false }
     }
 }
 

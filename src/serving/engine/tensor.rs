@@ -12,6 +12,8 @@ pub struct TensorSpec {
     pub datatype: String,
     /// -1 where the model leaves the size open.
     pub shape: Vec<i64>,
+    /// Whether each of its texts is that of a JSON object, for a model that takes maps.
+    pub is_map: bool,
 }
 
 /// Values in row-major order.

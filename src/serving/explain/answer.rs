@@ -20,6 +20,7 @@ pub fn specs() -> Vec<TensorSpec> {
         name: name.to_owned(),
         datatype: datatype.to_owned(),
         shape: shape.to_vec(),
+        is_map: false,
     };
     TENSORS.into_iter().map(spec).collect()
 }

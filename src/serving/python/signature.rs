@@ -70,7 +70,7 @@ fn spec(part: &Value, bare: &str) -> Result<TensorSpec> {
         _ => (None, Vec::new()),
     };
     match datatype {
-        Some(datatype) => Ok(TensorSpec { name, datatype: datatype.to_owned(), shape }),
+        Some(datatype) => Ok(TensorSpec { name, datatype: datatype.to_owned(), shape, is_map: false }),
         None => Err(Error::invalid(format!(
             "`{name}` of the model's signature is {part}, which cannot be sent as a tensor. Columns of numbers, texts, \
              booleans and times can, and so can tensors."

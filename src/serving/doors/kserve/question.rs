@@ -84,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     fn spec(name: &str, datatype: &str, width: i64) -> TensorSpec {
-        TensorSpec { name: name.into(), datatype: datatype.into(), shape: vec![-1, width] }
+        TensorSpec { name: name.into(), datatype: datatype.into(), shape: vec![-1, width], is_map: false }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     kernel::error::{Error, Result},
     serving::{
-        engine::{NamedTensor, TensorSpec},
+        engine::{NamedTensor, TensorData, TensorSpec},
         loading::mlmodel::Column,
         wire::json,
     },
@@ -21,6 +21,15 @@ pub fn tensors(
 ) -> Result<Vec<NamedTensor>> {
     match payload {
         Payload::Frame(frame) => from_frame(frame, specs, signature),
+        // Names that are not the input's are the keys of its maps.
+        Payload::Named(keys)
+            if let [only] = specs
+                && only.is_map
+                && keys.iter().all(|(name, _)| *name != only.name) =>
+        {
+            let frame = Frame::from_columns(keys.iter().cloned().collect())?;
+            from_frame(&frame, specs, signature)
+        }
         Payload::Named(inputs) => {
             inputs.iter().map(|(name, value)| from_lists(name, value, spec(specs, name)?)).collect()
         }
@@ -47,6 +56,11 @@ fn names(specs: &[TensorSpec]) -> String {
 
 /// One input from nested lists.
 fn from_lists(name: &str, value: &Value, spec: &TensorSpec) -> Result<NamedTensor> {
+    if spec.is_map {
+        let mut leaves = Vec::new();
+        json::leaves(value, &mut leaves);
+        return maps(name, &leaves);
+    }
     let (mut shape, leaves) = json::flatten(value, name)?;
     // A list of values is a column, where a column is what the input takes.
     if shape.len() + 1 == spec.shape.len() && matches!(spec.shape.last(), Some(1 | -1)) {
@@ -56,9 +70,29 @@ fn from_lists(name: &str, value: &Value, spec: &TensorSpec) -> Result<NamedTenso
     Ok(NamedTensor { name: name.to_owned(), shape, data })
 }
 
+/// A column of maps, as the texts the engine takes.
+fn maps(name: &str, values: &[&Value]) -> Result<NamedTensor> {
+    let text = |(row, value): (usize, &&Value)| match value {
+        Value::Object(map) => Ok(text_of(map.iter().map(|(key, value)| (key.as_str(), value)))),
+        Value::String(text) => Ok(text.clone()),
+        other => Err(Error::invalid(format!(
+            "Input `{name}`, row {row}, must be a record of keys and values, not {other}."
+        ))),
+    };
+    let texts = values.iter().enumerate().map(text).collect::<Result<Vec<_>>>()?;
+    Ok(NamedTensor { name: name.to_owned(), shape: vec![texts.len(), 1], data: TensorData::Str(texts) })
+}
+
+/// A map as text. What is missing is not in it.
+fn text_of<'a>(entries: impl Iterator<Item = (&'a str, &'a Value)>) -> String {
+    let there = entries.filter(|(_, value)| !value.is_null());
+    Value::Object(there.map(|(key, value)| (key.to_owned(), value.clone())).collect()).to_string()
+}
+
 fn from_frame(frame: &Frame, specs: &[TensorSpec], signature: Option<&[Column]>) -> Result<Vec<NamedTensor>> {
     let table = Table::new(frame, specs, signature)?;
     match specs {
+        [only] if only.is_map && !table.has(&only.name) => table.maps(only),
         // One input by the name of a column takes that column; else it takes all, side by side.
         [only] if table.columns.len() > 1 => Ok(vec![table.matrix(only)?]),
         [only] => {
@@ -143,6 +177,9 @@ impl<'a> Table<'a> {
         let Some((_, values)) = self.columns.iter().find(|(known, _)| *known == name) else {
             return Err(missing(&[name], &[]));
         };
+        if spec.is_map {
+            return maps(&spec.name, &values.iter().collect::<Vec<_>>());
+        }
         let (mut leaves, mut shape) = (Vec::with_capacity(self.rows), vec![self.rows]);
         if values.iter().any(Value::is_array) {
             // A column of lists: each row is a list of one length.
@@ -166,6 +203,20 @@ impl<'a> Table<'a> {
             format!("Column {name}, row {},", index / per_row)
         })?;
         Ok(NamedTensor { name: spec.name.clone(), shape, data })
+    }
+
+    /// The rows as maps, whose keys are the columns.
+    fn maps(&self, spec: &TensorSpec) -> Result<Vec<NamedTensor>> {
+        if self.columns.iter().any(|(name, _)| name.is_empty()) {
+            return Err(Error::invalid(format!(
+                "Input `{}` takes maps, so the columns must have names: send records.",
+                spec.name
+            )));
+        }
+        let row = |row: usize| text_of(self.columns.iter().map(|(name, values)| (*name, &values[row])));
+        let texts: Vec<String> = (0..self.rows).map(row).collect();
+        let shape = vec![texts.len(), 1];
+        Ok(vec![NamedTensor { name: spec.name.clone(), shape, data: TensorData::Str(texts) }])
     }
 
     /// All columns side by side as one input.

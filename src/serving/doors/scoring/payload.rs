@@ -186,7 +186,7 @@ impl Frame {
     }
 
     /// Columns as lists of one length, or single values, which make one row.
-    fn from_columns(columns: Map<String, Value>) -> Result<Self> {
+    pub fn from_columns(columns: Map<String, Value>) -> Result<Self> {
         let mut frame = Self { names: Some(Vec::new()), ..Self::default() };
         for (name, value) in columns {
             let column = if let Value::Array(values) = value { values } else { vec![value] };

@@ -11,6 +11,7 @@ mod encode;
 mod kernel;
 mod linear;
 mod lp_pool;
+mod maps;
 mod ngrams;
 mod recurrent;
 mod scale;
@@ -51,7 +52,9 @@ pub fn framework() -> Onnx {
     register.insert("TfIdfVectorizer", ngrams::tf_idf_vectorizer);
     register.insert("ai.onnx.ml:ArrayFeatureExtractor", select::array_feature_extractor);
     register.insert("ai.onnx.ml:Binarizer", scale::binarizer);
+    register.insert("ai.onnx.ml:CastMap", maps::cast_map);
     register.insert("ai.onnx.ml:CategoryMapper", encode::category_mapper);
+    register.insert("ai.onnx.ml:DictVectorizer", maps::dict_vectorizer);
     register.insert("ai.onnx.ml:FeatureVectorizer", select::feature_vectorizer);
     register.insert("ai.onnx.ml:Imputer", scale::imputer);
     register.insert("ai.onnx.ml:LabelEncoder", encode::label_encoder);
@@ -79,6 +82,11 @@ pub fn is_taken_apart(op_type: &str, domain: &str) -> bool {
     (domain, op_type) == ("ai.onnx.ml", "ZipMap")
 }
 
+/// Operators whose input is a map.
+pub fn takes_a_map(op_type: &str, domain: &str) -> bool {
+    matches!((domain, op_type), ("ai.onnx.ml", "CastMap" | "DictVectorizer"))
+}
+
 /// Operators of other domains that tract has under their bare names.
 fn tracts_own_of_other_domains() -> &'static [&'static str] {
     &["CategoryMapper", "LinearClassifier", "LinearRegressor", "Normalizer", "TreeEnsembleClassifier"]
@@ -87,9 +95,6 @@ fn tracts_own_of_other_domains() -> &'static [&'static str] {
 /// What to export instead of an operator nobody here implements.
 pub fn instead_of(op_type: &str, domain: &str) -> &'static str {
     match (domain, op_type) {
-        ("ai.onnx.ml", "CastMap" | "DictVectorizer") => {
-            "Give each feature a column of its own: a map cannot be sent over the wire."
-        }
         ("ai.onnx" | "ai.onnx.ml", _) => {
             "Export with another target_opset (skl2onnx: {'': 18, 'ai.onnx.ml': 3}) or compute this step before the model."
         }

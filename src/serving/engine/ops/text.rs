@@ -19,7 +19,8 @@ fn expect_text(inputs: &[Fact]) -> TractResult<()> {
     Ok(())
 }
 
-fn open_size(ctx: &ParsingContext, prefix: &str) -> TDim {
+/// A size that is known only when the values are.
+pub fn open_size(ctx: &ParsingContext, prefix: &str) -> TDim {
     ctx.template.symbols.new_with_prefix(prefix).into()
 }
 
