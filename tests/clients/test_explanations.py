@@ -35,7 +35,7 @@ class Case:
         self.name = f"why-{name.replace('_', '-')}"
         self.onnx = onnx.load(FIXTURES / f"{name}.onnx")
         self.json = json.loads((FIXTURES / f"{name}.json").read_text())
-        self.rows, self.background = (self.table(self.json[key]) for key in ("rows", "background"))
+        self.rows, self.background = (self.table(self.json[key]) if self.json[key] else None for key in ("rows", "background"))
         self.base = np.array(self.json["base"])
         self.attributions = np.array(self.json["attributions"]).reshape(self.json["shape"])
 
@@ -175,6 +175,36 @@ def test_a_background_comes_with_the_request_or_lies_beside_the_model(server, se
         assert broken.status_code == 400 and "background.json" in broken.json()["error"]
     finally:
         s3.delete_object(Bucket=home, Key=f"{place}/background.json")
+
+
+def test_trees_that_carry_their_counts_need_no_background(server):
+    counted, bare = Case("covers_forest_three"), Case("forest_three")
+    bare.name = "why-without-counts"
+    with pointed_at(server), server.api() as api:
+        for case in (counted, bare):
+            with mlflow.start_run():
+                info = mlflow.onnx.log_model(
+                    case.onnx, name="model", registered_model_name=case.name, pip_requirements=["onnxruntime"]
+                )
+            endpoint(api, case.name, f"models:/{case.name}/{info.registered_model_version}")
+    rows = {"inputs": counted.rows.to_numpy().tolist()}
+    answer = v2(server, counted, rows)
+    assert answer.json()["parameters"] == {"method": "tree-path-dependent", "explained": "raw"}
+    assert_as_shap(counted, arrays(answer))
+    listed = v1(server, counted, {"instances": rows["inputs"]}).json()
+    shares = np.array([list(row["attributions"].values()) for row in listed["explanations"]])
+    np.testing.assert_allclose(shares, counted.attributions, atol=1e-6)
+
+    # A background that is sent is what is compared with, and another output than the raw score needs one.
+    against = v2(server, counted, rows | {"parameters": {"background": bare.background.to_numpy().tolist()}})
+    assert against.json()["parameters"]["method"] == "tree"
+    assert_as_shap(bare, arrays(against))
+    other = v2(server, counted, rows | {"parameters": {"output": "probabilities"}})
+    assert other.status_code == 400 and "compares with a background" in other.json()["error"]
+    refused = v2(server, bare, rows)
+    assert refused.status_code == 400 and "compares with a background" in refused.json()["error"]
+    narrow = v2(server, counted, {"inputs": [[1.0]]})
+    assert narrow.status_code == 400
 
 
 def test_an_output_is_chosen_by_name(server, served):

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::tests::{fixture_in, tensor};
-use super::{Model, NamedTensor, Shares};
+use super::{Draft, Model, NamedTensor, Shares};
 
 /// Of the largest number that goes into a comparison.
 const TOLERANCE: f64 = 1e-6;
@@ -90,6 +90,45 @@ fn trees_are_explained_as_shap_explains_them() {
         adds_up(name, &found, case.shape[1]);
         assert!(trees.explain(&case.rows, background, &|| false).expect("fits").is_none(), "{name} stops");
     }
+}
+
+#[test]
+fn trees_with_counts_of_training_rows_need_no_background() {
+    for name in ["forest_two", "forest_three", "forest_regressor", "tree_three", "gradient_two"] {
+        let case = case(&format!("covers_{name}"));
+        let trees = case.model.trees().unwrap_or_else(|| panic!("{name} is an ensemble"));
+        assert!(case.background.is_none() && trees.has_covers(), "{name}");
+        let found = trees.explain_by_covers(&case.rows, &|| true).expect("fits").expect("is not stopped");
+        compare(name, &case, &found);
+        adds_up(name, &found, case.shape[1]);
+        assert!(trees.explain_by_covers(&case.rows, &|| false).expect("fits").is_none(), "{name} stops");
+        let cut = NamedTensor { shape: vec![case.rows.shape[0] * 7, 1], ..case.rows.clone() };
+        assert!(trees.explain_by_covers(&cut, &|| true).is_err(), "{name} looks at more columns");
+    }
+}
+
+#[test]
+fn counts_that_cannot_be_counts_are_none() {
+    let bytes = fixture_in("shap", "covers_tree_three.onnx");
+    let covers = |change: &dyn Fn(&mut Vec<f32>)| {
+        let mut draft = Draft::read(&bytes).expect("a model");
+        let graph = draft.proto.graph.as_mut().expect("a graph");
+        let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
+        let found = attributes.filter(|attribute| attribute.name == "nodes_hitrates");
+        found.for_each(|attribute| change(&mut attribute.floats));
+        Model::build(draft).expect("the model loads").trees().expect("is an ensemble").has_covers()
+    };
+    assert!(covers(&|_| {}));
+    assert!(
+        covers(&|counts| counts.iter_mut().for_each(|count| *count *= 0.01)),
+        "shares are as good as counts"
+    );
+    assert!(!covers(&|counts| counts.fill(1.0)), "what exporters write");
+    assert!(!covers(&|counts| counts[0] += 1.0), "one row too many");
+    assert!(!covers(&|counts| counts.iter_mut().for_each(|count| *count = -*count)));
+    assert!(!covers(&|counts| counts[0] = f32::NAN));
+    assert!(!covers(&|counts| counts.fill(0.0)));
+    assert!(!covers(&|counts| counts.truncate(3)));
 }
 
 #[test]

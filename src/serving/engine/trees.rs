@@ -7,7 +7,7 @@ use tract_onnx::tract_core::ops::cast::Cast;
 use tract_onnx::tract_core::ops::source::TypedSource;
 
 pub use super::ops::Shares;
-use super::ops::{Columns, Kernel, can_share, interventional, kernel_of};
+use super::ops::{Columns, Kernel, can_share, interventional, kernel_of, path_dependent};
 use super::{NamedTensor, TensorData};
 use crate::kernel::error::{Error, Result};
 
@@ -63,7 +63,31 @@ impl Trees {
         self.kernel.sum().and_then(|sum| sum.classes)
     }
 
-    /// Shares the raw scores out among the columns. `go_on` is asked once a tree.
+    /// The leaves of all trees.
+    pub fn leaves(&self) -> usize {
+        self.kernel.sum().map_or(0, |sum| sum.leaves())
+    }
+
+    /// Whether the file tells how many training rows came to each node, so that no background is needed.
+    pub fn has_covers(&self) -> bool {
+        self.kernel.sum().is_some_and(|sum| sum.has_covers())
+    }
+
+    /// Shares the raw scores out among the columns by the training rows in the nodes. `go_on` is asked once a row of
+    /// each tree.
+    pub fn explain_by_covers(&self, rows: &NamedTensor, go_on: &dyn Fn() -> bool) -> Result<Option<Shares>> {
+        let rows = self.columns(rows)?;
+        let sum = self.kernel.sum().ok_or_else(|| Error::internal("an ensemble that was a sum is none"))?;
+        if !sum.fits(rows.values.len()) {
+            let columns = rows.values.len();
+            return Err(Error::invalid(format!(
+                "The rows have {columns} columns, and the trees look at more."
+            )));
+        }
+        Ok(path_dependent(&sum, &rows, go_on))
+    }
+
+    /// Shares the raw scores out among the columns, against a background. `go_on` is asked once a tree.
     pub fn explain(
         &self,
         rows: &NamedTensor,

@@ -67,8 +67,10 @@ impl How {
         let mut said = Map::new();
         said.insert("method".into(), self.method.name().into());
         said.insert("explained".into(), self.explained.as_str().into());
-        said.insert("background".into(), self.background.as_str().into());
-        said.insert("background_rows".into(), self.background_rows.into());
+        if let Some((background, rows)) = self.background {
+            said.insert("background".into(), background.into());
+            said.insert("background_rows".into(), rows.into());
+        }
         if let Some((samples, seed)) = self.sample {
             said.insert("samples".into(), samples.into());
             said.insert("seed".into(), seed.into());

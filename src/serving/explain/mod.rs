@@ -1,7 +1,8 @@
 //! Why a model answered as it did: what each input column of a row added to the answer, against a
 //! background of ordinary rows (Shapley values, as the shap package has them).
 //!
-//! A lone tree ensemble is explained exactly, in its raw score (`engine::Trees`). Everything else, pipelines
+//! A lone tree ensemble is explained exactly, in its raw score (`engine::Trees`), also without a background where
+//! its file carries the counts of training rows. Everything else, pipelines
 //! too, is explained by asking it (`kernel`): columns taken from background rows, all coalitions of up to
 //! 11 columns, a sample of them beyond. The columns are those the model takes, before any preparation.
 //! Invariants: base value and attributions add up to the explained value; the work is bounded before it
@@ -41,9 +42,8 @@ pub struct How {
     pub method: Method,
     /// `raw` for the score of trees, else the output's name.
     pub explained: String,
-    /// Where the background came from.
-    pub background: String,
-    pub background_rows: usize,
+    /// Where the background came from, and its rows; none where the trees' own counts took its place.
+    pub background: Option<(&'static str, usize)>,
     /// Coalitions asked for a row, and the seed that drew them; of a sample only.
     pub sample: Option<(usize, u64)>,
 }
@@ -51,6 +51,7 @@ pub struct How {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Tree,
+    TreeByCovers,
     KernelExact,
     KernelSampled,
 }
@@ -59,6 +60,7 @@ impl Method {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tree => "tree",
+            Self::TreeByCovers => "tree-path-dependent",
             Self::KernelExact => "kernel-exact",
             Self::KernelSampled => "kernel-sampled",
         }

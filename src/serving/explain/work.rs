@@ -10,7 +10,7 @@ use super::{
 use crate::{
     kernel::error::{Error, Result},
     serving::{
-        engine::{NamedTensor, Trees},
+        engine::{NamedTensor, Shares, Trees},
         loading::load::Loaded,
     },
 };
@@ -19,7 +19,7 @@ use std::time::Instant;
 
 /// What is explained of a tree ensemble unless an output is named: what its leaves add up to.
 const RAW: &str = "raw";
-/// Walks of a row and a background row through a tree.
+/// Walks of a row and a background row through a tree, or of a row to a leaf.
 const MOST_WALKS: usize = 200_000_000;
 /// Numbers in one answer.
 const MOST_NUMBERS: usize = 8 << 20;
@@ -28,7 +28,8 @@ const MOST_NUMBERS: usize = 8 << 20;
 pub struct Job<'a> {
     pub loaded: &'a Loaded,
     pub rows: Vec<NamedTensor>,
-    pub background: Source,
+    /// None where the model's trees do without one.
+    pub background: Option<Source>,
     pub settings: Settings,
     pub deadline: Instant,
 }
@@ -44,9 +45,12 @@ impl<'a> Job<'a> {
     ) -> Result<Self> {
         let mut settings = question::settings(&mut body)?;
         let background = match settings.sent() {
-            Some(sent) => sent,
-            None => stored?.ok_or_else(none_stored)?,
+            Some(sent) => Some(sent),
+            None => stored?,
         };
+        if background.is_none() && !raw_trees(loaded, &settings).is_some_and(Trees::has_covers) {
+            return Err(none_stored());
+        }
         let rows =
             if rows.is_empty() { question::inputs(body, loaded)? } else { question::in_order(rows, loaded) };
         Ok(Self { loaded, rows, background, settings, deadline })
@@ -55,41 +59,42 @@ impl<'a> Job<'a> {
     pub fn run(self) -> Result<Explanation> {
         let loaded = self.loaded;
         let results = loaded.model.infer(self.rows.clone())?;
-        let source = self.background.name();
-        let background = self.background.read(loaded)?;
+        let deadline = self.deadline;
+        let go_on = move || Instant::now() < deadline;
+        let features = question::features(&self.rows, loaded);
+        let trees = raw_trees(loaded, &self.settings);
+        let Some(background) = self.background else {
+            let trees = trees.ok_or_else(none_stored)?;
+            check_size(count(&self.rows), features.len(), trees.outputs())?;
+            check_walks(&[(count(&self.rows), "rows"), (trees.leaves(), "leaves")])?;
+            let found = trees.explain_by_covers(only(&self.rows)?, &go_on)?.ok_or_else(late)?;
+            let how = How {
+                method: Method::TreeByCovers,
+                explained: RAW.to_owned(),
+                background: None,
+                sample: None,
+            };
+            return Ok(of_trees(trees, found, features, &results, count(&self.rows), how));
+        };
+        let source = background.name();
+        let background = background.read(loaded)?;
         let behind = loaded.model.infer(background.clone());
         behind.map_err(|error| {
             Error::new(error.kind, format!("The background ({source}): {}", error.message))
         })?;
         let (rows, background_rows) = (count(&self.rows), count(&background));
-        let deadline = self.deadline;
-        let go_on = move || Instant::now() < deadline;
-        let features = question::features(&self.rows, loaded);
         let how = |method, explained: &str, sample| How {
             method,
             explained: explained.to_owned(),
-            background: source.to_owned(),
-            background_rows,
+            background: Some((source, background_rows)),
             sample,
         };
-        let trees = loaded.model.trees().filter(|_| self.settings.output.as_deref().is_none_or(|o| o == RAW));
         if let Some(trees) = trees {
-            let classes = trees.classes();
             check_size(rows, features.len(), trees.outputs())?;
-            check_walks(trees, rows, background_rows)?;
+            check_walks(&[(rows, "rows"), (background_rows, "background rows"), (trees.count(), "trees")])?;
             let (ours, theirs) = (only(&self.rows)?, only(&background)?);
             let found = trees.explain(ours, theirs, &go_on)?.ok_or_else(late)?;
-            let named = || names(&results, found.base.len());
-            let outputs = classes.filter(|classes| classes.len() == found.base.len()).unwrap_or_else(named);
-            return Ok(Explanation {
-                features,
-                outputs,
-                rows,
-                base: found.base,
-                values: found.scores,
-                attributions: found.shares,
-                how: how(Method::Tree, RAW, None),
-            });
+            return Ok(of_trees(trees, found, features, &results, rows, how(Method::Tree, RAW, None)));
         }
         let explained = pick(&results, self.settings.output.as_deref(), rows)?;
         let outputs = explained.data.len() / rows.max(1);
@@ -121,6 +126,32 @@ impl<'a> Job<'a> {
             attributions: found.attributions,
             how: how(method, &explained.name, sample),
         })
+    }
+}
+
+/// The trees whose raw score is to be explained, where the model is an ensemble and no output is named.
+fn raw_trees<'a>(loaded: &'a Loaded, settings: &Settings) -> Option<&'a Trees> {
+    loaded.model.trees().filter(|_| settings.output.as_deref().is_none_or(|output| output == RAW))
+}
+
+fn of_trees(
+    trees: &Trees,
+    found: Shares,
+    features: Vec<String>,
+    results: &[NamedTensor],
+    rows: usize,
+    how: How,
+) -> Explanation {
+    let named = || names(results, found.base.len());
+    let classes = trees.classes().filter(|classes| classes.len() == found.base.len());
+    Explanation {
+        features,
+        outputs: classes.unwrap_or_else(named),
+        rows,
+        base: found.base,
+        values: found.scores,
+        attributions: found.shares,
+        how,
     }
 }
 
@@ -159,15 +190,16 @@ fn only(inputs: &[NamedTensor]) -> Result<&NamedTensor> {
     inputs.first().ok_or_else(|| Error::invalid("There are no rows."))
 }
 
-fn check_walks(trees: &Trees, rows: usize, background: usize) -> Result<()> {
-    let walks = rows.saturating_mul(background).saturating_mul(trees.count());
+/// Refuses what would take too many walks: each of these with each.
+fn check_walks(all: &[(usize, &str)]) -> Result<()> {
+    let walks = all.iter().fold(1usize, |walks, (count, _)| walks.saturating_mul(*count));
     if walks <= MOST_WALKS {
         return Ok(());
     }
+    let listed: Vec<_> = all.iter().map(|(count, what)| format!("{count} {what}")).collect();
     Err(Error::invalid(format!(
-        "{rows} rows, {background} background rows and {} trees, multiplied, are more than {MOST_WALKS}. Send fewer \
-         rows, or a smaller background.",
-        trees.count()
+        "{}, multiplied, are more than {MOST_WALKS}. Send fewer rows, or a smaller background.",
+        listed.join(", ")
     )))
 }
 

@@ -89,7 +89,8 @@ export interface VersionServing {
 /** The first row of an explanation is the only one the UI asks for. */
 export interface Explanation {
   explanations: { values: number[]; attributions: Record<string, number[]> }[]; base_values: number[]; output_names: string[];
-  parameters: { method: string; explained: string; background: string; background_rows: number; samples?: number; seed?: number };
+  /** There is no background where the trees' own counts of training rows took its place. */
+  parameters: { method: string; explained: string; background?: string; background_rows?: number; samples?: number; seed?: number };
 }
 
 export const me = () => ask<Me>(`${V1}/me`);

@@ -25,9 +25,9 @@ export function ExplanationView({ explanation, given }: { explanation: api.Expla
       <Waterfall base={explanation.base_values[output] ?? 0} value={row.values[output] ?? 0} steps={steps} label={`What each column added to ${name}`} />
       <p class="muted">
         {explained === "raw" ? "Shares of the trees' raw score, before it becomes a probability or a label" : <>Shares of the output <code>{explained}</code></>}
-        {outputs.length === 1 && explained === "raw" && <>, <code>{name}</code></>}, compared with {rows === 1 ? "a single row" : `${rows} rows`} of {source(background)}
+        {outputs.length === 1 && explained === "raw" && <>, <code>{name}</code></>}, {background === undefined ? "by the counts of training rows in the trees" : <>compared with {rows === 1 ? "a single row" : `${rows} rows`} of {source(background)}</>}
         {method === "kernel-sampled" && ` (from a sample of ${samples} combinations of columns)`}.
-        {rows < 10 && " A background of some 100 ordinary rows tells more: put background.parquet beside the model file."}
+        {rows !== undefined && rows < 10 && " A background of some 100 ordinary rows tells more: put background.parquet beside the model file."}
       </p>
     </section>
   );

@@ -55,6 +55,10 @@ pub trait Listing {
     fn node(&self, at: Self::Place) -> TractResult<Grown<Self::Place>>;
     /// The nodes of all trees, leaves included: more are met only by running in a circle.
     fn most(&self) -> usize;
+    /// How many training rows came to a node, if the file says that of all of them.
+    fn cover(&self, _: Self::Place) -> Option<f64> {
+        None
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +67,8 @@ pub struct Forest {
     roots: Vec<u32>,
     weights: Vec<Weight>,
     sets: Vec<HashSet<u64>>,
+    /// How many training rows came to each node; empty where that is not known.
+    covers: Vec<f64>,
     /// One more than the highest feature any branch looks at.
     columns: usize,
     single: OnceLock<Option<Flat<f32>>>,
@@ -78,6 +84,9 @@ impl Forest {
             forest.roots.push(root);
         }
         ensure!(!forest.roots.is_empty(), "the ensemble has no trees");
+        if !forest.covers_add_up() {
+            forest.covers = Vec::new();
+        }
         Ok(forest)
     }
 
@@ -87,6 +96,24 @@ impl Forest {
 
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// How many training rows came to each node, where the file tells.
+    pub fn covers(&self) -> Option<&[f64]> {
+        (!self.covers.is_empty()).then_some(&self.covers)
+    }
+
+    /// Whether the covers can be counts: most exporters write 1 for every node. Sums of weights are rounded.
+    fn covers_add_up(&self) -> bool {
+        let adds_up = |(node, &cover): (&Node, &f64)| {
+            let sum = || self.covers[node.yes as usize] + self.covers[node.no as usize];
+            cover.is_finite()
+                && cover > 0.0
+                && (node.mode == Mode::Leaf || (sum() - cover).abs() <= 1e-4 * cover)
+        };
+        let has_branches = self.nodes.iter().any(|node| node.mode != Mode::Leaf);
+        let all = self.covers.len() == self.nodes.len();
+        has_branches && all && self.nodes.iter().zip(&self.covers).all(adds_up)
     }
 
     pub fn roots(&self) -> &[u32] {
@@ -183,17 +210,19 @@ impl Forest {
 
     /// Whether every row gets some weight of this target.
     pub fn always_gives(&self, target: usize) -> bool {
-        let gives = |node: &Node| self.weights_of(node).iter().any(|weight| weight.target == target);
+        let weights = |at: u32| self.weights_of(&self.nodes[at as usize]);
+        let gives = |at: u32| weights(at).iter().any(|weight| weight.target == target);
         self.roots.iter().any(|&root| self.leaves_under(root).all(gives))
     }
 
-    fn leaves_under(&self, root: u32) -> impl Iterator<Item = &Node> {
+    /// The places of the leaves of a tree.
+    pub fn leaves_under(&self, root: u32) -> impl Iterator<Item = u32> {
         let mut waiting = vec![root];
         std::iter::from_fn(move || {
             while let Some(at) = waiting.pop() {
                 let node = &self.nodes[at as usize];
                 if node.mode == Mode::Leaf {
-                    return Some(node);
+                    return Some(at);
                 }
                 waiting.extend([node.no, node.yes]);
             }
@@ -215,6 +244,7 @@ impl Forest {
                 Some((parent, false)) => self.nodes[parent as usize].no = here,
                 None => {}
             }
+            self.covers.extend(listing.cover(at));
             match listing.node(at)? {
                 Grown::Leaf(weights) => self.push_leaf(&weights)?,
                 Grown::Branch { mode, value, feature, nan_is_yes, yes, no } => {

@@ -34,6 +34,8 @@ struct Source<'a> {
     yes: &'a [i64],
     no: &'a [i64],
     values: Vec<f64>,
+    /// Empty, or as many as there are nodes.
+    covers: Vec<f64>,
     modes: Vec<Mode>,
     nan_is_yes: Vec<bool>,
     places: HashMap<(i64, i64), usize>,
@@ -47,6 +49,10 @@ impl<'a> Source<'a> {
         let mut nan_is_yes: Vec<_> =
             attrs.ints("nodes_missing_value_tracks_true").iter().map(|&flag| flag == 1).collect();
         nan_is_yes.resize(modes.len(), false);
+        let mut covers = attrs.reals(ctx, "nodes_hitrates")?;
+        if covers.len() != modes.len() {
+            covers.clear();
+        }
         let (trees, ids) = (attrs.ints("nodes_treeids"), attrs.ints("nodes_nodeids"));
         let source = Self {
             trees,
@@ -58,6 +64,7 @@ impl<'a> Source<'a> {
             places: trees.iter().copied().zip(ids.iter().copied()).zip(0..).collect(),
             weights: leaf_weights(ctx, attrs, leaves, targets)?,
             nan_is_yes,
+            covers,
             modes,
         };
         source.check()?;
@@ -109,6 +116,10 @@ impl Listing for Source<'_> {
 
     fn most(&self) -> usize {
         self.modes.len()
+    }
+
+    fn cover(&self, at: usize) -> Option<f64> {
+        self.covers.get(at).copied()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `forest` holds the trees, read by `listed` and `ensemble`, and `flat` walks them fast; `classifier`
 //! and `regressor` make answers of the sums; `sum` is what they add up, and `shapley` shares it out among
-//! the columns. Sums run in the order of the trees and in the precision of the input, as onnxruntime's do
+//! the columns, against rows to compare with, and `paths` by the counts of training rows. Sums run in the order of the trees and in the precision of the input, as onnxruntime's do
 //! on one thread: a vote split evenly is decided by the last bit of the sum.
 
 mod classifier;
@@ -10,6 +10,7 @@ mod ensemble;
 mod flat;
 mod forest;
 mod listed;
+mod paths;
 mod regressor;
 mod shapley;
 mod sum;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use classifier::tree_ensemble_classifier;
 pub use ensemble::tree_ensemble;
+pub use paths::path_dependent;
 pub use regressor::tree_ensemble_regressor;
 pub use shapley::{Columns, Shares, can_share, interventional};
 pub use sum::Sum;

@@ -101,7 +101,7 @@ pub fn interventional(
     Some(shares)
 }
 
-fn scores(sum: &Sum, table: &Columns) -> Vec<f64> {
+pub fn scores(sum: &Sum, table: &Columns) -> Vec<f64> {
     let outputs = sum.outputs();
     let mut scores = vec![0.0; table.rows * outputs];
     for (row, scores) in scores.chunks_exact_mut(outputs).enumerate() {

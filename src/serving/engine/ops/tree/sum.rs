@@ -1,7 +1,7 @@
 //! An ensemble seen as what it adds up: the raw score before any transform, which is what an explanation
 //! of trees shares out among the columns.
 
-use super::forest::{Forest, Node};
+use super::forest::{Forest, Mode, Node};
 
 /// `score[output] = base[output] + scale * (the weights of the leaves a row falls into)`.
 #[derive(Debug)]
@@ -18,6 +18,15 @@ pub struct Sum<'a> {
 impl Sum<'_> {
     pub fn trees(&self) -> usize {
         self.forest.trees()
+    }
+
+    pub fn leaves(&self) -> usize {
+        self.forest.nodes().iter().filter(|node| node.mode == Mode::Leaf).count()
+    }
+
+    /// Whether the file tells how many training rows came to each node.
+    pub fn has_covers(&self) -> bool {
+        self.forest.covers().is_some()
     }
 
     /// Whether the trees look at no more than these columns.
