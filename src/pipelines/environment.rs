@@ -5,17 +5,35 @@ use super::secrets;
 use crate::{
     auth::{self, Role},
     kernel::{
-        error::{Kind, Result},
+        error::{Error, Kind, Result},
         tls,
     },
     store::Db,
 };
 use futures::future::BoxFuture;
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 use tokio::sync::OnceCell;
 
 /// Names and values.
 pub type Variables = Vec<(String, String)>;
+
+/// Refuses what the system would, by name.
+pub fn fits(env: &BTreeMap<String, String>) -> Result<()> {
+    for (name, value) in env {
+        if name.len() + value.len() + 2 > VARIABLE_MAX {
+            return Err(Error::invalid(format!(
+                "the variable {name} would hold {} bytes, and a variable holds {} at most: give the value to a task's \
+                 `run`, which takes any length",
+                value.len(),
+                VARIABLE_MAX - name.len() - 2
+            )));
+        }
+        if value.contains('\0') {
+            return Err(Error::invalid(format!("the variable {name} would hold a NUL, which none can")));
+        }
+    }
+    Ok(())
+}
 
 /// Gives the tasks of a run their way into the platform. A trait, so that tests run tasks
 /// without a whole server.
@@ -34,6 +52,8 @@ pub trait TaskEnvironment: Send + Sync {
 const USER: &str = "pipelines";
 /// A token outlives any sane run, and does not outlive a lost revocation by much.
 const TOKEN_TTL_MS: i64 = 30 * 24 * 3600 * 1000;
+/// The most a variable of the environment may take, name and all (Linux, MAX_ARG_STRLEN).
+const VARIABLE_MAX: usize = 128 << 10;
 
 /// The environment on a running server: the names `crannog env` prints, with a bearer token.
 pub struct ServerEnvironment {

@@ -17,8 +17,7 @@ use super::{
     model::{AttemptKey, Outcome, Run, base_id},
     nursery::Nursery,
     rooms::Rooms,
-    shell::{self, Script},
-    store, template,
+    shell, store, template,
 };
 use crate::{
     kernel::{
@@ -42,8 +41,6 @@ use tokio::{io::AsyncReadExt, net::unix::pipe::Receiver, sync::OnceCell};
 const ADOPTED_POLL: Duration = Duration::from_millis(200);
 /// Starts of a supervisor that dies before it begins, until the attempt counts as failed.
 const MAX_STARTS: u32 = 3;
-/// The most a variable of the environment may take, name and all (Linux, MAX_ARG_STRLEN).
-const VARIABLE_MAX: usize = 128 << 10;
 /// How often and how long apart the server tries again when it is itself in trouble.
 const MAX_TRIES: u32 = 30;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
@@ -251,7 +248,9 @@ impl Executor {
         let values = self.values_with_secrets(run, task, key).await?;
         let render = |text: &str| template::render(text, &values).map_err(Error::invalid);
         let (command, variables) = match &task.action {
-            Action::Run(text) => written(shell::script(text, &values).map_err(Error::invalid)?, folder)?,
+            Action::Run(text) => {
+                shell::script(text, &values).map_err(Error::invalid)?.written(folder.path())?
+            }
             Action::Python(python) => (self.python(python, run, folder, &render)?, Vec::new()),
             _ => return Err(Error::invalid("the task has no command")),
         };
@@ -270,7 +269,7 @@ impl Executor {
             env.insert(name.clone(), render(value)?);
         }
         env.extend(variables);
-        fits(&env)?;
+        environment::fits(&env)?;
         Ok(Spec {
             version: VERSION,
             command,
@@ -380,41 +379,6 @@ impl Executor {
         let ask = move || folders.iter().try_for_each(Folder::request_cancel);
         tokio::task::spawn_blocking(ask).await.map_err(Error::internal)?
     }
-}
-
-/// The script, and the variables it finds in its environment. A value that fits into none is in a file, from which
-/// the script takes it first.
-fn written(script: Script, folder: &Folder) -> Result<(String, Vec<(String, String)>)> {
-    let (long, short): (Vec<_>, _) =
-        script.variables.into_iter().partition(|(_, value)| value.len() > shell::MOST);
-    let mut text = String::new();
-    for (name, value) in &long {
-        let file = folder.path().join(name);
-        fs_err::create_dir_all(folder.path())?;
-        fs_err::write(&file, value)?;
-        // The shell drops line ends at the end of what it takes; so the last sign is one of ours.
-        let file = shell::quoted(&file.to_string_lossy());
-        text.push_str(&format!("{name}=$(cat {file} && echo .) && {name}=${{{name}%.}}; "));
-    }
-    Ok((text + &script.text, short))
-}
-
-/// Refuses what the system would, by name.
-fn fits(env: &BTreeMap<String, String>) -> Result<()> {
-    for (name, value) in env {
-        if name.len() + value.len() + 2 > VARIABLE_MAX {
-            return Err(Error::invalid(format!(
-                "the variable {name} would hold {} bytes, and a variable holds {} at most: give the value to a task's \
-                 `run`, which takes any length",
-                value.len(),
-                VARIABLE_MAX - name.len() - 2
-            )));
-        }
-        if value.contains('\0') {
-            return Err(Error::invalid(format!("the variable {name} would hold a NUL, which none can")));
-        }
-    }
-    Ok(())
 }
 
 fn own_variables(run: &Run, key: &AttemptKey) -> Vec<(String, String)> {

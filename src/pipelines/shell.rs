@@ -5,7 +5,7 @@
 //! in a here-document that expands nothing the value itself has to stand.
 
 use super::template::{Piece, Values, known, pieces};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, path::Path};
 
 /// A longer value would not fit into a variable of the environment, where 128 KiB are the most.
 pub const MOST: usize = 96 << 10;
@@ -16,6 +16,25 @@ pub struct Script {
     pub text: String,
     /// Name and value of each variable it reads, in order.
     pub variables: Vec<(String, String)>,
+}
+
+impl Script {
+    /// The text, and the variables it finds in its environment. A value that fits into none is in a file of the
+    /// attempt's folder, from which the text takes it first.
+    pub fn written(self, folder: &Path) -> std::io::Result<(String, Vec<(String, String)>)> {
+        let (long, short): (Vec<_>, _) =
+            self.variables.into_iter().partition(|(_, value)| value.len() > MOST);
+        let mut text = String::new();
+        for (name, value) in &long {
+            let file = folder.join(name);
+            fs_err::create_dir_all(folder)?;
+            fs_err::write(&file, value)?;
+            // The shell drops line ends at the end of what it takes; so the last sign is one of ours.
+            let file = quoted(&file.to_string_lossy());
+            text.push_str(&format!("{name}=$(cat {file} && echo .) && {name}=${{{name}%.}}; "));
+        }
+        Ok((text + &self.text, short))
+    }
 }
 
 /// The script with its templates filled in; the error names the one that cannot be.
