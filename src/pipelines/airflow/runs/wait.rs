@@ -89,7 +89,10 @@ impl Watch {
         }
         let run = run.to_owned();
         let tasks = self.service.db().read(move |db: &Connection| store::task_list(db, &run)).await;
-        let tasks = tasks.unwrap_or_default();
+        let tasks = tasks.unwrap_or_else(|error| {
+            tracing::warn!(?error, "the results of a run that is over could not be read");
+            Vec::new()
+        });
         self.wanted.iter().filter_map(|id| Some((id.clone(), result_of(id, &tasks)?))).collect()
     }
 
