@@ -226,6 +226,12 @@ impl Executor {
         Inside { executor: self, key, folder, run, task, values }.see_through().await
     }
 
+    /// Gives back what is kept for tasks to come. Only for when none runs.
+    pub async fn rest(&self) -> Result<()> {
+        let nursery = Arc::clone(&self.nursery);
+        tokio::task::spawn_blocking(move || nursery.rest()).await.map_err(Error::internal)?
+    }
+
     /// Starts a supervisor and waits until it is gone. Dropping this future leaves it running.
     async fn supervise(&self, folder: Folder, spec: Spec) -> Result<()> {
         let nursery = Arc::clone(&self.nursery);

@@ -1,5 +1,6 @@
 //! The server's side of the nursery, which forks the supervisors of tasks: started with the first
 //! task, and anew should it ever die. What it forked lives on without it and without the server.
+//! Where no task comes for a while, it is ended: it has tables of its own in memory, some ten MiB.
 
 use super::supervisor::NURSERY_COMMAND;
 use crate::kernel::error::{Error, Result};
@@ -17,7 +18,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
+
+/// How long it is kept after the last task.
+const KEPT: Duration = Duration::from_secs(15);
 
 pub struct Nursery {
     /// This binary.
@@ -28,6 +33,7 @@ pub struct Nursery {
 struct Running {
     socket: OwnedFd,
     process: Child,
+    last_order: Instant,
 }
 
 impl Nursery {
@@ -40,7 +46,7 @@ impl Nursery {
     pub fn order(&self, dir: &Path) -> Result<PipeReader> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let (ended, answer) = std::io::pipe()?;
-        if let Some(nursery) = &*running
+        if let Some(nursery) = &mut *running
             && nursery.send(dir, &answer).is_ok()
         {
             return Ok(ended);
@@ -54,6 +60,19 @@ impl Nursery {
         nursery.send(dir, &answer)?;
         Ok(ended)
     }
+
+    /// Ends the process if no task came for a while. Only for when none of its supervisors runs: they would seem to
+    /// have ended with it.
+    pub fn rest(&self) -> Result<()> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(idle) = running.take_if(|nursery| nursery.last_order.elapsed() >= KEPT) else {
+            return Ok(());
+        };
+        let Running { socket, mut process, .. } = idle;
+        drop(socket);
+        process.wait()?;
+        Ok(())
+    }
 }
 
 impl Running {
@@ -64,10 +83,11 @@ impl Running {
         command.arg0("crannog").arg(NURSERY_COMMAND).stdin(Stdio::from(theirs)).stdout(Stdio::null());
         // It needs nothing of ours; the tasks' environment is in their specifications.
         let process = command.env_clear().spawn().map_err(Error::internal)?;
-        Ok(Self { socket, process })
+        Ok(Self { socket, process, last_order: Instant::now() })
     }
 
-    fn send(&self, dir: &Path, answer: &impl AsFd) -> Result<()> {
+    fn send(&mut self, dir: &Path, answer: &impl AsFd) -> Result<()> {
+        self.last_order = Instant::now();
         let files = [answer.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);

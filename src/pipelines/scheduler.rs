@@ -126,6 +126,9 @@ impl Scheduler {
         if hand.swept.is_none_or(|at| at.elapsed() >= SWEEP) {
             let running = self.db.read(store::attempt_running).await?;
             self.watch_all(hand, running, false);
+            if hand.watched.is_empty() {
+                self.executor.rest().await?;
+            }
             hand.swept = Some(Instant::now());
         }
         let until =
