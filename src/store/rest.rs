@@ -10,24 +10,37 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_secs(10);
 /// Fewer questions and writes than this between two looks are no work: the background asks now and then.
 const QUIET: u64 = 200;
+/// Fewer bytes than this on top of what the last rest left are not worth another.
+const WORTH: u64 = 1 << 20;
 
-/// Watches for the end of busy spells until the server stops.
+/// Gives memory back whenever it has grown and the server is quiet, until the server stops.
 pub async fn keep_small(databases: Vec<Db>, stop: CancellationToken) {
     let asked = || databases.iter().map(Db::asked).sum::<u64>();
-    // The start was one.
-    let (mut before, mut was_busy) = (asked(), true);
+    let (mut before, mut left) = (asked(), 0);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
         let now = asked();
-        let is_busy = now - before > QUIET;
-        if was_busy && !is_busy {
+        let held = private();
+        if now - before <= QUIET && held > left + WORTH {
             rest(&databases).await;
+            left = private();
         }
-        (before, was_busy) = (now, is_busy);
+        (before, left) = (now, left.min(held));
     }
+}
+
+/// Bytes of memory that no file has.
+fn private() -> u64 {
+    let pages = |text: String| {
+        let mut fields = text.split(' ').skip(1).map(str::parse::<u64>);
+        let (resident, shared) = (fields.next()?.ok()?, fields.next()?.ok()?);
+        Some(resident.saturating_sub(shared))
+    };
+    let pages = fs_err::read_to_string("/proc/self/statm").ok().and_then(pages).unwrap_or(0);
+    pages * rustix::param::page_size() as u64
 }
 
 async fn rest(databases: &[Db]) {
