@@ -5,6 +5,7 @@ use std::{env, ffi::OsStr, path::Path, process::ExitCode};
 
 fn main() -> ExitCode {
     crannog::kernel::names::fix_sources();
+    crannog::kernel::memory::settle();
     let mut arguments = env::args_os().skip(1);
     match (arguments.next(), arguments.next()) {
         // No command line to parse and no runtime to build: a task should start in a millisecond.

@@ -9,6 +9,7 @@ pub mod hook;
 pub mod http;
 pub mod id;
 pub mod known;
+pub mod memory;
 pub mod names;
 pub mod private;
 pub mod tasks;

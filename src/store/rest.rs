@@ -3,6 +3,7 @@
 //! system's memory as a rule.
 
 use super::Db;
+use crate::kernel::memory;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -23,24 +24,13 @@ pub async fn keep_small(databases: Vec<Db>, stop: CancellationToken) {
             () = tokio::time::sleep(LOOK) => {}
         }
         let now = asked();
-        let held = private();
+        let held = memory::private();
         if now - before <= QUIET && held > left + WORTH {
             rest(&databases).await;
-            left = private();
+            left = memory::private();
         }
         (before, left) = (now, left.min(held));
     }
-}
-
-/// Bytes of memory that no file has.
-fn private() -> u64 {
-    let pages = |text: String| {
-        let mut fields = text.split(' ').skip(1).map(str::parse::<u64>);
-        let (resident, shared) = (fields.next()?.ok()?, fields.next()?.ok()?);
-        Some(resident.saturating_sub(shared))
-    };
-    let pages = fs_err::read_to_string("/proc/self/statm").ok().and_then(pages).unwrap_or(0);
-    pages * rustix::param::page_size() as u64
 }
 
 async fn rest(databases: &[Db]) {
@@ -49,19 +39,8 @@ async fn rest(databases: &[Db]) {
             tracing::debug!(?error, "a database could not give memory back");
         }
     }
-    // It walks over all that is allocated: milliseconds.
-    let _ = tokio::task::spawn_blocking(give_back).await;
+    let _ = tokio::task::spawn_blocking(memory::give_back).await;
 }
-
-#[cfg(target_env = "gnu")]
-fn give_back() {
-    // SAFETY: it takes the allocator's own locks, and touches nothing that is in use.
-    unsafe { libc::malloc_trim(0) };
-}
-
-/// Other allocators do it by themselves.
-#[cfg(not(target_env = "gnu"))]
-fn give_back() {}
 
 #[cfg(test)]
 mod tests {
