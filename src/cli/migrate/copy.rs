@@ -2,6 +2,7 @@
 //! where it was written, and its digest compared with that of what was read.
 
 use super::{
+    digest::{in_common, model_digest, run_digest, series_digest, version_digest},
     report::Report,
     sink::Sink,
     source::{File, Kind, Owner, Source, md5},
@@ -10,12 +11,10 @@ use crate::{
     cli::{Failure, failure::Code},
     registry::import::{Alias, ModelRecord as Registered, VersionRecord},
     tracking::{
-        import::{ModelRecord, RunRecord, Series},
+        import::{ModelRecord, Series},
         model::{Experiment, Pair},
     },
 };
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     io::IsTerminal,
@@ -356,120 +355,4 @@ impl Copy<'_> {
             self.report.differs(name());
         }
     }
-}
-
-fn in_common(ours: &[Pair], theirs: &[Pair]) -> usize {
-    let theirs: HashSet<_> = theirs.iter().map(|pair| (&pair.key, &pair.value)).collect();
-    ours.iter().filter(|pair| theirs.contains(&(&pair.key, &pair.value))).count()
-}
-
-fn digest(value: &Value) -> String {
-    hex::encode(Sha256::digest(value.to_string()))
-}
-
-/// The pairs whose keys `wanted` has, in order: what was added on this side since is no difference.
-fn pairs<'a>(pairs: &'a [Pair], wanted: &[Pair]) -> BTreeMap<&'a str, &'a str> {
-    let wanted: HashSet<_> = wanted.iter().map(|pair| pair.key.as_str()).collect();
-    let known = pairs.iter().filter(|pair| wanted.contains(pair.key.as_str()));
-    known.map(|pair| (pair.key.as_str(), pair.value.as_str())).collect()
-}
-
-fn run_digest(record: &RunRecord, wanted: &RunRecord) -> String {
-    let (run, info, data) = (&record.run, &record.run.info, &wanted.run.data);
-    let mut datasets: Vec<_> = run
-        .inputs
-        .dataset_inputs
-        .iter()
-        .map(|input| {
-            let set = &input.dataset;
-            json!([
-                set.name,
-                set.digest,
-                set.source_type,
-                set.source,
-                set.schema.as_deref().unwrap_or_default(),
-                set.profile.as_deref().unwrap_or_default(),
-                pairs(&input.tags, &input.tags)
-            ])
-            .to_string()
-        })
-        .collect();
-    datasets.sort();
-    let mut models: Vec<_> = run.inputs.model_inputs.iter().map(|model| model.model_id.as_str()).collect();
-    models.sort_unstable();
-    let mut out: Vec<_> =
-        run.outputs.model_outputs.iter().map(|out| (out.step, out.model_id.as_str())).collect();
-    out.sort_unstable();
-    digest(&json!([
-        info.run_id,
-        info.experiment_id,
-        info.run_name,
-        info.user_id,
-        info.status,
-        info.start_time,
-        info.end_time.unwrap_or_default(),
-        info.lifecycle_stage,
-        pairs(&run.data.params, &data.params),
-        pairs(&run.data.tags, &data.tags),
-        datasets,
-        models,
-        out
-    ]))
-}
-
-/// Every point of the wanted metrics, by its bits.
-fn series_digest(series: &[Series], wanted: &[Series]) -> String {
-    let wanted: HashSet<_> = wanted.iter().map(|one| one.key.as_str()).collect();
-    let mut by_key: BTreeMap<&str, Vec<(i64, i64, u64)>> = BTreeMap::new();
-    for one in series.iter().filter(|one| wanted.contains(one.key.as_str())) {
-        let points = by_key.entry(one.key.as_str()).or_default();
-        points.extend(one.points.iter().map(|&(time, step, value)| (time, step, bits(value.0))));
-    }
-    by_key.values_mut().for_each(|points| points.sort_unstable());
-    digest(&json!(by_key))
-}
-
-/// All NaN are one, and so are the two zeros: no database tells them apart.
-fn bits(value: f64) -> u64 {
-    if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
-}
-
-fn model_digest(record: &ModelRecord, wanted: &ModelRecord) -> String {
-    let (info, data) = (&record.model.info, &record.model.data);
-    let mut metrics: Vec<_> = data
-        .metrics
-        .iter()
-        .map(|point| {
-            let dataset =
-                [&point.dataset_name, &point.dataset_digest].map(|text| text.as_deref().unwrap_or_default());
-            json!([point.key, point.timestamp, point.step, bits(point.value.0), point.run_id, dataset])
-                .to_string()
-        })
-        .collect();
-    metrics.sort();
-    digest(&json!([
-        info.model_id,
-        info.name,
-        info.status,
-        info.model_type,
-        info.source_run_id,
-        info.creation_timestamp_ms,
-        pairs(&info.tags, &wanted.model.info.tags),
-        pairs(&data.params, &wanted.model.data.params),
-        metrics
-    ]))
-}
-
-fn version_digest(version: &VersionRecord, wanted: &VersionRecord) -> String {
-    let stage = if version.current_stage.is_empty() { "None" } else { &version.current_stage };
-    digest(&json!([
-        version.version,
-        stage,
-        version.description,
-        version.source,
-        version.run_id,
-        version.run_link,
-        version.creation_timestamp,
-        pairs(&version.tags, &wanted.tags)
-    ]))
 }

@@ -3,6 +3,7 @@
 //! written (`sink`: this server, a folder). Each thing is read back after it was written and compared.
 
 mod copy;
+mod digest;
 mod folder;
 mod report;
 mod rest;
