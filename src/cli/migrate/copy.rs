@@ -49,11 +49,13 @@ pub async fn all(from: &Source, to: &Sink, back: &Source, wanted: &Wanted<'_>) -
         }
     }
     experiments.retain(|one| wanted.experiments.is_empty() || wanted.experiments.contains(&one.name));
+    to.check(&experiments)?;
     // One that was renamed gives its old name free before another takes it.
     let here: HashSet<_> = back.experiments().await?.into_iter().map(|one| one.name).collect();
     experiments.sort_by_key(|one| here.contains(&one.name));
     let count = experiments.len();
-    for (at, experiment) in experiments.iter().enumerate() {
+    for (at, experiment) in experiments.iter_mut().enumerate() {
+        to.database().inspect(|target| target.fit_experiment(experiment));
         copy.experiment(experiment, &format!("experiment {} of {count}, {}", at + 1, experiment.name))
             .await?;
     }
@@ -63,6 +65,7 @@ pub async fn all(from: &Source, to: &Sink, back: &Source, wanted: &Wanted<'_>) -
     }
     let ids: Vec<_> = experiments.iter().map(|one| one.experiment_id.as_str()).collect();
     copy.report.left_out = from.left_out(&ids).await;
+    to.finish(&mut copy.report)?;
     Ok(copy.report)
 }
 
@@ -82,7 +85,8 @@ impl Copy<'_> {
         self.placed.insert(place.id.clone());
         let back = self.back.experiments().await?;
         self.experiment_compare(experiment, back.iter().find(|other| other.experiment_id == place.id));
-        let models = self.from.logged_models(&experiment.experiment_id).await?;
+        let mut models = self.from.logged_models(&experiment.experiment_id).await?;
+        self.to.database().inspect(|target| target.fit_models(&mut models));
         for model in &models {
             self.logged_model(model, &place.id).await?;
         }
@@ -149,7 +153,8 @@ impl Copy<'_> {
     }
 
     async fn run(&mut self, id: &str, experiment: &str) -> Result<(), Failure> {
-        let (mut record, histories) = self.from.run(id).await?;
+        let (mut record, mut histories) = self.from.run(id).await?;
+        self.to.database().inspect(|target| target.fit_run(&mut record, &mut histories));
         let from =
             Owner { kind: Kind::Run, id: id.to_owned(), artifact_uri: record.run.info.artifact_uri.clone() };
         record.run.info.experiment_id = experiment.to_owned();
@@ -275,6 +280,7 @@ impl Copy<'_> {
         for version in models.iter_mut().flat_map(|model| &mut model.versions) {
             self.follow(version);
         }
+        self.to.database().inspect(|target| target.fit_registered(&mut models));
         self.to.registered(&models).await?;
         let back = self.back.registered().await?;
         for other in back.iter().filter(|other| models.iter().all(|model| model.name != other.name)) {

@@ -1,6 +1,6 @@
 //! `crannog import mlflow` and `crannog export mlflow`: one way of copying (`copy`) between what can be
 //! read (`source`: an MLflow server or this one over REST, MLflow's SQLite file, a folder) and what can be
-//! written (`sink`: this server, a folder). Each thing is read back after it was written and compared.
+//! written (`sink`: this server, MLflow's SQLite file, a folder). Each thing is read back after it was written and compared.
 
 mod copy;
 mod digest;
@@ -11,8 +11,9 @@ mod sink;
 mod source;
 mod store;
 
-use super::{Failure, Global, client::Client, failure::Code, print_json, wait_for};
+use super::{Failure, Global, client::Client, print_json, wait_for};
 use report::Report;
+use rest::Rest;
 use sink::Sink;
 use source::Source;
 use std::path::PathBuf;
@@ -43,16 +44,22 @@ pub struct ImportMlflow {
 
 #[derive(clap::Subcommand)]
 pub enum Export {
-    /// Into a folder of JSON and files that anyone can read, and `crannog import mlflow` too
+    /// Into a database of MLflow's own, or into a folder of JSON and files that anyone can read
     ///
-    /// Run it again after an interruption: what is there already is not copied twice.
+    /// A database is one that `mlflow db upgrade sqlite:////PATH/mlflow.db` made, empty or filled by an export
+    /// before; `mlflow server` on it shows everything, under the same ids. Run it again after an interruption,
+    /// or to catch up: what is there already is not copied twice. Each thing is compared after it was copied;
+    /// the exit code is 1 when any differs.
     Mlflow(ExportMlflow),
 }
 
 #[derive(clap::Args)]
 pub struct ExportMlflow {
-    /// The folder; it is made if it is not there
+    /// sqlite:///PATH of a database of MLflow's (or its path), or a folder, which is made if it is not there
     target: PathBuf,
+    /// With a database: the folder that MLflow is to keep artifacts in (its --artifacts-destination)
+    #[arg(long, value_name = "DIR")]
+    artifacts: Option<PathBuf>,
     #[command(flatten)]
     how: How,
 }
@@ -74,19 +81,13 @@ pub fn import(global: &Global, command: &Import) -> Result<(), Failure> {
     let Import::Mlflow(arguments) = command;
     let from = Source::open(&arguments.source, arguments.artifacts.as_deref())?;
     let to = Sink::House(Client::find(global)?);
-    run(&from, &to, &Source::Rest(rest::Rest::new(Client::find(global)?)), &arguments.how)
+    run(&from, &to, &Source::Rest(Rest::ours(Client::find(global)?)), &arguments.how)
 }
 
 pub fn export(global: &Global, command: &Export) -> Result<(), Failure> {
     let Export::Mlflow(arguments) = command;
-    if arguments.target.to_string_lossy().contains("://") {
-        return Err(Failure::new(Code::Usage, "an export goes into a folder, not to another server").hint(
-            "export into a folder, then load that with MLflow's client: docs, \"Moving from MLflow\"",
-        ));
-    }
-    let from = Source::Rest(rest::Rest::new(Client::find(global)?));
-    let folder = folder::Folder::create(&arguments.target)?;
-    run(&from, &Sink::Folder(folder.clone()), &Source::Folder(folder), &arguments.how)
+    let (to, back) = Sink::open(&arguments.target, arguments.artifacts.as_deref())?;
+    run(&Source::Rest(Rest::ours(Client::find(global)?)), &to, &back, &arguments.how)
 }
 
 fn run(from: &Source, to: &Sink, back: &Source, how: &How) -> Result<(), Failure> {

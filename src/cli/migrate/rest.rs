@@ -1,6 +1,9 @@
 //! A tracker read over MLflow's REST API: MLflow's own server, or this one.
 
-use super::source::{Body, File, Kind, Owner};
+use super::{
+    source::{Body, File, Kind, Owner},
+    store::is_elsewhere,
+};
 use crate::{
     cli::{Failure, client::Client, failure::Code, place::with_query},
     registry::import::{Alias, ModelRecord as Registered, VersionRecord},
@@ -22,11 +25,23 @@ const POINTS: &str = "25000";
 
 pub struct Rest {
     client: Client,
+    /// It reads files out of other stores, as MLflow's server does with its own clients for them.
+    reaches_stores: bool,
 }
 
 impl Rest {
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// An MLflow server.
+    pub fn theirs(client: Client) -> Self {
+        Self { client, reaches_stores: true }
+    }
+
+    /// This server.
+    pub fn ours(client: Client) -> Self {
+        Self { client, reaches_stores: false }
+    }
+
+    fn files_stay(&self, uri: &str) -> bool {
+        !self.reaches_stores && is_elsewhere(uri)
     }
 
     pub async fn experiments(&self) -> Result<Vec<Experiment>, Failure> {
@@ -48,7 +63,8 @@ impl Rest {
         for metric in &run.data.metrics {
             histories.push(self.history(id, &metric.key).await?);
         }
-        Ok((RunRecord { run, ..RunRecord::default() }, histories))
+        let files_stay = self.files_stay(&run.info.artifact_uri);
+        Ok((RunRecord { run, files_stay, ..RunRecord::default() }, histories))
     }
 
     async fn history(&self, run_id: &str, key: &str) -> Result<Series, Failure> {
@@ -79,7 +95,11 @@ impl Rest {
             Err(failure) if failure.code == Code::NotFound => Vec::new(),
             other => other?,
         };
-        Ok(models.into_iter().map(|model| ModelRecord { model, ..ModelRecord::default() }).collect())
+        let record = |model: LoggedModel| {
+            let files_stay = self.files_stay(&model.info.artifact_uri);
+            ModelRecord { model, files_stay, ..ModelRecord::default() }
+        };
+        Ok(models.into_iter().map(record).collect())
     }
 
     pub async fn registered(&self) -> Result<Vec<Registered>, Failure> {

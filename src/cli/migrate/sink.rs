@@ -1,13 +1,16 @@
-//! What can be written: this server through its import API, or a folder.
+//! What can be written: this server through its import API, a database of MLflow's, or a folder.
 
 use super::{
     folder::Folder,
-    source::{Body, Owner, md5},
+    report::Report,
+    source::{Body, Owner, Source, md5, walk},
+    store::{Database, Target},
 };
 use crate::{
     cli::{
         Failure,
         client::Client,
+        failure::Code,
         place::{Place as Key, bucket_path, with_query},
     },
     registry::import::ModelRecord as Registered,
@@ -22,6 +25,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::io::AsyncWriteExt;
@@ -32,10 +36,70 @@ const POINTS: usize = 20_000;
 
 pub enum Sink {
     House(Client),
+    Database(Box<Target>),
     Folder(Folder),
 }
 
 impl Sink {
+    /// Tells from the text what an export goes into; answers also how it is read back.
+    pub fn open(target: &Path, artifacts: Option<&Path>) -> Result<(Self, Source), Failure> {
+        let text = target.to_string_lossy();
+        let named = text.strip_prefix("sqlite:///").map(Path::new);
+        let usage = |message: String| Failure::new(Code::Usage, message);
+        if named.is_none() && text.contains("://") {
+            let message =
+                format!("an export goes into an SQLite database of MLflow's or a folder, not to {text}");
+            return Err(usage(message).hint(
+                "export into a database that `mlflow db upgrade sqlite:////PATH/mlflow.db` made, and start \
+                 `mlflow server` on it",
+            ));
+        }
+        let path = named.unwrap_or(target);
+        match artifacts {
+            None if named.is_some() || path.is_file() => Err(usage(format!(
+                "{text} keeps no artifacts itself"
+            ))
+            .hint("say where MLflow is to keep them with --artifacts DIR (its --artifacts-destination)")),
+            None => {
+                let folder = Folder::create(path)?;
+                Ok((Self::Folder(folder.clone()), Source::Folder(folder)))
+            }
+            Some(_) if !path.is_file() => {
+                let message = format!("there is no database {}", path.display());
+                Err(Failure::new(Code::NotFound, message).hint(
+                    "make an empty one with your MLflow: `mlflow db upgrade sqlite:////PATH/mlflow.db`",
+                ))
+            }
+            Some(artifacts) => {
+                let target = Target::open(path, artifacts)?;
+                let back = Source::Database(Box::new(Database::open(path, Some(artifacts))?));
+                Ok((Self::Database(Box::new(target)), back))
+            }
+        }
+    }
+
+    /// Refuses before anything is written what could not be told apart afterwards.
+    pub fn check(&self, experiments: &[Experiment]) -> Result<(), Failure> {
+        self.database().map_or(Ok(()), |target| target.check(experiments))
+    }
+
+    /// A database, which may have no room for all that there is: its `fit_...` take away what it cannot keep.
+    pub fn database(&self) -> Option<&Target> {
+        match self {
+            Self::Database(target) => Some(target),
+            Self::House(_) | Self::Folder(_) => None,
+        }
+    }
+
+    /// Tells what there was no room for.
+    pub fn finish(&self, report: &mut Report) -> Result<(), Failure> {
+        let Some(target) = self.database() else { return Ok(()) };
+        let (left_out, notes) = target.finish()?;
+        report.left_out.extend(left_out.into_iter().filter(|(_, count)| *count > 0));
+        notes.into_iter().for_each(|note| report.note(note));
+        Ok(())
+    }
+
     pub async fn experiment(&self, experiment: &Experiment, runs: &[String]) -> Result<Place, Failure> {
         /// Runs that are enough to know an experiment by: the first ones came first.
         const KNOWN_BY: usize = 100;
@@ -46,6 +110,7 @@ impl Sink {
                 let batch = Batch { experiments: vec![record], ..Batch::default() };
                 first(load(client, &batch).await?.experiments)
             }
+            Self::Database(target) => target.experiment_put(experiment),
             Self::Folder(folder) => {
                 folder.experiment_put(experiment)?;
                 Ok(Place { id: experiment.experiment_id.clone(), ..Place::default() })
@@ -56,6 +121,7 @@ impl Sink {
     pub async fn run(&self, record: &RunRecord, histories: &[Series]) -> Result<Place, Failure> {
         let client = match self {
             Self::House(client) => client,
+            Self::Database(target) => return target.run_put(record, histories),
             Self::Folder(folder) => {
                 folder.run_put(record, histories)?;
                 let id = record.run.info.run_id.clone();
@@ -89,6 +155,7 @@ impl Sink {
                 let batch = Batch { logged_models: vec![record.clone()], ..Batch::default() };
                 first(load(client, &batch).await?.logged_models)
             }
+            Self::Database(target) => target.model_put(record),
             Self::Folder(folder) => {
                 folder.model_put(record)?;
                 let info = &record.model.info;
@@ -105,6 +172,7 @@ impl Sink {
                 }
                 Ok(())
             }
+            Self::Database(target) => target.registered_put(models),
             Self::Folder(folder) => folder.registered_put(models),
         }
     }
@@ -113,10 +181,8 @@ impl Sink {
     pub async fn present(&self, to: &Owner) -> Result<HashMap<String, (u64, String)>, Failure> {
         let client = match self {
             Self::House(client) => client,
-            Self::Folder(folder) => {
-                let found = super::source::Source::Folder(folder.clone()).files(to).await?;
-                return Ok(found.into_iter().map(|file| (file.path, (file.size, String::new()))).collect());
-            }
+            Self::Database(target) => return present(&target.root(to)?),
+            Self::Folder(folder) => return present(&folder.files(to)),
         };
         let prefix = format!("{}/", prefix_of(&to.artifact_uri)?);
         let (mut found, mut after) = (HashMap::new(), None::<String>);
@@ -143,9 +209,14 @@ impl Sink {
             Self::House(client) => {
                 upload(client, &format!("{}/{path}", prefix_of(&to.artifact_uri)?), body).await
             }
+            Self::Database(target) => save(&target.root(to)?.join(path), body).await,
             Self::Folder(folder) => save(&folder.files(to).join(path), body).await,
         }
     }
+}
+
+fn present(root: &Path) -> Result<HashMap<String, (u64, String)>, Failure> {
+    Ok(walk(Some(root))?.into_iter().map(|file| (file.path, (file.size, String::new()))).collect())
 }
 
 fn named(series: &Series) -> Series {
@@ -186,7 +257,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The file is read back: what was written is what counts.
-async fn save(path: &std::path::Path, mut body: Body) -> Result<(String, String), Failure> {
+async fn save(path: &Path, mut body: Body) -> Result<(String, String), Failure> {
     use md5::{Digest, Md5};
     let broken = |error: std::io::Error| Failure::failed(error.to_string());
     if let Some(folder) = path.parent() {

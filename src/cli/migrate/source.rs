@@ -48,7 +48,7 @@ impl Source {
     /// Tells from the text what is meant.
     pub fn open(text: &str, artifacts: Option<&Path>) -> Result<Self, Failure> {
         if text.starts_with("http://") || text.starts_with("https://") {
-            return Ok(Self::Rest(Rest::new(Client::of_mlflow(text)?)));
+            return Ok(Self::Rest(Rest::theirs(Client::of_mlflow(text)?)));
         }
         if text.starts_with("postgresql") || text.starts_with("mysql") || text.starts_with("mssql") {
             let message = "only SQLite databases are read directly";
@@ -142,7 +142,7 @@ impl Source {
 }
 
 /// Every file below a folder; a folder that is not there has none. Links are not followed.
-fn walk(root: Option<&Path>) -> Result<Vec<File>, Failure> {
+pub fn walk(root: Option<&Path>) -> Result<Vec<File>, Failure> {
     let broken = |error: std::io::Error| Failure::failed(error.to_string());
     let (Some(root), mut found) = (root, Vec::new()) else { return Ok(Vec::new()) };
     let mut open = vec![root.to_owned()];
