@@ -20,6 +20,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, 
 from mlflow.tracking import MlflowClient
 
 POINTS = 1_000
+# What escapes are for.
+ODD = "a\ttab, a\nnew line, a \\ and \\N, 'quotes' \"twice\", --, ; and $$\r\n\\.\n"
 
 
 def free_port() -> int:
@@ -93,7 +95,7 @@ def fill(client, folder, count=POINTS, size=1 << 20):
     for at in range(0, count, 500):
         client.log_batch(known.child, metrics=points[at : at + 500])
     client.log_batch(known.parent, params=[Param("depth", "6"), Param("long", "x" * 5000)])
-    client.set_tag(known.parent, "odd", "a\ttab, a\nnew line, a \\ and \\N, 'quotes' \"twice\", --, ; and $$\r\n\\.\n")
+    client.set_tag(known.parent, "odd", ODD)
     client.log_metric(known.parent, "auc", 0.71, step=-3)
     (folder / "plots").mkdir()
     (folder / "plots" / "a b.txt").write_text("a plot")

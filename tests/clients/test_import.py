@@ -1,21 +1,27 @@
 """Moving from MLflow: a real `mlflow server` filled with what people have, taken over both ways, compared
 by the mlflow client on both sides; the way out again; and `crannog gc`, which removes for good."""
 
+import gzip
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
 from conftest import CRANNOG
-from migrate_support import POINTS, Theirs, all_alike, assert_same, files_of, fill, ours, report_of
+from migrate_support import ODD, POINTS, Theirs, all_alike, assert_same, files_of, fill, history, ours, report_of
 
 mlflow = pytest.importorskip("mlflow")
 from mlflow.entities import ViewType  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
+
+
+FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/mlflow"
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +104,74 @@ def test_the_way_out_is_a_folder_which_is_a_way_in(theirs, private_server, point
     assert_same(theirs.known, theirs.client, ours(second, point_at), tmp_path)
 
 
+def test_a_dump_of_a_store_on_postgresql_is_read(private_server, point_at, tmp_path):
+    """The dump is a real one: tests/fixtures/mlflow/README.md says how it was made."""
+    known = SimpleNamespace(**json.loads((FIXTURE / "known.json").read_text()))
+    server = private_server()
+    words = ["import", "mlflow", FIXTURE / "postgres.sql", "--artifacts", FIXTURE / "artifacts", "--json"]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    env = os.environ | {"TMPDIR": str(scratch)}
+    report = report_of(server.cli(*words, env=env))
+    assert all_alike(report), report
+    counts = {what: count["source"] for what, count in report["counts"].items()}
+    assert counts == {
+        "experiments": 3,
+        "files": 4,
+        "logged models": 1,
+        "metric points": 23,
+        "model versions": 2,
+        "params": 2,
+        "registered models": 1,
+        "runs": 4,
+        "tags": 7,
+    }
+    assert list(scratch.iterdir()) == [], "what the dump was loaded into is gone"
+    client = ours(server, point_at)
+    parent = client.get_run(known.parent)
+    assert parent.data.tags["odd"] == ODD and parent.data.params["long"] == "x" * 5000
+    assert (parent.info.run_name, parent.info.status) == ("sweep", "FAILED")
+    assert parent.data.metrics == {"auc": 0.71, "f1": 0.9}
+    start = 1_700_000_000_000
+    values = ["nan" if step == 7 else sys.float_info.max if step == 8 else step / 3 for step in range(20)]
+    assert history(client, known.child, "loss") == [(start + step, step, value) for step, value in enumerate(values)]
+    assert client.get_run(known.deleted).info.lifecycle_stage == "deleted"
+    assert client.get_experiment(known.closed).lifecycle_stage == "deleted"
+    assert client.get_logged_model(known.model).params == {"p": "1"}
+    assert client.get_registered_model("delay").aliases == {"production": "1", "next": "2"}
+    files = mlflow.artifacts.download_artifacts("models:/delay@production", dst_path=str(tmp_path))
+    assert (Path(files) / "a b.txt").read_text() == "a plot"
+    again = report_of(server.cli(*words))
+    assert all_alike(again) and again["copied_bytes"] == 0
+
+
+def test_a_dump_that_is_not_whole_or_not_plain_is_told(server, tmp_path):
+    text, dump = (FIXTURE / "postgres.sql").read_text(), tmp_path / "dump.sql"
+    lines = text.splitlines(keepends=True)
+    first = next(at for at, line in enumerate(lines) if line.startswith("COPY public.params "))
+    short = lines[: first + 1] + [lines[first + 1].replace("\t", " ", 1)] + lines[first + 2 :]
+    cases = [
+        ("".join(lines[: first + 2]), 1, f"line {first + 2}: the dump is cut off: the rows of table params have no end"),
+        (text[: text.index("COPY public.runs")], 1, "the dump is cut off"),
+        ("".join(short), 1, f"line {first + 2}: a row of table params has 2 columns where 3 were expected"),
+        (text.replace("CREATE TABLE public.params", "CREATE TABLE public.others"), 1, "make the dump without --data-only"),
+        (text.replace("CREATE TABLE public.runs", "CREATE TABLE public.walks").replace("COPY public.runs", "COPY public.walks"), 2, "no dump of a database of MLflow's"),
+        (gzip.compress(text.encode()), 2, f"gunzip -k {dump}"),
+        (b"PGDMP" + bytes(100), 2, f"pg_restore -f dump.sql {dump}"),
+    ]
+    for content, code, words in cases:
+        dump.write_bytes(content if isinstance(content, bytes) else content.encode())
+        done = server.cli("import", "mlflow", dump, "--artifacts", FIXTURE / "artifacts", check=False)
+        assert done.returncode == code and words in done.stderr, (words, done.stderr)
+
+
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [
         ("/nowhere/mlflow.db", 4, "no database"),
         ("https://127.0.0.1:9", 3, "does not answer"),
-        ("postgresql://db/mlflow", 2, "mlflow server"),
+        ("postgresql://db/mlflow", 2, "pg_dump -f dump.sql"),
+        ("mysql+pymysql://db/mlflow", 2, "mlflow server"),
         ("http://127.0.0.1:9", 3, "does not answer"),
         ("{tmp}", 2, "no folder made by"),
     ],

@@ -70,7 +70,7 @@ pub async fn all(from: &Source, to: &Sink, back: &Source, wanted: &Wanted<'_>) -
 }
 
 /// Tells how far the work is: on a terminal in one line that changes, else in a line now and then.
-fn progress(line: &str, last: bool) {
+pub fn progress(line: &str, last: bool) {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K{line}{}", if last { "\n" } else { "" });
     } else if last {

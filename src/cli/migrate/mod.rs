@@ -1,9 +1,11 @@
-//! `crannog import mlflow` and `crannog export mlflow`: one way of copying (`copy`) between what can be
-//! read (`source`: an MLflow server or this one over REST, MLflow's SQLite file, a folder) and what can be
-//! written (`sink`: this server, MLflow's SQLite file, a folder). Each thing is read back after it was written and compared.
+//! `crannog import mlflow` and `crannog export mlflow`: one way of copying (`copy`) between what can be read
+//! (`source`: an MLflow server or this one over REST, MLflow's SQLite file, a dump of its PostgreSQL store, a
+//! folder) and what can be written (`sink`: this server, MLflow's SQLite file, a folder). Each thing is read back
+//! after it was written and compared.
 
 mod copy;
 mod digest;
+mod dump;
 mod folder;
 mod report;
 mod rest;
@@ -20,7 +22,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
 pub enum Import {
-    /// From an MLflow server, its SQLite database, or a folder made by `crannog export mlflow`
+    /// From an MLflow server, its SQLite database, a PostgreSQL dump, or a folder made by `crannog export mlflow`
     ///
     /// Experiments, runs, histories, datasets, logged models, artifacts and the model registry, with
     /// their ids and times. Run it again after an interruption, or to catch up: what is here already is
@@ -30,12 +32,13 @@ pub enum Import {
 
 #[derive(clap::Args)]
 pub struct ImportMlflow {
-    /// http://HOST:PORT of a running MLflow server, path of its mlflow.db (or sqlite:///PATH), or a folder
+    /// http://HOST:PORT of a running MLflow server, path of its mlflow.db (or sqlite:///PATH) or of a plain dump that
+    /// `pg_dump -f dump.sql DATABASE` made, or a folder
     ///
     /// A server that asks for credentials is given MLFLOW_TRACKING_USERNAME and
     /// MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
     source: String,
-    /// With a database: the folder MLflow keeps artifacts in (mlartifacts or mlruns)
+    /// With a database or a dump: the folder MLflow keeps artifacts in (mlartifacts or mlruns)
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
     #[command(flatten)]

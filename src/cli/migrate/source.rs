@@ -1,6 +1,6 @@
 //! What can be read: one set of questions, put to a server, a database or a folder.
 
-use super::{folder::Folder, rest::Rest, store::Database};
+use super::{dump::is_dump, folder::Folder, rest::Rest, store::Database};
 use crate::{
     cli::{Failure, client::Client, failure::Code},
     registry::import::ModelRecord as Registered,
@@ -50,10 +50,14 @@ impl Source {
         if text.starts_with("http://") || text.starts_with("https://") {
             return Ok(Self::Rest(Rest::theirs(Client::of_mlflow(text)?)));
         }
-        if text.starts_with("postgresql") || text.starts_with("mysql") || text.starts_with("mssql") {
-            let message = "only SQLite databases are read directly";
-            return Err(Failure::new(Code::Usage, message)
-                .hint("start `mlflow server` on that database and give its http:// address"));
+        if text.starts_with("postgres") || text.starts_with("mysql") || text.starts_with("mssql") {
+            let dump = if text.starts_with("postgres") {
+                "import a dump of it (`pg_dump -f dump.sql DATABASE`), or "
+            } else {
+                ""
+            };
+            return Err(Failure::new(Code::Usage, "only SQLite databases are read directly")
+                .hint(format!("{dump}start `mlflow server` on that database and give its http:// address")));
         }
         let path = Path::new(text.strip_prefix("sqlite:///").unwrap_or(text));
         if path.is_dir() {
@@ -63,7 +67,10 @@ impl Source {
             let message = format!("{text} is no address of a server, no database and no folder");
             return Err(Failure::new(Code::NotFound, message));
         }
-        Ok(Self::Database(Box::new(Database::open(path, artifacts)?)))
+        Ok(Self::Database(Box::new(match is_dump(path)? {
+            true => Database::of_dump(path, artifacts)?,
+            false => Database::open(path, artifacts)?,
+        })))
     }
 
     pub async fn experiments(&self) -> Result<Vec<Experiment>, Failure> {

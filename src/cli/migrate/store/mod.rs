@@ -1,8 +1,11 @@
 //! MLflow's SQLite backend store, without MLflow: read (`read`) and filled (`write`). Tables and columns are
 //! found by their names, so that databases of older versions, which lack some, do as well.
 
+mod load;
 mod read;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use write::Target;
@@ -20,6 +23,15 @@ use std::{
     fmt::Display,
     path::{Path, PathBuf},
 };
+
+/// What is counted and not copied, by its table.
+const COUNTED: [(&str, &str); 5] = [
+    ("traces", "trace_info"),
+    ("assessments", "assessments"),
+    ("evaluation datasets", "evaluation_datasets"),
+    ("scorers", "scorers"),
+    ("webhooks", "webhooks"),
+];
 
 /// A database that is read; nothing is written to it.
 pub struct Database {
@@ -130,20 +142,13 @@ impl Database {
     }
 
     pub fn left_out(&self) -> BTreeMap<&'static str, u64> {
-        const TABLES: [(&str, &str); 5] = [
-            ("traces", "trace_info"),
-            ("assessments", "assessments"),
-            ("evaluation datasets", "evaluation_datasets"),
-            ("scorers", "scorers"),
-            ("webhooks", "webhooks"),
-        ];
         // A database too old to have a table has nothing of its kind.
         let count = |(what, table): (&'static str, &str)| {
             let sql = format!("SELECT count(*) FROM {table}");
             let count: i64 = self.db.query_row(&sql, [], |row| row.get(0)).ok()?;
             Some((what, u64::try_from(count).unwrap_or_default()))
         };
-        TABLES.into_iter().filter_map(count).collect()
+        COUNTED.into_iter().filter_map(count).collect()
     }
 
     /// The folder of an owner's files on this machine; none where they are kept elsewhere.
