@@ -6,7 +6,7 @@
 #   setup.sh rclone         rclone for the S3 tests; installed likewise
 #   setup.sh dvc            DVC for the S3 tests, in .venv/dvc
 #   setup.sh kserve         KServe's client for the serving tests, in .venv/kserve
-#   setup.sh flavours       libraries whose models MLflow keeps, in .venv/flavours: 3 GB, for test_flavours.py
+#   setup.sh flavours       libraries whose models MLflow keeps, in .venv/flavours: 8 GB, for test_flavours.py
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

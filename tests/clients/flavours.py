@@ -86,6 +86,61 @@ def shap():
     np.testing.assert_allclose(explained.values.sum(1) + explained.base_values, model.predict(FRAME[:3]), atol=1e-6)
 
 
+def pytorch():
+    """A module of PyTorch Lightning that is trained: what autologging writes down, epoch by epoch."""
+    import lightning
+    import torch
+    from mlflow import MlflowClient
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 1)
+
+        def forward(self, x):
+            return self.layer(x)
+
+        def training_step(self, batch, _):
+            loss = torch.nn.functional.mse_loss(self(batch[0]).squeeze(1), batch[1])
+            self.log("train_loss", loss, on_step=False, on_epoch=True)
+            return loss
+
+        def validation_step(self, batch, _):
+            self.log("val_loss", torch.nn.functional.mse_loss(self(batch[0]).squeeze(1), batch[1]))
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.05)
+
+    epochs, x, y = 3, torch.from_numpy(ARRAY), torch.from_numpy(TARGET.to_numpy("float32"))
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=30)
+    mlflow.pytorch.autolog(checkpoint_monitor="val_loss", checkpoint_save_best_only=False)
+    model = Module()
+    with mlflow.start_run() as run:
+        trainer = lightning.Trainer(max_epochs=epochs, accelerator="cpu", logger=False, enable_progress_bar=False)
+        trainer.fit(model, loader, loader)
+    client, run_id = MlflowClient(), run.info.run_id
+    found = client.get_run(run_id)
+    assert found.data.params["epochs"] == str(epochs) and found.data.params["optimizer_name"] == "SGD", found.data.params
+    assert found.data.params["lr"] == "0.05", found.data.params
+    for key in ["train_loss", "val_loss"]:
+        points = sorted((point.step, point.value) for point in client.get_metric_history(run_id, key))
+        assert [step for step, _ in points] == list(range(epochs)), (key, points)
+        assert points[0][1] > points[-1][1] == found.data.metrics[key], (key, points)
+    np.testing.assert_allclose(found.data.metrics["val_loss"], trainer.callback_metrics["val_loss"].item(), rtol=1e-6)
+    paths = {entry.path for entry in client.list_artifacts(run_id)}
+    assert {"model_summary.txt", "checkpoints"} <= paths, paths
+    checkpoints = [entry.path for entry in client.list_artifacts(run_id, "checkpoints")]
+    assert len(checkpoints) == epochs, checkpoints
+    expected = model(x).detach().numpy()
+    [output] = found.outputs.model_outputs
+    loaded = mlflow.pytorch.load_model(f"models:/{output.model_id}")
+    np.testing.assert_allclose(loaded(x).detach().numpy(), expected)
+    generic = mlflow.pyfunc.load_model(f"models:/{output.model_id}").predict(ARRAY)
+    np.testing.assert_allclose(generic, expected, atol=1e-6)
+    last = mlflow.pytorch.load_checkpoint(Module, run_id, epoch=epochs - 1)
+    np.testing.assert_allclose(last(x).detach().numpy(), expected)
+
+
 def network(keras, flavour):
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
     signature = mlflow.models.infer_signature(ARRAY, model.predict(ARRAY, verbose=0))

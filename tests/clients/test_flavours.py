@@ -11,7 +11,7 @@ import pytest
 # `scripts/setup.sh flavours` puts it here.
 PYTHON = Path(__file__).resolve().parents[2] / ".venv/flavours/bin/python"
 SCRIPT = Path(__file__).with_name("flavours.py")
-FLAVOURS = ["catboost", "h2o", "keras", "paddle", "pmdarima", "prophet", "shap", "spacy", "spark", "statsmodels", "tensorflow"]
+FLAVOURS = ["catboost", "h2o", "keras", "paddle", "pmdarima", "prophet", "pytorch", "shap", "spacy", "spark", "statsmodels", "tensorflow"]
 
 
 def test_every_flavour_here_is_one_of_the_client():
