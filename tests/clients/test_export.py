@@ -145,6 +145,26 @@ def test_what_was_changed_since_is_brought_in_line(private_server, target, point
         assert ask("SELECT lifecycle_stage, deleted_time > end_time FROM runs") == [("deleted", 1)]
 
 
+def test_files_in_another_store_stay_there_and_it_is_said(private_server, target, empty, tmp_path):
+    uri = "s3://elsewhere/1/r1/artifacts"
+    change(
+        target,
+        "INSERT INTO experiments (experiment_id, name, lifecycle_stage, artifact_location) VALUES (1, 'e', 'active', 's3://elsewhere/1')",
+        "INSERT INTO runs (run_uuid, experiment_id, name, user_id, status, start_time, lifecycle_stage, artifact_uri)"
+        f" VALUES ('r1', 1, 'run', 'me', 'FINISHED', 5, 'active', '{uri}')",
+    )
+    server = private_server()
+    server.cli("import", "mlflow", target / "mlflow.db", "--artifacts", target)
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(empty, other / "mlflow.db")
+    for command in (words(other), ["export", "mlflow", tmp_path / "folder"]):
+        report = report_of(server.cli(*command, "--json"))
+        assert all_alike(report) and [uri in note for note in report["notes"]] == [True], report
+    with closing(sqlite3.connect(other / "mlflow.db")) as db:
+        assert db.execute("SELECT artifact_uri FROM runs").fetchall() == [(uri,)]
+
+
 def test_an_export_cut_off_is_finished_by_the_next(filled, target):
     command = [str(CRANNOG), "--data-dir", str(filled.data_dir), *map(str, words(target))]
     cut = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

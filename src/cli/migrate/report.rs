@@ -69,31 +69,80 @@ impl Report {
     }
 
     pub fn tell(&self) -> Result<(), Failure> {
+        print(&self.text())
+    }
+
+    fn text(&self) -> String {
         let mut rows = vec![vec!["WHAT".to_owned(), "IN THE SOURCE".to_owned(), "ALIKE HERE".to_owned()]];
         rows.extend(self.counts.iter().map(|(what, count)| {
             vec![(*what).to_owned(), count.source.to_string(), count.alike.to_string()]
         }));
-        print(&table(&rows))?;
-        print(&format!("\n{} bytes copied; {} files compared by MD5\n", self.copied_bytes, self.hashed))?;
-        for note in &self.notes {
-            print(&format!("note: {note}\n"))?;
-        }
-        for (what, Named { count, names }) in &self.only_here {
+        let mut lines = vec![format!(
+            "{}\n{} bytes copied; {} files compared by MD5",
+            table(&rows),
+            self.copied_bytes,
+            self.hashed
+        )];
+        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        lines.extend(self.only_here.iter().map(|(what, Named { count, names })| {
             let more = if *count > names.len() as u64 { ", ..." } else { "" };
             let names = names.join(", ");
-            print(&format!(
-                "here and not in the source (added here, or removed there): {count} {what}: {names}{more}\n"
-            ))?;
-        }
-        for (what, count) in &self.left_out {
-            print(&format!("left out: {count} {what}\n"))?;
-        }
-        for difference in &self.differences {
-            print(&format!("differs: {difference}\n"))?;
-        }
+            format!(
+                "here and not in the source (added here, or removed there): {count} {what}: {names}{more}"
+            )
+        }));
+        lines.extend(self.left_out.iter().map(|(what, count)| format!("left out: {count} {what}")));
+        lines.extend(self.differences.iter().map(|difference| format!("differs: {difference}")));
         if self.more > 0 {
-            print(&format!("and {} more differences\n", self.more))?;
+            lines.push(format!("and {} more differences", self.more));
         }
-        Ok(())
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_counts_names_and_says_what_was_left_out() {
+        let mut report = Report { hashed: 2, copied_bytes: 10, ..Report::default() };
+        report.count("runs", 3, 2);
+        report.count("runs", 1, 1);
+        report.count("files", 2, 2);
+        report.note("the files of r stay at s3://b".into());
+        report.only_here("tags", || "t of run r".into());
+        report.left_out.insert("traces", 7);
+        report.differs("run r".into());
+        let wanted = "\
+WHAT   IN THE SOURCE  ALIKE HERE
+files  2              2
+runs   4              3
+
+10 bytes copied; 2 files compared by MD5
+note: the files of r stay at s3://b
+here and not in the source (added here, or removed there): 1 tags: t of run r
+left out: 7 traces
+differs: run r
+";
+        assert_eq!(report.text(), wanted);
+    }
+
+    #[test]
+    fn however_much_differs_the_report_stays_short_and_counts_all() {
+        let mut report = Report::default();
+        for at in 0..NAMED + 5 {
+            report.differs(format!("run {at}"));
+            report.note(format!("note {at}"));
+            report.only_here("runs", || format!("r{at}"));
+        }
+        assert_eq!((report.differences.len(), report.more, report.notes.len()), (NAMED, 5, NAMED));
+        assert_eq!((report.only_here["runs"].count, report.only_here["runs"].names.len()), (105, 10));
+        let text = report.text();
+        assert!(text.contains(": 105 runs: r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, ...\n"), "{text}");
+        assert!(text.ends_with("differs: run 99\nand 5 more differences\n"), "{text}");
+        let json = serde_json::to_value(&report).expect("it is JSON");
+        assert_eq!((&json["more"], &json["only_here"]["runs"]["count"]), (&5.into(), &105.into()));
     }
 }
