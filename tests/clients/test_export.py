@@ -8,12 +8,11 @@ import subprocess
 import sys
 from contextlib import closing
 
+import mlflow
 import pytest
 from conftest import CRANNOG, Server, eventually, pointed_at
 from migrate_support import POINTS, Theirs, all_alike, assert_same, fill, history, ours, report_of
-
-mlflow = pytest.importorskip("mlflow")
-from mlflow.tracking import MlflowClient  # noqa: E402
+from mlflow.tracking import MlflowClient
 
 
 @pytest.fixture(scope="session")
@@ -217,6 +216,14 @@ def test_an_older_database_takes_what_it_has_room_for(filled, target):
             "does not know: tags.mood",
         ),
         (["DROP TABLE experiments"], 2, "is not a database of MLflow's"),
+        (
+            [
+                f"INSERT INTO experiments (experiment_id, name, workspace) VALUES ({id}, 'same', '{workspace}')"
+                for id, workspace in ((7, "default"), (8, "other"))
+            ],
+            2,
+            'has experiments of the name "same" in several workspaces',
+        ),
     ],
 )
 def test_a_database_that_cannot_take_it_is_refused(filled, target, statements, code, message):

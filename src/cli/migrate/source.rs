@@ -50,11 +50,11 @@ impl Source {
         if text.starts_with("http://") || text.starts_with("https://") {
             return Ok(Self::Rest(Rest::theirs(Client::of_mlflow(text)?)));
         }
-        if text.starts_with("postgres") || text.starts_with("mysql") || text.starts_with("mssql") {
-            let dump = if text.starts_with("postgres") {
-                "import a dump of it (`pg_dump -f dump.sql DATABASE`), or "
-            } else {
-                ""
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        if ["postgres", "mysql", "mssql"].iter().any(|other| scheme.starts_with(other)) {
+            let dump = match scheme.starts_with("postgres") {
+                true => "import a dump of it (`pg_dump -f dump.sql DATABASE`), or ",
+                false => "",
             };
             return Err(Failure::new(Code::Usage, "only SQLite databases are read directly")
                 .hint(format!("{dump}start `mlflow server` on that database and give its http:// address")));

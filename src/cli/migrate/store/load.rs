@@ -4,7 +4,6 @@
 use super::{COUNTED, Database, broken, schema::ALL, schema::Schema};
 use crate::cli::{
     Failure,
-    failure::Code,
     migrate::{
         copy::progress,
         dump::{Dump, Said, Type},
@@ -58,11 +57,7 @@ impl Database {
         }
         db.execute_batch("COMMIT; ANALYZE").map_err(broken)?;
         let schema = Schema::read(&db).map_err(broken)?;
-        if !schema.has("experiments") || !schema.has("runs") {
-            let message = format!("{} is no dump of a database of MLflow's", path.display());
-            return Err(Failure::new(Code::Usage, message));
-        }
-        Ok(Self { db, schema, artifacts: artifacts.map(Path::to_owned) })
+        Self::checked(db, schema, path, artifacts)
     }
 }
 

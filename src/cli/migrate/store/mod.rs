@@ -16,7 +16,7 @@ use crate::{
     tracking::model::{Double, Pair},
 };
 use percent_encoding::percent_decode_str;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, types::Value};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, ToSql, types::Value};
 use schema::Schema;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -111,10 +111,31 @@ impl Database {
         let db =
             Connection::open_with_flags(path, flags).map_err(|error| refused(&path.display(), &error))?;
         let schema = Schema::read(&db).map_err(|error| refused(&path.display(), &error))?;
+        Self::checked(db, schema, path, artifacts)
+    }
+
+    fn checked(
+        db: Connection,
+        schema: Schema,
+        path: &Path,
+        artifacts: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let usage = |what: String| Failure::new(Code::Usage, format!("{} {what}", path.display()));
         if !schema.has("experiments") || !schema.has("runs") {
-            let message = format!("{} is not a database of MLflow's", path.display());
-            return Err(Failure::new(Code::Usage, message)
-                .hint("`mlflow db upgrade sqlite:////PATH/mlflow.db` makes an empty one"));
+            return Err(usage("is not a database of MLflow's".into()));
+        }
+        // Names are all that tells the things of two workspaces apart where there are none.
+        for table in ["experiments", "registered_models"] {
+            if !schema.has_column(table, "workspace") {
+                continue;
+            }
+            let ask = format!("SELECT name FROM {table} GROUP BY name HAVING count(*) > 1 LIMIT 1");
+            let twice = db.query_row(&ask, [], |row| row.get::<_, String>(0)).optional().map_err(broken)?;
+            if let Some(name) = twice {
+                let what = table.replace('_', " ");
+                return Err(usage(format!("has {what} of the name {name:?} in several workspaces"))
+                    .hint("Crannog has one workspace: rename all but one of them in MLflow"));
+            }
         }
         Ok(Self { db, schema, artifacts: artifacts.map(Path::to_owned) })
     }

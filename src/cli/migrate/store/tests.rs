@@ -199,6 +199,22 @@ fn what_a_database_wants_besides_is_named() {
     }
 }
 
+#[test]
+fn one_name_in_several_workspaces_is_refused() {
+    let insert = |workspace: &str| {
+        format!(
+            "INSERT INTO experiments (experiment_id, name, workspace) VALUES
+             ((SELECT count(*) FROM experiments), 'e', '{workspace}');"
+        )
+    };
+    let tables = OLD.replace("name TEXT UNIQUE NOT NULL", "name TEXT, workspace TEXT");
+    let (_folder, path) = made(&format!("{tables} {} {}", insert("default"), insert("other")));
+    let failure = Database::open(&path, None).err().map(|failure| failure.message).unwrap_or_default();
+    assert!(failure.ends_with("has experiments of the name \"e\" in several workspaces"), "{failure}");
+    let (_folder, path) = made(&format!("{tables} {}", insert("other")));
+    assert_eq!(Database::open(&path, None).expect("it opens").experiments().expect("it is read").len(), 1);
+}
+
 /// A dump with these statements, opened.
 fn dumped(sql: &str) -> Result<Database, Failure> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -247,5 +263,5 @@ not loaded
         assert!(told.contains(", line 4: ") && told.ends_with(wanted), "{wanted}: {told}");
     }
     let told = dumped("CREATE TABLE a (b integer);").err().map(|failure| failure.message).unwrap_or_default();
-    assert!(told.ends_with("is no dump of a database of MLflow's"), "{told}");
+    assert!(told.ends_with("is not a database of MLflow's"), "{told}");
 }

@@ -47,7 +47,11 @@ impl Target {
         // Runs and models name each other, in no order that would suit every reference.
         db.pragma_update(None, "foreign_keys", false).map_err(|error| refused(&path.display(), &error))?;
         let schema = Schema::read(&db).map_err(|error| refused(&path.display(), &error))?;
-        let read = Database::open(path, Some(artifacts))?;
+        let empty = "`mlflow db upgrade sqlite:////PATH/mlflow.db` makes an empty one";
+        let read = Database::open(path, Some(artifacts)).map_err(|failure| match failure.hint {
+            None => failure.hint(empty),
+            Some(_) => failure,
+        })?;
         schema.check()?;
         let (left_out, clipped) = (RefCell::default(), Cell::default());
         let target = Self { db, schema, read, left_out, clipped };
