@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long what was killed may take to go; a disk that hangs can hold a process for ever.
 const LAST_WAIT: Duration = Duration::from_secs(5);
+/// What is gone so soon after its command was on its way out already, as what writes a shell's here-document.
+const PARTING: Duration = Duration::from_millis(50);
 
 /// Makes orphans below this process its children.
 pub(super) fn adopt() {
@@ -34,6 +36,9 @@ pub(super) async fn end(grace: Duration, ending: Ending, cgroup: Option<&Group>)
         return Left::Gone;
     }
     if ending == Ending::Exited {
+        if gone_by(Instant::now() + PARTING, None, cgroup).await {
+            return Left::Gone;
+        }
         eprintln!("[crannog] the command ended and left processes behind; they are ended too");
     }
     signal(Signal::TERM);
