@@ -23,7 +23,7 @@ def test_every_flavour_here_is_one_of_the_client():
 def test_a_model_comes_back_as_it_was_logged(server, tmp_path, flavour):
     python = os.environ.get("FLAVOURS_PYTHON") or str(PYTHON)
     if not Path(python).exists():
-        pytest.skip("scripts/setup.sh flavours makes their environment, of 3 GB")
+        pytest.skip("scripts/setup.sh flavours makes their environment, of 8 GB")
     env = os.environ | server.env()
     done = subprocess.run([python, str(SCRIPT), flavour], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert f"came back: {flavour}" in done.stdout, done.stderr[-4000:]
