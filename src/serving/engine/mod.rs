@@ -31,6 +31,7 @@ mod trees;
 pub use draft::Draft;
 pub use inspect::{Operator, Report, inspect};
 pub use model::Model;
+pub use ops::json_number;
 pub use tensor::{NamedTensor, TensorData, TensorSpec};
 pub use trees::{Shares, Trees};
 

@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::error::{Error, Result},
-    serving::engine::TensorData,
+    serving::engine::{TensorData, json_number},
 };
 use serde_json::Value;
 
@@ -162,18 +162,7 @@ fn integer<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Option<T> {
 
 /// `null` is a missing value, which pandas keeps as NaN.
 fn float(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(number) => number.as_f64(),
-        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
-        Value::Null => Some(f64::NAN),
-        Value::String(text) => match text.as_str() {
-            "NaN" => Some(f64::NAN),
-            "Infinity" => Some(f64::INFINITY),
-            "-Infinity" => Some(f64::NEG_INFINITY),
-            _ => None,
-        },
-        _ => None,
-    }
+    if value.is_null() { Some(f64::NAN) } else { json_number(value) }
 }
 
 /// The values of a tensor; a float that JSON has no word for becomes `null`.

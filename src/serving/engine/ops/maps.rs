@@ -93,6 +93,21 @@ fn short(text: &str) -> String {
     shown
 }
 
+/// A number of JSON, with the names it has no number for.
+pub fn json_number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        Value::String(text) => match text.as_str() {
+            "NaN" => Some(f64::NAN),
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// What a map may hold.
 trait Held: Datum + Clone + Default {
     const WHAT: &str;
@@ -103,17 +118,7 @@ impl Held for f64 {
     const WHAT: &str = "a number";
 
     fn read(value: &Value) -> Option<Self> {
-        match value {
-            Value::Number(number) => number.as_f64(),
-            Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
-            Value::String(text) => match text.as_str() {
-                "NaN" => Some(f64::NAN),
-                "Infinity" => Some(f64::INFINITY),
-                "-Infinity" => Some(f64::NEG_INFINITY),
-                _ => None,
-            },
-            _ => None,
-        }
+        json_number(value)
     }
 }
 

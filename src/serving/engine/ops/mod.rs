@@ -25,6 +25,7 @@ mod turns;
 mod wide;
 
 pub use kernel::{Kernel, of as kernel_of};
+pub use maps::json_number;
 pub use tree::{Columns, Shares, can_share, interventional, path_dependent};
 
 use tract_onnx::Onnx;
