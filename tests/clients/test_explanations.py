@@ -262,8 +262,13 @@ def test_the_form_predicts_and_explains(server, served, page):  # noqa: F811
     table.wait_for()
     row = case.background.head(1)
     found = arrays(v2(server, case, split(row)))
-    assert table.locator("tr").first.locator("td").last.inner_text() == f"{found['base_values'][0]:.5g}"
-    assert table.locator("tr").last.locator("td").last.inner_text() == f"{found['values'][0, 0]:.5g}"
+    shares = found["attributions"][0, :, 0]
+    # Three digits of the largest share, and as many decimals everywhere.
+    decimals = max(2 - int(np.floor(np.log10(np.abs(shares).max()))), 0)
+    last = [line.locator("td").last for line in table.locator("tr").all()]
+    assert last[0].inner_text() == f"{found['base_values'][0]:.{decimals}f}"
+    assert last[-1].inner_text() == f"{found['values'][0, 0]:.{decimals}f}"
+    assert last[1].inner_text().lstrip("+−") == f"{np.abs(shares).max():.{decimals}f}"
     steps = table.locator("tr.up, tr.down")
     assert steps.count() == np.count_nonzero(found["attributions"])
     largest = int(np.abs(found["attributions"][0, :, 0]).argmax())
