@@ -38,6 +38,11 @@ pub trait Kernel: Debug + Send + Sync + 'static {
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>>;
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>>;
 
+    /// The same with its weights laid out for good, where inputs are known before the first run.
+    fn settled(&self, _inputs: &[Option<&Tensor>]) -> TractResult<Option<Arc<dyn Kernel>>> {
+        Ok(None)
+    }
+
     /// What of its inputs goes where, as far as that is told.
     fn spread(&self) -> Spread {
         Spread::Unknown
@@ -60,6 +65,8 @@ pub enum Spread {
     Row,
     /// Of the same row of all inputs.
     RowOfAll,
+    /// Of the line along the last axis of the only input.
+    Line,
     /// Of the column of the first input that the second names, in the order of the names.
     Column,
     /// Of the same place of the second axis of the first input and of the states behind the weights, which is the
@@ -74,6 +81,7 @@ impl Spread {
         let tables = |count: usize| ranks.iter().take(count).all(|&rank| rank > 1);
         match (self, ranks.as_slice()) {
             (Self::Cell, [rank]) => (0..*rank).map(|axis| (0, axis, axis)).collect(),
+            (Self::Line, [rank]) => (0..rank.saturating_sub(1)).map(|axis| (0, axis, axis)).collect(),
             (Self::Row, _) if tables(1) => vec![(0, 0, 0)],
             (Self::RowOfAll, _) if tables(ranks.len()) => (0..ranks.len()).map(|at| (at, 0, 0)).collect(),
             (Self::Column, [values, names]) => {
@@ -159,7 +167,11 @@ impl Expansion for KernelOp {
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        model.wire_node(prefix, self.clone(), inputs)
+        let known = inputs.iter().map(|&input| Ok(model.outlet_fact(input)?.konst.as_deref()));
+        let settled = self.kernel.settled(&known.collect::<TractResult<Vec<_>>>()?)?;
+        let op =
+            Self { kernel: settled.unwrap_or_else(|| Arc::clone(&self.kernel)), keep: self.keep.clone() };
+        model.wire_node(prefix, op, inputs)
     }
 
     fn rules<'r, 'p: 'r, 's: 'r>(

@@ -7,12 +7,14 @@
 mod attrs;
 mod cast;
 mod coupling;
+mod dense;
 mod encode;
 mod kernel;
 mod linear;
 mod lp_pool;
 mod maps;
 mod ngrams;
+mod product;
 mod recurrent;
 mod scale;
 mod scores;
@@ -40,9 +42,11 @@ pub fn framework() -> Onnx {
     register.insert("Cast", cast::cast);
     register.insert("CumProd", sequence::cum_prod);
     register.insert("GRU", recurrent::gru);
+    register.insert("Gemm", dense::gemm);
     register.insert("LSTM", recurrent::lstm);
     register.insert("Loop", turns::turns);
     register.insert("LpPool", lp_pool::lp_pool);
+    register.insert("MatMul", dense::mat_mul);
     register.insert("RNN", recurrent::rnn);
     register.insert("RegexFullMatch", text::regex_full_match);
     register.insert("ReverseSequence", sequence::reverse_sequence);

@@ -8,6 +8,7 @@ mod cell;
 mod sequence;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use tract_onnx::model::{ParsingContext, optional_inputs};
 use tract_onnx::pb::NodeProto;
@@ -16,7 +17,7 @@ use tract_onnx::tract_hir::internal::*;
 use super::attrs::{Attrs, slice, tensor};
 use super::kernel::{Built, Fact, Kernel, Spread, wrap};
 use cell::{Activation, Cell};
-use sequence::{Sequence, Weights};
+use sequence::{Layout, Sequence, Weights};
 
 pub fn lstm(_: &ParsingContext, node: &NodeProto) -> Built {
     build(node, Cell::Lstm { couple: Attrs(node).int("input_forget").unwrap_or(0) != 0 })
@@ -58,17 +59,18 @@ fn build(node: &NodeProto, cell: Cell) -> Built {
     let batch_first = attrs.int("layout").unwrap_or(0) != 0;
     let slots: TVec<Option<usize>> = optional_inputs(node).take(8).collect();
     let [_, _, _, bias, lengths, state, memory, peepholes] = slots[..] else { bail!("eight inputs at most") };
-    wrap(node, Recurrent { cell, ways, clip, batch_first, bias, lengths, state, memory, peepholes })
+    let layouts = Arc::default();
+    wrap(node, Recurrent { cell, ways, clip, batch_first, bias, lengths, state, memory, peepholes, layouts })
 }
 
 /// One direction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Way {
     backward: bool,
     activations: TVec<Activation>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Recurrent {
     cell: Cell,
     ways: TVec<Way>,
@@ -81,6 +83,8 @@ struct Recurrent {
     state: Option<usize>,
     memory: Option<usize>,
     peepholes: Option<usize>,
+    /// Of each direction's weights, where they are known before the first run.
+    layouts: Arc<[Layout]>,
 }
 
 impl Kernel for Recurrent {
@@ -113,6 +117,12 @@ impl Kernel for Recurrent {
         Ok([all, last.clone(), last].map(|shape| Fact { datum: DatumType::F32, shape }).into_iter().collect())
     }
 
+    fn settled(&self, inputs: &[Option<&Tensor>]) -> TractResult<Option<Arc<dyn Kernel>>> {
+        let known = inputs.get(2).copied().flatten().filter(|state| state.datum_type() == DatumType::F32);
+        let Some(state) = known else { return Ok(None) };
+        Ok(Some(Arc::new(Self { layouts: self.lay_out(state)?, ..self.clone() })))
+    }
+
     fn spread(&self) -> Spread {
         let alone = [self.lengths, self.state, self.memory].iter().all(Option::is_none);
         match (self.batch_first, alone) {
@@ -124,7 +134,21 @@ impl Kernel for Recurrent {
 
     fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
         let x = self.steps_first(inputs[0])?;
-        let &[steps, rows, _] = x.shape() else { bail!("{} takes sequences", self.name()) };
+        let &[steps, rows, width] = x.shape() else { bail!("{} takes sequences", self.name()) };
+        ensure!(
+            width == *inputs[1].shape().last().unwrap_or(&0),
+            "{} takes {width} values a step, and its weights W are of shape {:?}",
+            self.name(),
+            inputs[1].shape()
+        );
+        let made;
+        let layouts = match self.layouts.is_empty() {
+            true => {
+                made = self.lay_out(inputs[2])?;
+                &made
+            }
+            false => &self.layouts,
+        };
         let hidden = inputs[2].shape()[2];
         let lengths = self.lengths.map(|at| lengths_of(inputs[at], steps, rows)).transpose()?;
         let starts =
@@ -135,9 +159,9 @@ impl Kernel for Recurrent {
         let mut all = vec![0f32; steps * ways * rows * hidden];
         let mut last = [(); 2].map(|()| vec![0f32; ways * rows * hidden]);
         let ways_walked = if rows * hidden == 0 { 0 } else { ways };
-        for (at, way) in self.ways.iter().take(ways_walked).enumerate() {
-            let weights = Weights::read(self, inputs, at, hidden)?;
-            let mut sequence = Sequence::new(&self.cell, way, weights, self.clip, rows);
+        for (at, (way, layout)) in self.ways.iter().zip(layouts.iter()).take(ways_walked).enumerate() {
+            let weights = Weights::read(self, layout, inputs, at)?;
+            let mut sequence = Sequence::new(self, way, weights, [steps, rows, width]);
             sequence.begin([&state, &memory].map(|start| start.as_deref()), at)?;
             let into = |step: usize| (step * ways + at) * rows * hidden;
             sequence.run(slice(&x)?, steps, lengths.as_deref(), |step, state| {
@@ -162,6 +186,10 @@ impl Kernel for Recurrent {
 }
 
 impl Recurrent {
+    fn lay_out(&self, state: &Tensor) -> TractResult<Arc<[Layout]>> {
+        (0..self.ways.len()).map(|way| Layout::of(self.cell, state, way)).collect()
+    }
+
     /// An input with the batch as its second axis.
     fn steps_first<'a>(&self, input: &'a Tensor) -> TractResult<Cow<'a, Tensor>> {
         ensure!(input.rank() == 3, "{} takes sequences and states of three dimensions", self.name());

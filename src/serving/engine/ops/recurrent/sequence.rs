@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use tract_onnx::tract_hir::internal::tract_ndarray::linalg::general_mat_mul;
-use tract_onnx::tract_hir::internal::tract_ndarray::{ArrayView2, ArrayViewMut2};
 use tract_onnx::tract_hir::internal::*;
 
 use super::super::attrs::slice;
+use super::super::product::{self, Panels};
 use super::cell::{Cell, Step};
 use super::{Recurrent, Way};
 
@@ -57,12 +56,44 @@ impl Columns {
     }
 }
 
+/// What of one direction's weights is laid out before the first step.
+#[derive(Debug)]
+pub struct Layout {
+    /// The state's weights R turned, for each gate: for a batch of a single row.
+    turned: Vec<Panels>,
+}
+
+impl Layout {
+    pub fn of(cell: Cell, state: &Tensor, way: usize) -> TractResult<Self> {
+        let (hidden, state) = matrix(cell, "R", state, way)?;
+        let gates = state.chunks_exact((hidden * hidden).max(1));
+        Ok(Self { turned: gates.map(|gate| Panels::of_columns(gate, hidden, hidden)).collect() })
+    }
+}
+
+/// Of the weights W or R those of one direction, and how many columns they have: a line for each unit of each gate.
+fn matrix<'a>(cell: Cell, name: &str, weights: &'a Tensor, way: usize) -> TractResult<(usize, &'a [f32])> {
+    let &[ways, lines, columns] = weights.shape() else {
+        bail!("{}'s weights {name} must have three dimensions", cell.name())
+    };
+    ensure!(
+        way < ways && lines % cell.gates() == 0,
+        "{}'s weights {name} are of shape {:?}, for {} gates in direction {way}",
+        cell.name(),
+        weights.shape(),
+        cell.gates()
+    );
+    Ok((columns, &slice::<f32>(weights)?[way * lines * columns..(way + 1) * lines * columns]))
+}
+
 /// The weights of one direction.
 pub struct Weights<'a> {
     /// Of the inputs, a line for each unit of each gate.
-    input: ArrayView2<'a, f32>,
+    input: &'a [f32],
     /// Of the state, likewise.
-    state: ArrayView2<'a, f32>,
+    state: &'a [f32],
+    layout: &'a Layout,
+    hidden: usize,
     /// Of each gate; both of ONNX's in one where they add up.
     bias: Vec<f32>,
     last_bias: &'a [f32],
@@ -71,12 +102,19 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    pub fn read(of: &Recurrent, inputs: &[&'a Tensor], way: usize, hidden: usize) -> TractResult<Self> {
+    pub fn read(of: &Recurrent, layout: &'a Layout, inputs: &[&'a Tensor], way: usize) -> TractResult<Self> {
+        let (width, input) = matrix(of.cell, "W", inputs[1], way)?;
+        let (hidden, state) = matrix(of.cell, "R", inputs[2], way)?;
         let lines = of.cell.gates() * hidden;
-        let width = *inputs[0].shape().last().context("a sequence has three dimensions")?;
-        let part = |at: usize, shape: &[usize], what: &str| -> TractResult<&'a [f32]> {
-            let (length, ways): (usize, _) = (shape.iter().product(), of.ways.len());
-            let full: Vec<usize> = [&[ways], shape].concat();
+        ensure!(
+            input.len() == lines * width && state.len() == lines * hidden,
+            "{}'s weights W and R are of shapes {:?} and {:?}, which do not go together",
+            of.cell.name(),
+            inputs[1].shape(),
+            inputs[2].shape()
+        );
+        let part = |at: usize, length: usize, what: &str| -> TractResult<&'a [f32]> {
+            let full = [of.ways.len(), length];
             ensure!(
                 inputs[at].shape() == full,
                 "{}'s {what} must be of shape {full:?}, not {:?}",
@@ -85,34 +123,32 @@ impl<'a> Weights<'a> {
             );
             Ok(&slice::<f32>(inputs[at])?[way * length..(way + 1) * length])
         };
-        let view = |at, columns, what| -> TractResult<ArrayView2<'a, f32>> {
-            Ok(ArrayView2::from_shape((lines, columns), part(at, &[lines, columns], what)?)?)
-        };
-        let (input, state) = (view(1, width, "weights W")?, view(2, hidden, "weights R")?);
-        let both = of.bias.map(|at| part(at, &[2 * lines], "bias B")).transpose()?.unwrap_or(&[]);
+        let both = of.bias.map(|at| part(at, 2 * lines, "bias B")).transpose()?.unwrap_or(&[]);
         let (of_input, of_state) = both.split_at(both.len() / 2);
         let kept = if of.cell.keeps_last_bias() { of_state.len().min(hidden) } else { 0 };
         let (added, last_bias) = of_state.split_at(of_state.len() - kept);
         let mut bias = if both.is_empty() { vec![0.0; lines] } else { of_input.to_vec() };
         bias.iter_mut().zip(added).for_each(|(value, more)| *value += more);
-        let peepholes = of.peepholes.map(|at| part(at, &[3 * hidden], "peepholes P")).transpose()?;
-        Ok(Self { input, state, bias, last_bias, peepholes: peepholes.unwrap_or(&[]) })
-    }
-
-    fn hidden(&self) -> usize {
-        self.state.ncols()
+        let peepholes =
+            of.peepholes.map(|at| part(at, 3 * hidden, "peepholes P")).transpose()?.unwrap_or(&[]);
+        Ok(Self { input, state, layout, hidden, bias, last_bias, peepholes })
     }
 
     /// Adds what these gates make of a state.
     pub fn add_products(&self, gates: Range<usize>, state: &[f32], into: &mut [f32]) {
-        let hidden = self.hidden();
-        let lines = self.state.slice(tract_ndarray::s![gates.start * hidden..gates.end * hidden, ..]);
-        add_product(lines, state, into);
+        let hidden = self.hidden;
+        if state.len() == hidden {
+            let turned = self.layout.turned[gates].iter().zip(into.chunks_exact_mut(hidden));
+            turned.for_each(|(turned, into)| product::add(state, turned, into));
+            return;
+        }
+        let lines = &self.state[gates.start * hidden * hidden..gates.end * hidden * hidden];
+        product::add(lines, &Panels::of(state, hidden, state.len() / hidden), into);
     }
 
     pub fn add_peephole(&self, which: usize, memory: &[f32], into: &mut [f32]) {
-        let rows = memory.len() / self.hidden();
-        let weights = &self.peepholes[which * self.hidden()..];
+        let rows = memory.len() / self.hidden;
+        let weights = &self.peepholes[which * self.hidden..];
         for ((into, memory), weight) in
             into.chunks_exact_mut(rows).zip(memory.chunks_exact(rows)).zip(weights)
         {
@@ -122,40 +158,9 @@ impl<'a> Weights<'a> {
 
     pub fn last_bias(&self, rows: usize) -> Vec<f32> {
         if self.last_bias.is_empty() {
-            return vec![0.0; self.hidden() * rows];
+            return vec![0.0; self.hidden * rows];
         }
         self.last_bias.iter().flat_map(|&bias| std::iter::repeat_n(bias, rows)).collect()
-    }
-}
-
-/// `into += lines * columns`, where `columns` has a line for each column of `lines`.
-fn add_product(lines: ArrayView2<f32>, columns: &[f32], into: &mut [f32]) {
-    let (height, inner) = lines.dim();
-    let width = into.len() / height.max(1);
-    if let (1, Some(lines)) = (width, lines.as_slice()) {
-        return add_dots(lines, columns, into);
-    }
-    let columns = ArrayView2::from_shape((inner, width), columns);
-    let into = ArrayViewMut2::from_shape((height, width), into);
-    if let (Ok(columns), Ok(mut into)) = (columns, into) {
-        general_mat_mul(1.0, &lines, &columns, 1.0, &mut into);
-    }
-}
-
-/// The same for a single column: to pack the lines would take longer than to read them.
-fn add_dots(lines: &[f32], column: &[f32], into: &mut [f32]) {
-    const LANES: usize = 8;
-    let (blocks, rest) = column.as_chunks::<LANES>();
-    for (line, into) in lines.chunks_exact(column.len()).zip(into) {
-        let (line_blocks, line_rest) = line.as_chunks::<LANES>();
-        let mut sums = [0f32; LANES];
-        for (a, b) in line_blocks.iter().zip(blocks) {
-            for lane in 0..LANES {
-                sums[lane] += a[lane] * b[lane];
-            }
-        }
-        let tail: f32 = line_rest.iter().zip(rest).map(|(a, b)| a * b).sum();
-        *into += sums.iter().sum::<f32>() + tail;
     }
 }
 
@@ -165,15 +170,17 @@ pub struct Sequence<'a> {
     way: &'a Way,
     weights: Weights<'a>,
     clip: Option<f32>,
+    /// Of a step's input.
+    width: usize,
     pub state: Columns,
     pub memory: Columns,
 }
 
 impl<'a> Sequence<'a> {
-    pub fn new(cell: &'a Cell, way: &'a Way, weights: Weights<'a>, clip: Option<f32>, rows: usize) -> Self {
-        let (state, memory) =
-            (Columns::zeros(weights.hidden(), rows), Columns::zeros(weights.hidden(), rows));
-        Self { cell, way, weights, clip, state, memory }
+    /// For sequences of this shape: steps, rows, width.
+    pub fn new(of: &'a Recurrent, way: &'a Way, weights: Weights<'a>, [_, rows, width]: [usize; 3]) -> Self {
+        let (state, memory) = (Columns::zeros(weights.hidden, rows), Columns::zeros(weights.hidden, rows));
+        Self { cell: &of.cell, way, weights, clip: of.clip, width, state, memory }
     }
 
     /// Begins with the state and the memory given for this direction.
@@ -182,7 +189,7 @@ impl<'a> Sequence<'a> {
             let Some(given) = given else { continue };
             let (size, values) = (columns.values.len(), slice::<f32>(given)?);
             let own = values.get(way * size..(way + 1) * size);
-            let fits = given.shape()[1] == columns.rows && given.shape()[2] == self.weights.hidden();
+            let fits = given.shape()[1] == columns.rows && given.shape()[2] == self.weights.hidden;
             let own = own.filter(|_| fits);
             columns.load(own.with_context(|| format!("an initial state is of shape {:?}", given.shape()))?);
         }
@@ -203,7 +210,7 @@ impl<'a> Sequence<'a> {
         for done in (0..steps).step_by(most) {
             let count = most.min(steps - done);
             let first = if self.way.backward { steps - done - count } else { done };
-            let products = self.products(&x[first * rows * self.weights.input.ncols()..], count * rows)?;
+            let products = self.products(&x[first * rows * self.width..], count * rows);
             for nth in 0..count {
                 let within = if self.way.backward { count - 1 - nth } else { nth };
                 for (gate, all) in
@@ -218,14 +225,12 @@ impl<'a> Sequence<'a> {
     }
 
     /// What the gates make of the inputs of some steps: a line for each unit, a column for each row of each step.
-    fn products(&self, x: &[f32], columns: usize) -> TractResult<Vec<f32>> {
-        let (lines, width) = self.weights.input.dim();
-        let mut made: Vec<f32> =
-            self.weights.bias.iter().flat_map(|&bias| std::iter::repeat_n(bias, columns)).collect();
-        let x = ArrayView2::from_shape((columns, width), &x[..columns * width])?;
-        let mut into = ArrayViewMut2::from_shape((lines, columns), &mut made)?;
-        general_mat_mul(1.0, &self.weights.input, &x.t(), 1.0, &mut into);
-        Ok(made)
+    fn products(&self, x: &[f32], columns: usize) -> Vec<f32> {
+        let bias = &self.weights.bias;
+        let mut made: Vec<f32> = bias.iter().flat_map(|&bias| std::iter::repeat_n(bias, columns)).collect();
+        let x = Panels::of_columns(&x[..columns * self.width], self.width, columns);
+        product::add(self.weights.input, &x, &mut made);
+        made
     }
 
     fn step(

@@ -1,0 +1,230 @@
+//! MatMul and Gemm by weights that are known before the first run: the layers of a network. They are laid out once,
+//! for every size of a batch. All other products are tract's.
+
+use std::sync::{Arc, LazyLock};
+
+use tract_onnx::model::{OnnxOpRegister, ParsingContext};
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::*;
+
+use super::attrs::{Attrs, slice, tensor};
+use super::kernel::{Built, Fact, Kernel, Spread, wrap_typed};
+use super::product::{self, Panels};
+
+static TRACTS: LazyLock<OnnxOpRegister> = LazyLock::new(|| tract_onnx::onnx().op_register);
+
+pub fn mat_mul(ctx: &ParsingContext, node: &NodeProto) -> Built {
+    build(ctx, node, Form { alpha: 1.0, beta: 1.0, turned: false, is_plain: true })
+}
+
+pub fn gemm(ctx: &ParsingContext, node: &NodeProto) -> Built {
+    let attrs = Attrs(node);
+    let is_turned = |name| attrs.int(name).unwrap_or(0) != 0;
+    let factor = |name| attrs.float(name).unwrap_or(1.0);
+    let (alpha, beta) = (factor("alpha"), factor("beta"));
+    build(ctx, node, Form { alpha, beta, turned: is_turned("transB"), is_plain: !is_turned("transA") })
+}
+
+fn build(ctx: &ParsingContext, node: &NodeProto, form: Form) -> Built {
+    let build = TRACTS.0.get(&node.op_type).with_context(|| format!("tract has no {}", node.op_type))?;
+    let (op, outer) = build(ctx, node)?;
+    let Some(tracts) = op.as_op().downcast_ref::<Box<dyn Expansion>>() else { return Ok((op, outer)) };
+    Ok((expand(Product { tracts: tracts.clone(), form }), outer))
+}
+
+/// `alpha * x * weights + beta * bias`.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    alpha: f32,
+    beta: f32,
+    /// The weights are given column after column.
+    turned: bool,
+    /// The first side is as it is given.
+    is_plain: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Product {
+    tracts: Box<dyn Expansion>,
+    form: Form,
+}
+
+impl Expansion for Product {
+    fn name(&self) -> StaticName {
+        self.tracts.name()
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        solver: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        self.tracts.rules(solver, inputs, outputs)
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        let facts = inputs.iter().map(|&input| model.outlet_fact(input)).collect::<TractResult<Vec<_>>>()?;
+        match self.form.layer(&facts)? {
+            Some(layer) => wrap_typed(prefix, model, &inputs[..1], layer),
+            None => self.tracts.wire(prefix, model, inputs),
+        }
+    }
+}
+
+impl Form {
+    /// The layer it is, where the weights are a known table and the bias a known line.
+    fn layer(self, facts: &[&TypedFact]) -> TractResult<Option<Layer>> {
+        let [x, weights, ..] = facts else { return Ok(None) };
+        let Some(weights) = weights.konst.as_deref().filter(|_| self.is_plain && x.rank() > 1) else {
+            return Ok(None);
+        };
+        let (&[first, second], true) =
+            (weights.shape(), [x.datum_type, weights.datum_type()] == [DatumType::F32; 2])
+        else {
+            return Ok(None);
+        };
+        let (inner, width) = if self.turned { (second, first) } else { (first, second) };
+        let Some(bias) = self.bias(facts.get(2).copied(), width)? else { return Ok(None) };
+        let scaled: Vec<f32> = slice::<f32>(weights)?.iter().map(|weight| self.alpha * weight).collect();
+        let weights = match self.turned {
+            true => Panels::of_columns(&scaled, inner, width),
+            false => Panels::of(&scaled, inner, width),
+        };
+        Ok(Some(Layer { weights: Arc::new(weights), bias }))
+    }
+
+    /// One value for each column; `None` where the bias is not known, or not the same for all rows.
+    fn bias(self, fact: Option<&TypedFact>, width: usize) -> TractResult<Option<Vec<f32>>> {
+        let Some(fact) = fact.filter(|_| self.beta != 0.0) else { return Ok(Some(vec![0.0; width])) };
+        let Some(known) = fact.konst.as_deref().filter(|known| known.datum_type() == DatumType::F32) else {
+            return Ok(None);
+        };
+        let is_line = known.shape().iter().rev().skip(1).all(|&size| size == 1);
+        let values = slice::<f32>(known)?;
+        Ok(match values.len() {
+            1 => Some(vec![self.beta * values[0]; width]),
+            length if length == width && is_line => {
+                Some(values.iter().map(|value| self.beta * value).collect())
+            }
+            _ => None,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Layer {
+    weights: Arc<Panels>,
+    bias: Vec<f32>,
+}
+
+impl Kernel for Layer {
+    fn name(&self) -> &'static str {
+        "MatMul"
+    }
+
+    fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
+        let [x] = inputs else { bail!("a layer takes one input") };
+        let (last, outer) = x.shape.split_last().context("a layer takes rows")?;
+        ensure!(
+            last.to_usize().is_ok_and(|columns| columns == self.weights.inner())
+                || !last.symbols().is_empty(),
+            "MatMul has weights for {} columns, not {last}",
+            self.weights.inner()
+        );
+        Ok(tvec!(Fact::new(x.datum, outer.iter().cloned().chain([self.weights.width().to_dim()]))))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Line
+    }
+
+    fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
+        let (inner, width) = (self.weights.inner(), self.weights.width());
+        let mut shape: TVec<usize> = inputs[0].shape().into();
+        let last = shape.last_mut().filter(|last| **last == inner);
+        *last.with_context(|| format!("MatMul takes {inner} columns, not {:?}", inputs[0].shape()))? = width;
+        let rows = shape[..shape.len() - 1].iter().product();
+        let mut out = Vec::with_capacity(rows * width);
+        (0..rows).for_each(|_| out.extend_from_slice(&self.bias));
+        product::add(slice(inputs[0])?, &self.weights, &mut out);
+        Ok(tvec!(tensor(&shape, out)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Form = Form { alpha: 1.0, beta: 1.0, turned: false, is_plain: true };
+
+    fn known(shape: &[usize], values: &[f32]) -> TypedFact {
+        TypedFact::try_from(tensor(shape, values.to_vec()).expect("as many values as the shape has"))
+            .expect("a fact")
+    }
+
+    fn open(shape: &[usize]) -> TypedFact {
+        DatumType::F32.fact(shape)
+    }
+
+    fn layer(form: Form, facts: &[TypedFact]) -> Option<Layer> {
+        form.layer(&facts.iter().collect::<Vec<_>>()).expect("facts that fit")
+    }
+
+    #[test]
+    fn a_layer_is_the_product_its_node_writes() {
+        let x = tensor(&[2, 3], vec![1f32, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("six values");
+        let (straight, turned) = ([1f32, 0.0, 2.0, 1.0, 0.0, -1.0], [1f32, 2.0, 0.0, 0.0, 1.0, -1.0]);
+        let bias = [10f32, 20.0];
+        let double = Form { alpha: 2.0, beta: 0.5, ..PLAIN };
+        let run = |form: Form, weights: TypedFact, bias: Option<TypedFact>| {
+            let facts: Vec<_> = [open(&[2, 3]), weights].into_iter().chain(bias).collect();
+            let made = layer(form, &facts).expect("a layer").eval(&[&x]).expect("it runs");
+            assert_eq!(made[0].shape(), [2, 2]);
+            slice::<f32>(&made[0]).expect("of the input's type").to_vec()
+        };
+        assert_eq!(run(PLAIN, known(&[3, 2], &straight), None), [5.0, -1.0, 14.0, -1.0]);
+        assert_eq!(
+            run(Form { turned: true, ..PLAIN }, known(&[2, 3], &turned), None),
+            [5.0, -1.0, 14.0, -1.0]
+        );
+        for shape in [&[2][..], &[1, 2]] {
+            let made = run(double, known(&[3, 2], &straight), Some(known(shape, &bias)));
+            assert_eq!(made, [15.0, 8.0, 33.0, 8.0]);
+        }
+        assert_eq!(run(PLAIN, known(&[3, 2], &straight), Some(known(&[], &[1.0]))), [6.0, 0.0, 15.0, 0.0]);
+        let without = Form { beta: 0.0, ..PLAIN };
+        assert_eq!(run(without, known(&[3, 2], &straight), Some(open(&[2, 2]))), [5.0, -1.0, 14.0, -1.0]);
+    }
+
+    #[test]
+    fn a_sequence_keeps_its_axes() {
+        let layer = layer(PLAIN, &[open(&[2, 2, 1]), known(&[1, 3], &[1.0, 2.0, 3.0])]).expect("a layer");
+        let x = tensor(&[2, 2, 1], vec![1f32, 2.0, 3.0, 4.0]).expect("four values");
+        let made = layer.eval(&[&x]).expect("it runs");
+        assert_eq!(made[0].shape(), [2, 2, 3]);
+        assert_eq!(slice::<f32>(&made[0]).expect("numbers")[9..], [4.0, 8.0, 12.0]);
+        let narrow = tensor(&[1, 2], vec![1f32, 2.0]).expect("two values");
+        assert!(layer.eval(&[&narrow]).is_err_and(|error| error.to_string().contains("takes 1 columns")));
+    }
+
+    #[test]
+    fn all_else_stays_tracts() {
+        let weights = || known(&[3, 2], &[0.0; 6]);
+        let x = || open(&[4, 3]);
+        let others = [
+            (PLAIN, vec![x(), open(&[3, 2])]),
+            (PLAIN, vec![open(&[3]), weights()]),
+            (PLAIN, vec![x(), known(&[1, 3, 2], &[0.0; 6])]),
+            (PLAIN, vec![x(), known(&[3], &[0.0; 3])]),
+            (PLAIN, vec![DatumType::F64.fact([4, 3]), weights()]),
+            (Form { is_plain: false, ..PLAIN }, vec![open(&[3, 4]), weights()]),
+            (PLAIN, vec![x(), weights(), open(&[2])]),
+            (PLAIN, vec![x(), weights(), known(&[4, 1], &[0.0; 4])]),
+            (PLAIN, vec![x(), weights(), known(&[4, 2], &[0.0; 8])]),
+        ];
+        for (form, facts) in others {
+            assert!(layer(form, &facts).is_none(), "{facts:?}");
+        }
+    }
+}

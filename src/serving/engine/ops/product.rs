@@ -1,0 +1,212 @@
+//! Products of matrices in single precision, `out += a * b`, where the right side is used again and again, as the
+//! weights of a network are: it is laid out once. Vectors of 512 bits are used where the processor has them.
+
+/// Columns of the right side that are worked on together: two of the widest vectors.
+const PANEL: usize = 32;
+/// Lines of the left side, likewise: with two vectors each, as many sums as hide the time a product takes, and as
+/// stay in the processor's registers.
+const BLOCK: usize = 4;
+
+/// The right side: panels of columns, one line of a panel behind the other.
+#[derive(Debug)]
+pub struct Panels {
+    values: Vec<[f32; PANEL]>,
+    inner: usize,
+    width: usize,
+}
+
+impl Panels {
+    /// Of a matrix of `inner` lines and `width` columns, line after line.
+    pub fn of(values: &[f32], inner: usize, width: usize) -> Self {
+        let mut panels = Self::empty(inner, width);
+        for first in (0..width).step_by(PANEL) {
+            let count = PANEL.min(width - first);
+            panels.values.extend(values.chunks_exact(width).map(|line| {
+                let mut part = [0.0; PANEL];
+                part[..count].copy_from_slice(&line[first..first + count]);
+                part
+            }));
+        }
+        panels
+    }
+
+    /// Of a matrix that is given column after column.
+    pub fn of_columns(values: &[f32], inner: usize, width: usize) -> Self {
+        let mut panels = Self::empty(inner, width);
+        for columns in values.chunks((inner * PANEL).max(1)) {
+            panels.values.extend((0..inner).map(|line| {
+                let mut part = [0.0; PANEL];
+                part.iter_mut().zip(columns.chunks_exact(inner)).for_each(|(to, column)| *to = column[line]);
+                part
+            }));
+        }
+        panels
+    }
+
+    fn empty(inner: usize, width: usize) -> Self {
+        Self { values: Vec::with_capacity(width.div_ceil(PANEL) * inner), inner, width }
+    }
+
+    pub fn inner(&self) -> usize {
+        self.inner
+    }
+
+    pub fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// `out += lines * panels`, both `lines` and `out` line after line: as many as there are of both.
+pub fn add(lines: &[f32], panels: &Panels, out: &mut [f32]) {
+    if panels.inner == 0 || panels.width == 0 {
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    match vectors() {
+        // SAFETY: the processor has what these ask for, and they ask for nothing else.
+        Vectors::Wide => return unsafe { add_wide(lines, panels, out) },
+        // SAFETY: likewise.
+        Vectors::Middle => return unsafe { add_middle(lines, panels, out) },
+        Vectors::Basic => {}
+    }
+    add_in::<8, false>(lines, panels, out);
+}
+
+/// What this processor can.
+#[cfg(target_arch = "x86_64")]
+enum Vectors {
+    Basic,
+    Middle,
+    Wide,
+}
+
+#[cfg(target_arch = "x86_64")]
+fn vectors() -> Vectors {
+    match () {
+        () if is_x86_feature_detected!("avx512f") => Vectors::Wide,
+        () if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => Vectors::Middle,
+        () => Vectors::Basic,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn add_wide(lines: &[f32], panels: &Panels, out: &mut [f32]) {
+    match panels.width <= PANEL / 2 {
+        true => add_in::<16, true>(lines, panels, out),
+        false => add_in::<32, true>(lines, panels, out),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn add_middle(lines: &[f32], panels: &Panels, out: &mut [f32]) {
+    add_in::<8, true>(lines, panels, out);
+}
+
+/// Compiled once for each kind of vector: `LANES` columns at a time, with or without the fused instruction.
+#[inline(always)]
+fn add_in<const LANES: usize, const FUSED: bool>(lines: &[f32], panels: &Panels, out: &mut [f32]) {
+    let (inner, width) = (panels.inner, panels.width);
+    let (mut blocks, mut outs) = (lines.chunks_exact(inner * BLOCK), out.chunks_exact_mut(width * BLOCK));
+    for (block, out) in blocks.by_ref().zip(outs.by_ref()) {
+        add_block::<BLOCK, LANES, FUSED>(block, panels, out);
+    }
+    let rest = blocks.remainder().chunks_exact(inner);
+    for (line, out) in rest.zip(outs.into_remainder().chunks_exact_mut(width)) {
+        add_block::<1, LANES, FUSED>(line, panels, out);
+    }
+}
+
+#[inline(always)]
+fn add_block<const LINES: usize, const LANES: usize, const FUSED: bool>(
+    lines: &[f32],
+    panels: &Panels,
+    out: &mut [f32],
+) {
+    let (inner, width) = (panels.inner, panels.width);
+    for (nth, panel) in panels.values.chunks_exact(inner).enumerate() {
+        // As long as the panel, which the compiler then knows.
+        let lines: [&[f32]; LINES] = std::array::from_fn(|line| &lines[line * inner..][..panel.len()]);
+        for part in 0..PANEL / LANES {
+            let first = nth * PANEL + part * LANES;
+            if first >= width {
+                break;
+            }
+            let mut sums = [[0f32; LANES]; LINES];
+            for (at, right) in panel.iter().enumerate() {
+                let right = &right.as_chunks::<LANES>().0[part];
+                for (sums, line) in sums.iter_mut().zip(&lines) {
+                    let left = line[at];
+                    *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
+                }
+            }
+            let count = LANES.min(width - first);
+            for (line, sums) in sums.iter().enumerate() {
+                let out = &mut out[line * width + first..][..count];
+                out.iter_mut().zip(sums).for_each(|(value, sum)| *value += sum);
+            }
+        }
+    }
+}
+
+/// Fused only where the processor does it: elsewhere that is a call of a function.
+#[inline(always)]
+fn plus_product<const FUSED: bool>(sum: f32, left: f32, right: f32) -> f32 {
+    if FUSED { left.mul_add(right, sum) } else { sum + left * right }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Small whole numbers, whose products and sums are exact in any order.
+    fn drawn(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|at| ((at * 7 + seed * 3) % 11) as f32 - 5.0).collect()
+    }
+
+    fn plainly(a: &[f32], b: &[f32], inner: usize, width: usize, start: &[f32]) -> Vec<f32> {
+        let cell = |(at, &start): (usize, &f32)| {
+            let (line, column) = (at / width, at % width);
+            start + (0..inner).map(|k| a[line * inner + k] * b[k * width + column]).sum::<f32>()
+        };
+        start.iter().enumerate().map(cell).collect()
+    }
+
+    const SIZES: [(usize, usize, usize); 9] = [
+        (1, 1, 1),
+        (8, 4, 32),
+        (7, 3, 5),
+        (9, 16, 33),
+        (24, 5, 16),
+        (17, 31, 47),
+        (3, 2, 64),
+        (8, 1, 100),
+        (40, 64, 20),
+    ];
+
+    #[test]
+    fn products_of_all_sizes_are_those_worked_out_plainly() {
+        for (height, inner, width) in SIZES {
+            let (a, b, start) = (drawn(height * inner, 1), drawn(inner * width, 2), drawn(height * width, 3));
+            let turned: Vec<f32> = (0..inner * width).map(|at| b[at % inner * width + at / inner]).collect();
+            let wanted = plainly(&a, &b, inner, width, &start);
+            for panels in [Panels::of(&b, inner, width), Panels::of_columns(&turned, inner, width)] {
+                let mut out = start.clone();
+                add(&a, &panels, &mut out);
+                assert_eq!(out, wanted, "{height} x {inner} x {width}");
+                let mut basic = start.clone();
+                add_in::<8, false>(&a, &panels, &mut basic);
+                assert_eq!(basic, wanted, "{height} x {inner} x {width} without wide vectors");
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_size_adds_nothing() {
+        let mut out = [1.0, 2.0];
+        add(&[], &Panels::of(&[], 0, 1), &mut out);
+        add(&[], &Panels::of(&[], 3, 0), &mut out);
+        assert_eq!(out, [1.0, 2.0]);
+    }
+}
