@@ -5,9 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use tract_onnx::model::{OnnxOpRegister, ParsingContext};
 use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_core::ops::{binary::TypedBinOp, math};
 use tract_onnx::tract_hir::internal::*;
 
-use super::attrs::{Attrs, slice, tensor};
+use super::attrs::{Attrs, slice};
 use super::kernel::{Built, Fact, Kernel, Spread, wrap_typed};
 use super::product::{self, Panels};
 
@@ -91,31 +92,37 @@ impl Form {
             true => Panels::of_columns(&scaled, inner, width),
             false => Panels::of(&scaled, inner, width),
         };
-        Ok(Some(Layer { weights: Arc::new(weights), bias }))
+        Ok(Some(Layer { weights: Arc::new(weights), bias, is_rectified: false }))
     }
 
     /// One value for each column; `None` where the bias is not known, or not the same for all rows.
     fn bias(self, fact: Option<&TypedFact>, width: usize) -> TractResult<Option<Vec<f32>>> {
         let Some(fact) = fact.filter(|_| self.beta != 0.0) else { return Ok(Some(vec![0.0; width])) };
-        let Some(known) = fact.konst.as_deref().filter(|known| known.datum_type() == DatumType::F32) else {
-            return Ok(None);
-        };
-        let is_line = known.shape().iter().rev().skip(1).all(|&size| size == 1);
-        let values = slice::<f32>(known)?;
-        Ok(match values.len() {
-            1 => Some(vec![self.beta * values[0]; width]),
-            length if length == width && is_line => {
-                Some(values.iter().map(|value| self.beta * value).collect())
-            }
-            _ => None,
-        })
+        let known = fact.konst.as_deref().map(|known| line(known, width)).transpose()?.flatten();
+        Ok(known.map(|bias| bias.iter().map(|value| self.beta * value).collect()))
     }
 }
 
-#[derive(Debug)]
+/// A value for each column, where they are the same for all rows.
+fn line(known: &Tensor, width: usize) -> TractResult<Option<Vec<f32>>> {
+    if known.datum_type() != DatumType::F32 {
+        return Ok(None);
+    }
+    let is_line = known.shape().iter().rev().skip(1).all(|&size| size == 1);
+    let values = slice::<f32>(known)?;
+    Ok(match values.len() {
+        1 => Some(vec![values[0]; width]),
+        length if length == width && is_line => Some(values.to_vec()),
+        _ => None,
+    })
+}
+
+#[derive(Clone, Debug)]
 struct Layer {
     weights: Arc<Panels>,
     bias: Vec<f32>,
+    /// What is below nought is nought.
+    is_rectified: bool,
 }
 
 impl Kernel for Layer {
@@ -135,6 +142,21 @@ impl Kernel for Layer {
         Ok(tvec!(Fact::new(x.datum, outer.iter().cloned().chain([self.weights.width().to_dim()]))))
     }
 
+    fn joined(&self, next: &TypedBinOp, other: &Tensor) -> TractResult<Option<Arc<dyn Kernel>>> {
+        let Some(other) = line(other, self.bias.len())?.filter(|_| !self.is_rectified) else {
+            return Ok(None);
+        };
+        let mut layer = self.clone();
+        if next.0.is::<math::Add>() {
+            layer.bias.iter_mut().zip(&other).for_each(|(bias, more)| *bias += more);
+        } else if next.0.is::<math::Max>() && other.iter().all(|&least| least == 0.0) {
+            layer.is_rectified = true;
+        } else {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(layer)))
+    }
+
     fn spread(&self) -> Spread {
         Spread::Line
     }
@@ -144,16 +166,22 @@ impl Kernel for Layer {
         let mut shape: TVec<usize> = inputs[0].shape().into();
         let last = shape.last_mut().filter(|last| **last == inner);
         *last.with_context(|| format!("MatMul takes {inner} columns, not {:?}", inputs[0].shape()))? = width;
-        let rows = shape[..shape.len() - 1].iter().product();
-        let mut out = Vec::with_capacity(rows * width);
-        (0..rows).for_each(|_| out.extend_from_slice(&self.bias));
-        product::add(slice(inputs[0])?, &self.weights, &mut out);
-        Ok(tvec!(tensor(&shape, out)?))
+        let mut out = Tensor::zero::<f32>(&shape)?;
+        let mut plain = out.try_as_plain_ram_mut()?;
+        let values = plain.as_slice_mut::<f32>()?;
+        values.chunks_exact_mut(width.max(1)).for_each(|row| row.copy_from_slice(&self.bias));
+        product::add(slice(inputs[0])?, &self.weights, values);
+        if self.is_rectified {
+            values.iter_mut().for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
+        }
+        drop(plain);
+        Ok(tvec!(out))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::attrs::tensor;
     use super::*;
 
     const PLAIN: Form = Form { alpha: 1.0, beta: 1.0, turned: false, is_plain: true };
@@ -206,6 +234,27 @@ mod tests {
         assert_eq!(slice::<f32>(&made[0]).expect("numbers")[9..], [4.0, 8.0, 12.0]);
         let narrow = tensor(&[1, 2], vec![1f32, 2.0]).expect("two values");
         assert!(layer.eval(&[&narrow]).is_err_and(|error| error.to_string().contains("takes 1 columns")));
+    }
+
+    #[test]
+    fn a_bias_and_a_relu_behind_it_are_taken_in_and_nothing_else() {
+        let plain = layer(PLAIN, &[open(&[2, 2]), known(&[2, 2], &[1.0, 0.0, 0.0, 1.0])]).expect("a layer");
+        let other = |shape: &[usize], values: &[f32]| tensor(shape, values.to_vec()).expect("as many values");
+        let (add, max) = (TypedBinOp(Box::new(math::Add), None), TypedBinOp(Box::new(math::Max), None));
+        let zero = other(&[1, 1], &[0.0]);
+        let biased = plain.joined(&add, &other(&[1, 2], &[-2.0, 1.0])).expect("it fits").expect("joined");
+        let both = biased.joined(&max, &zero).expect("it fits").expect("joined");
+        let made = both.eval(&[&other(&[2, 2], &[1.0, 2.0, 3.0, -4.0])]).expect("it runs");
+        assert_eq!(slice::<f32>(&made[0]).expect("numbers"), [0.0, 3.0, 1.0, 0.0]);
+        let made = both.eval(&[&other(&[1, 2], &[f32::NAN, 1.0])]).expect("it runs");
+        assert!(slice::<f32>(&made[0]).expect("numbers").iter().all(|value| value.is_nan()));
+        assert!(both.joined(&add, &zero).expect("it fits").is_none());
+        for next in [&add, &max] {
+            assert!(plain.joined(next, &other(&[2, 1], &[1.0, 2.0])).expect("it fits").is_none());
+        }
+        assert!(plain.joined(&max, &other(&[2], &[0.0, 1.0])).expect("it fits").is_none());
+        let times = TypedBinOp(Box::new(math::Mul), None);
+        assert!(plain.joined(&times, &zero).expect("it fits").is_none());
     }
 
     #[test]

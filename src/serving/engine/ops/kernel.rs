@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_hir::internal::*;
 
 use super::tree::Sum;
@@ -40,6 +41,11 @@ pub trait Kernel: Debug + Send + Sync + 'static {
 
     /// The same with its weights laid out for good, where inputs are known before the first run.
     fn settled(&self, _inputs: &[Option<&Tensor>]) -> TractResult<Option<Arc<dyn Kernel>>> {
+        Ok(None)
+    }
+
+    /// The same with the next operator's work done along, of which this one's output is the only input not known.
+    fn joined(&self, _next: &TypedBinOp, _other: &Tensor) -> TractResult<Option<Arc<dyn Kernel>>> {
         Ok(None)
     }
 
@@ -221,6 +227,20 @@ impl TypedOp for KernelOp {
             inputs.iter().map(|fact| Fact::new(fact.datum_type, fact.shape.iter().cloned())).collect();
         let outputs = self.facts(&facts)?;
         Ok(outputs.into_iter().map(|fact| fact.datum.fact(fact.shape.as_slice())).collect())
+    }
+
+    fn declutter(&self, model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
+        let is_output = model.outputs.iter().any(|outlet| outlet.node == node.id);
+        let Some(next) = model.single_succ(node.id)?.filter(|_| !is_output) else { return Ok(None) };
+        let Some(op) = next.op_as::<TypedBinOp>() else { return Ok(None) };
+        let mut others = next.inputs.iter().filter(|outlet| outlet.node != node.id);
+        let (Some(&other), None) = (others.next(), others.next()) else { return Ok(None) };
+        let same = model.outlet_fact(node.id.into())?.shape == model.outlet_fact(next.id.into())?.shape;
+        let Some(other) = model.outlet_fact(other)?.konst.as_deref().filter(|_| same) else {
+            return Ok(None);
+        };
+        let Some(kernel) = self.kernel.joined(op, other)? else { return Ok(None) };
+        TypedModelPatch::fuse_with_next(model, node, Self { kernel, keep: self.keep.clone() }).map(Some)
     }
 
     fn axes_mapping(&self, inputs: &[&TypedFact], outputs: &[&TypedFact]) -> TractResult<AxesMapping> {

@@ -110,30 +110,51 @@ fn add_in<const LANES: usize, const FUSED: bool>(lines: &[f32], panels: &Panels,
     let (inner, width) = (panels.inner, panels.width);
     let (mut blocks, mut outs) = (lines.chunks_exact(inner * BLOCK), out.chunks_exact_mut(width * BLOCK));
     for (block, out) in blocks.by_ref().zip(outs.by_ref()) {
-        add_block::<BLOCK, LANES, FUSED>(block, panels, out);
+        add_block::<LANES, FUSED>(block, panels, out);
     }
     let rest = blocks.remainder().chunks_exact(inner);
     for (line, out) in rest.zip(outs.into_remainder().chunks_exact_mut(width)) {
-        add_block::<1, LANES, FUSED>(line, panels, out);
+        add_line::<LANES, FUSED>(line, panels, out);
+    }
+}
+
+/// A single line, by several sums for each column: one would wait for its last product each time.
+#[inline(always)]
+fn add_line<const LANES: usize, const FUSED: bool>(line: &[f32], panels: &Panels, out: &mut [f32]) {
+    let (fours, rest) = line.as_chunks::<BLOCK>();
+    for (panel, out) in panels.values.chunks_exact(panels.inner).zip(out.chunks_mut(PANEL)) {
+        let (panel_fours, panel_rest) = panel.as_chunks::<BLOCK>();
+        for (part, out) in out.chunks_mut(LANES).enumerate() {
+            let mut sums = [[0f32; LANES]; BLOCK];
+            for (left, right) in fours.iter().zip(panel_fours) {
+                for ((sums, &left), right) in sums.iter_mut().zip(left).zip(right) {
+                    let right = &right.as_chunks::<LANES>().0[part];
+                    *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
+                }
+            }
+            for ((sums, &left), right) in sums.iter_mut().zip(rest).zip(panel_rest) {
+                let right = &right.as_chunks::<LANES>().0[part];
+                *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
+            }
+            for (lane, out) in out.iter_mut().enumerate() {
+                *out += sums.iter().map(|sums| sums[lane]).sum::<f32>();
+            }
+        }
     }
 }
 
 #[inline(always)]
-fn add_block<const LINES: usize, const LANES: usize, const FUSED: bool>(
-    lines: &[f32],
-    panels: &Panels,
-    out: &mut [f32],
-) {
+fn add_block<const LANES: usize, const FUSED: bool>(lines: &[f32], panels: &Panels, out: &mut [f32]) {
     let (inner, width) = (panels.inner, panels.width);
     for (nth, panel) in panels.values.chunks_exact(inner).enumerate() {
         // As long as the panel, which the compiler then knows.
-        let lines: [&[f32]; LINES] = std::array::from_fn(|line| &lines[line * inner..][..panel.len()]);
+        let lines: [&[f32]; BLOCK] = std::array::from_fn(|line| &lines[line * inner..][..panel.len()]);
         for part in 0..PANEL / LANES {
             let first = nth * PANEL + part * LANES;
             if first >= width {
                 break;
             }
-            let mut sums = [[0f32; LANES]; LINES];
+            let mut sums = [[0f32; LANES]; BLOCK];
             for (at, right) in panel.iter().enumerate() {
                 let right = &right.as_chunks::<LANES>().0[part];
                 for (sums, line) in sums.iter_mut().zip(&lines) {

@@ -118,9 +118,11 @@ impl Kernel for Recurrent {
     }
 
     fn settled(&self, inputs: &[Option<&Tensor>]) -> TractResult<Option<Arc<dyn Kernel>>> {
-        let known = inputs.get(2).copied().flatten().filter(|state| state.datum_type() == DatumType::F32);
-        let Some(state) = known else { return Ok(None) };
-        Ok(Some(Arc::new(Self { layouts: self.lay_out(state)?, ..self.clone() })))
+        let &[_, Some(weights), Some(state), ..] = inputs else { return Ok(None) };
+        if [weights, state].iter().any(|known| known.datum_type() != DatumType::F32) {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(Self { layouts: self.lay_out(weights, state)?, ..self.clone() })))
     }
 
     fn spread(&self) -> Spread {
@@ -144,7 +146,7 @@ impl Kernel for Recurrent {
         let made;
         let layouts = match self.layouts.is_empty() {
             true => {
-                made = self.lay_out(inputs[2])?;
+                made = self.lay_out(inputs[1], inputs[2])?;
                 &made
             }
             false => &self.layouts,
@@ -186,8 +188,8 @@ impl Kernel for Recurrent {
 }
 
 impl Recurrent {
-    fn lay_out(&self, state: &Tensor) -> TractResult<Arc<[Layout]>> {
-        (0..self.ways.len()).map(|way| Layout::of(self.cell, state, way)).collect()
+    fn lay_out(&self, weights: &Tensor, state: &Tensor) -> TractResult<Arc<[Layout]>> {
+        (0..self.ways.len()).map(|way| Layout::of(self.cell, weights, state, way)).collect()
     }
 
     /// An input with the batch as its second axis.

@@ -32,6 +32,9 @@ impl Columns {
     }
 
     pub fn store(&self, into: &mut [f32]) {
+        if self.rows == 1 {
+            return into.copy_from_slice(&self.values);
+        }
         let hidden = self.values.len() / self.rows.max(1);
         for (unit, column) in self.values.chunks_exact(self.rows.max(1)).enumerate() {
             for (row, value) in column.iter().enumerate() {
@@ -56,18 +59,24 @@ impl Columns {
     }
 }
 
-/// What of one direction's weights is laid out before the first step.
+/// The weights of one direction turned, for a batch of a single row: laid out before the first step.
 #[derive(Debug)]
 pub struct Layout {
-    /// The state's weights R turned, for each gate: for a batch of a single row.
-    turned: Vec<Panels>,
+    input: Panels,
+    /// For each gate.
+    state: Vec<Panels>,
 }
 
 impl Layout {
-    pub fn of(cell: Cell, state: &Tensor, way: usize) -> TractResult<Self> {
+    /// Of W and R.
+    pub fn of(cell: Cell, input: &Tensor, state: &Tensor, way: usize) -> TractResult<Self> {
+        let (width, input) = matrix(cell, "W", input, way)?;
         let (hidden, state) = matrix(cell, "R", state, way)?;
         let gates = state.chunks_exact((hidden * hidden).max(1));
-        Ok(Self { turned: gates.map(|gate| Panels::of_columns(gate, hidden, hidden)).collect() })
+        Ok(Self {
+            input: Panels::of_columns(input, width, input.len() / width.max(1)),
+            state: gates.map(|gate| Panels::of_columns(gate, hidden, hidden)).collect(),
+        })
     }
 }
 
@@ -138,7 +147,7 @@ impl<'a> Weights<'a> {
     pub fn add_products(&self, gates: Range<usize>, state: &[f32], into: &mut [f32]) {
         let hidden = self.hidden;
         if state.len() == hidden {
-            let turned = self.layout.turned[gates].iter().zip(into.chunks_exact_mut(hidden));
+            let turned = self.layout.state[gates].iter().zip(into.chunks_exact_mut(hidden));
             turned.for_each(|(turned, into)| product::add(state, turned, into));
             return;
         }
@@ -213,10 +222,11 @@ impl<'a> Sequence<'a> {
             let products = self.products(&x[first * rows * self.width..], count * rows);
             for nth in 0..count {
                 let within = if self.way.backward { count - 1 - nth } else { nth };
-                for (gate, all) in
-                    gates.chunks_exact_mut(rows.max(1)).zip(products.chunks_exact(count * rows))
-                {
-                    gate.copy_from_slice(&all[within * rows..(within + 1) * rows]);
+                if rows == 1 {
+                    gates.copy_from_slice(&products[within * lines..][..lines]);
+                } else {
+                    let all = gates.chunks_exact_mut(rows.max(1)).zip(products.chunks_exact(count * rows));
+                    all.for_each(|(gate, all)| gate.copy_from_slice(&all[within * rows..][..rows]));
                 }
                 self.step(&mut gates, first + within, lengths, &mut see)?;
             }
@@ -224,12 +234,19 @@ impl<'a> Sequence<'a> {
         Ok(())
     }
 
-    /// What the gates make of the inputs of some steps: a line for each unit, a column for each row of each step.
+    /// What the gates make of the inputs of some steps: a line for each unit, a column for each row of each step. Of a
+    /// single row it is turned: a line for each step.
     fn products(&self, x: &[f32], columns: usize) -> Vec<f32> {
-        let bias = &self.weights.bias;
-        let mut made: Vec<f32> = bias.iter().flat_map(|&bias| std::iter::repeat_n(bias, columns)).collect();
-        let x = Panels::of_columns(&x[..columns * self.width], self.width, columns);
-        product::add(self.weights.input, &x, &mut made);
+        let Weights { bias, input, layout, .. } = &self.weights;
+        let x = &x[..columns * self.width];
+        let mut made = vec![0f32; bias.len() * columns];
+        if self.state.rows == 1 {
+            made.chunks_exact_mut(bias.len()).for_each(|step| step.copy_from_slice(bias));
+            product::add(x, &layout.input, &mut made);
+        } else {
+            made.chunks_exact_mut(columns).zip(bias).for_each(|(unit, &bias)| unit.fill(bias));
+            product::add(input, &Panels::of_columns(x, self.width, columns), &mut made);
+        }
         made
     }
 
