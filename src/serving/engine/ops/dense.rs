@@ -174,7 +174,6 @@ impl Kernel for Layer {
         if self.is_rectified {
             values.iter_mut().for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
         }
-        drop(plain);
         Ok(tvec!(out))
     }
 }
