@@ -36,8 +36,13 @@ QUIET = {
 }
 
 
+# Where pytest's own workers find the binary: what is named for a user's server is taken from the environment below.
+UNDER_TEST = "BINARY_UNDER_TEST"
+
+
 def binary() -> Path:
-    path = Path(os.environ.get("CRANNOG_BIN", REPOSITORY / "target/debug/crannog")).absolute()
+    named = os.environ.get(UNDER_TEST) or os.environ.get("CRANNOG_BIN")
+    path = Path(named or REPOSITORY / "target/debug/crannog").absolute()
     if not path.exists():
         pytest.exit(f"{path} is missing: run `cargo build`, or set CRANNOG_BIN", returncode=2)
     return path
@@ -46,7 +51,7 @@ def binary() -> Path:
 CRANNOG = binary()
 for name in [name for name in os.environ if FOREIGN.search(name)]:
     del os.environ[name]
-os.environ.update(QUIET)
+os.environ.update(QUIET | {UNDER_TEST: str(CRANNOG)})
 
 
 FAILED = pytest.StashKey[bool]()
