@@ -10,7 +10,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, slice};
 use super::kernel::{Built, Fact, Kernel, Spread, wrap_typed};
-use super::product::{self, Panels};
+use super::product::{Biased, Panels, multiply};
 
 static TRACTS: LazyLock<OnnxOpRegister> = LazyLock::new(|| tract_onnx::onnx().op_register);
 
@@ -166,14 +166,11 @@ impl Kernel for Layer {
         let mut shape: TVec<usize> = inputs[0].shape().into();
         let last = shape.last_mut().filter(|last| **last == inner);
         *last.with_context(|| format!("MatMul takes {inner} columns, not {:?}", inputs[0].shape()))? = width;
-        let mut out = Tensor::zero::<f32>(&shape)?;
+        // SAFETY: every value is written below, and none is read before.
+        let mut out = unsafe { Tensor::uninitialized::<f32>(&shape)? };
+        let settle = Biased { bias: &self.bias, is_rectified: self.is_rectified };
         let mut plain = out.try_as_plain_ram_mut()?;
-        let values = plain.as_slice_mut::<f32>()?;
-        values.chunks_exact_mut(width.max(1)).for_each(|row| row.copy_from_slice(&self.bias));
-        product::add(slice(inputs[0])?, &self.weights, values);
-        if self.is_rectified {
-            values.iter_mut().for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
-        }
+        multiply(slice(inputs[0])?, &self.weights, &settle, plain.as_slice_mut::<f32>()?);
         Ok(tvec!(out))
     }
 }

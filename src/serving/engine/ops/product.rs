@@ -1,5 +1,5 @@
-//! Products of matrices in single precision, `out += a * b`, where the right side is used again and again, as the
-//! weights of a network are: it is laid out once. Vectors of 512 bits are used where the processor has them.
+//! Products of matrices in single precision, where the right side is used again and again, as the weights of a network
+//! are: it is laid out once. Vectors of 512 bits are used where the processor has them.
 
 /// Columns of the right side that are worked on together: two of the widest vectors.
 const PANEL: usize = 32;
@@ -56,20 +56,57 @@ impl Panels {
     }
 }
 
-/// `out += lines * panels`, both `lines` and `out` line after line: as many as there are of both.
-pub fn add(lines: &[f32], panels: &Panels, out: &mut [f32]) {
-    if panels.inner == 0 || panels.width == 0 {
+/// What becomes of the sums of some columns in a line of the product.
+pub trait Settle {
+    /// `first` is the place of the first of these columns.
+    fn settle(&self, first: usize, sums: &[f32], out: &mut [f32]);
+}
+
+/// They are added to what is there.
+pub struct Added;
+
+impl Settle for Added {
+    #[inline(always)]
+    fn settle(&self, _first: usize, sums: &[f32], out: &mut [f32]) {
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+    }
+}
+
+/// They are written, with a bias for each column.
+pub struct Biased<'a> {
+    pub bias: &'a [f32],
+    /// What is below nought is nought.
+    pub is_rectified: bool,
+}
+
+impl Settle for Biased<'_> {
+    #[inline(always)]
+    fn settle(&self, first: usize, sums: &[f32], out: &mut [f32]) {
+        for ((out, sum), bias) in out.iter_mut().zip(sums).zip(&self.bias[first..]) {
+            let value = sum + bias;
+            *out = if self.is_rectified && value < 0.0 { 0.0 } else { value };
+        }
+    }
+}
+
+/// Settles `lines * panels` in `out`, both `lines` and `out` line after line: as many as there are of both.
+pub fn multiply(lines: &[f32], panels: &Panels, settle: &impl Settle, out: &mut [f32]) {
+    if panels.width == 0 {
         return;
+    }
+    if panels.inner == 0 {
+        let nothing = vec![0.0; panels.width];
+        return out.chunks_exact_mut(panels.width).for_each(|out| settle.settle(0, &nothing, out));
     }
     #[cfg(target_arch = "x86_64")]
     match vectors() {
         // SAFETY: the processor has what these ask for, and they ask for nothing else.
-        Vectors::Wide => return unsafe { add_wide(lines, panels, out) },
+        Vectors::Wide => return unsafe { multiply_wide(lines, panels, settle, out) },
         // SAFETY: likewise.
-        Vectors::Middle => return unsafe { add_middle(lines, panels, out) },
+        Vectors::Middle => return unsafe { multiply_middle(lines, panels, settle, out) },
         Vectors::Basic => {}
     }
-    add_in::<8, false>(lines, panels, out);
+    multiply_in::<8, false>(lines, panels, settle, out);
 }
 
 /// What this processor can.
@@ -91,60 +128,45 @@ fn vectors() -> Vectors {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn add_wide(lines: &[f32], panels: &Panels, out: &mut [f32]) {
+fn multiply_wide(lines: &[f32], panels: &Panels, settle: &impl Settle, out: &mut [f32]) {
     match panels.width <= PANEL / 2 {
-        true => add_in::<16, true>(lines, panels, out),
-        false => add_in::<32, true>(lines, panels, out),
+        true => multiply_in::<16, true>(lines, panels, settle, out),
+        false => multiply_in::<32, true>(lines, panels, settle, out),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn add_middle(lines: &[f32], panels: &Panels, out: &mut [f32]) {
-    add_in::<8, true>(lines, panels, out);
+fn multiply_middle(lines: &[f32], panels: &Panels, settle: &impl Settle, out: &mut [f32]) {
+    multiply_in::<8, true>(lines, panels, settle, out);
 }
 
 /// Compiled once for each kind of vector: `LANES` columns at a time, with or without the fused instruction.
 #[inline(always)]
-fn add_in<const LANES: usize, const FUSED: bool>(lines: &[f32], panels: &Panels, out: &mut [f32]) {
+fn multiply_in<const LANES: usize, const FUSED: bool>(
+    lines: &[f32],
+    panels: &Panels,
+    settle: &impl Settle,
+    out: &mut [f32],
+) {
     let (inner, width) = (panels.inner, panels.width);
     let (mut blocks, mut outs) = (lines.chunks_exact(inner * BLOCK), out.chunks_exact_mut(width * BLOCK));
     for (block, out) in blocks.by_ref().zip(outs.by_ref()) {
-        add_block::<LANES, FUSED>(block, panels, out);
+        multiply_block::<LANES, FUSED>(block, panels, settle, out);
     }
     let rest = blocks.remainder().chunks_exact(inner);
     for (line, out) in rest.zip(outs.into_remainder().chunks_exact_mut(width)) {
-        add_line::<LANES, FUSED>(line, panels, out);
-    }
-}
-
-/// A single line, by several sums for each column: one would wait for its last product each time.
-#[inline(always)]
-fn add_line<const LANES: usize, const FUSED: bool>(line: &[f32], panels: &Panels, out: &mut [f32]) {
-    let (fours, rest) = line.as_chunks::<BLOCK>();
-    for (panel, out) in panels.values.chunks_exact(panels.inner).zip(out.chunks_mut(PANEL)) {
-        let (panel_fours, panel_rest) = panel.as_chunks::<BLOCK>();
-        for (part, out) in out.chunks_mut(LANES).enumerate() {
-            let mut sums = [[0f32; LANES]; BLOCK];
-            for (left, right) in fours.iter().zip(panel_fours) {
-                for ((sums, &left), right) in sums.iter_mut().zip(left).zip(right) {
-                    let right = &right.as_chunks::<LANES>().0[part];
-                    *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
-                }
-            }
-            for ((sums, &left), right) in sums.iter_mut().zip(rest).zip(panel_rest) {
-                let right = &right.as_chunks::<LANES>().0[part];
-                *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
-            }
-            for (lane, out) in out.iter_mut().enumerate() {
-                *out += sums.iter().map(|sums| sums[lane]).sum::<f32>();
-            }
-        }
+        multiply_line::<LANES, FUSED>(line, panels, settle, out);
     }
 }
 
 #[inline(always)]
-fn add_block<const LANES: usize, const FUSED: bool>(lines: &[f32], panels: &Panels, out: &mut [f32]) {
+fn multiply_block<const LANES: usize, const FUSED: bool>(
+    lines: &[f32],
+    panels: &Panels,
+    settle: &impl Settle,
+    out: &mut [f32],
+) {
     let (inner, width) = (panels.inner, panels.width);
     for (nth, panel) in panels.values.chunks_exact(inner).enumerate() {
         // As long as the panel, which the compiler then knows.
@@ -164,9 +186,38 @@ fn add_block<const LANES: usize, const FUSED: bool>(lines: &[f32], panels: &Pane
             }
             let count = LANES.min(width - first);
             for (line, sums) in sums.iter().enumerate() {
-                let out = &mut out[line * width + first..][..count];
-                out.iter_mut().zip(sums).for_each(|(value, sum)| *value += sum);
+                settle.settle(first, &sums[..count], &mut out[line * width + first..][..count]);
             }
+        }
+    }
+}
+
+/// A single line, by several sums for each column: one would wait for its last product each time.
+#[inline(always)]
+fn multiply_line<const LANES: usize, const FUSED: bool>(
+    line: &[f32],
+    panels: &Panels,
+    settle: &impl Settle,
+    out: &mut [f32],
+) {
+    let (fours, rest) = line.as_chunks::<BLOCK>();
+    for (nth, (panel, out)) in panels.values.chunks_exact(panels.inner).zip(out.chunks_mut(PANEL)).enumerate()
+    {
+        let (panel_fours, panel_rest) = panel.as_chunks::<BLOCK>();
+        for (part, out) in out.chunks_mut(LANES).enumerate() {
+            let mut sums = [[0f32; LANES]; BLOCK];
+            for (left, right) in fours.iter().zip(panel_fours) {
+                for ((sums, &left), right) in sums.iter_mut().zip(left).zip(right) {
+                    let right = &right.as_chunks::<LANES>().0[part];
+                    *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
+                }
+            }
+            for ((sums, &left), right) in sums.iter_mut().zip(rest).zip(panel_rest) {
+                let right = &right.as_chunks::<LANES>().0[part];
+                *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
+            }
+            let sums: [f32; LANES] = std::array::from_fn(|lane| sums.iter().map(|sums| sums[lane]).sum());
+            settle.settle(nth * PANEL + part * LANES, &sums[..out.len()], out);
         }
     }
 }
@@ -214,20 +265,36 @@ mod tests {
             let wanted = plainly(&a, &b, inner, width, &start);
             for panels in [Panels::of(&b, inner, width), Panels::of_columns(&turned, inner, width)] {
                 let mut out = start.clone();
-                add(&a, &panels, &mut out);
+                multiply(&a, &panels, &Added, &mut out);
                 assert_eq!(out, wanted, "{height} x {inner} x {width}");
                 let mut basic = start.clone();
-                add_in::<8, false>(&a, &panels, &mut basic);
+                multiply_in::<8, false>(&a, &panels, &Added, &mut basic);
                 assert_eq!(basic, wanted, "{height} x {inner} x {width} without wide vectors");
             }
         }
     }
 
     #[test]
-    fn what_has_no_size_adds_nothing() {
+    fn what_is_written_has_its_column_s_bias_and_may_be_cut_at_nought() {
+        for (height, inner, width) in SIZES {
+            let (a, b, bias) = (drawn(height * inner, 1), drawn(inner * width, 2), drawn(width, 3));
+            let mut wanted = plainly(&a, &b, inner, width, &bias.repeat(height));
+            for is_rectified in [false, true] {
+                let mut out = vec![f32::NAN; height * width];
+                multiply(&a, &Panels::of(&b, inner, width), &Biased { bias: &bias, is_rectified }, &mut out);
+                assert_eq!(out, wanted, "{height} x {inner} x {width}");
+                wanted.iter_mut().for_each(|value| *value = value.max(0.0));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_size_is_nothing() {
         let mut out = [1.0, 2.0];
-        add(&[], &Panels::of(&[], 0, 1), &mut out);
-        add(&[], &Panels::of(&[], 3, 0), &mut out);
+        multiply(&[], &Panels::of(&[], 0, 1), &Added, &mut out);
+        multiply(&[], &Panels::of(&[], 3, 0), &Added, &mut out);
         assert_eq!(out, [1.0, 2.0]);
+        multiply(&[], &Panels::of(&[], 0, 2), &Biased { bias: &[3.0, -4.0], is_rectified: true }, &mut out);
+        assert_eq!(out, [3.0, 0.0]);
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use tract_onnx::tract_hir::internal::*;
 
 use super::super::attrs::slice;
-use super::super::product::{self, Panels};
+use super::super::product::{Added, Biased, Panels, multiply};
 use super::cell::{Cell, Step};
 use super::{Recurrent, Way};
 
@@ -148,11 +148,11 @@ impl<'a> Weights<'a> {
         let hidden = self.hidden;
         if state.len() == hidden {
             let turned = self.layout.state[gates].iter().zip(into.chunks_exact_mut(hidden));
-            turned.for_each(|(turned, into)| product::add(state, turned, into));
+            turned.for_each(|(turned, into)| multiply(state, turned, &Added, into));
             return;
         }
         let lines = &self.state[gates.start * hidden * hidden..gates.end * hidden * hidden];
-        product::add(lines, &Panels::of(state, hidden, state.len() / hidden), into);
+        multiply(lines, &Panels::of(state, hidden, state.len() / hidden), &Added, into);
     }
 
     pub fn add_peephole(&self, which: usize, memory: &[f32], into: &mut [f32]) {
@@ -241,11 +241,10 @@ impl<'a> Sequence<'a> {
         let x = &x[..columns * self.width];
         let mut made = vec![0f32; bias.len() * columns];
         if self.state.rows == 1 {
-            made.chunks_exact_mut(bias.len()).for_each(|step| step.copy_from_slice(bias));
-            product::add(x, &layout.input, &mut made);
+            multiply(x, &layout.input, &Biased { bias, is_rectified: false }, &mut made);
         } else {
             made.chunks_exact_mut(columns).zip(bias).for_each(|(unit, &bias)| unit.fill(bias));
-            product::add(input, &Panels::of_columns(x, self.width, columns), &mut made);
+            multiply(input, &Panels::of_columns(x, self.width, columns), &Added, &mut made);
         }
         made
     }
