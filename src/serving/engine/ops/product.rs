@@ -180,8 +180,7 @@ fn multiply_block<const LANES: usize, const FUSED: bool>(
             for (at, right) in panel.iter().enumerate() {
                 let right = &right.as_chunks::<LANES>().0[part];
                 for (sums, line) in sums.iter_mut().zip(&lines) {
-                    let left = line[at];
-                    *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
+                    add_product::<LANES, FUSED>(sums, line[at], right);
                 }
             }
             let count = LANES.min(width - first);
@@ -209,12 +208,12 @@ fn multiply_line<const LANES: usize, const FUSED: bool>(
             for (left, right) in fours.iter().zip(panel_fours) {
                 for ((sums, &left), right) in sums.iter_mut().zip(left).zip(right) {
                     let right = &right.as_chunks::<LANES>().0[part];
-                    *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
+                    add_product::<LANES, FUSED>(sums, left, right);
                 }
             }
             for ((sums, &left), right) in sums.iter_mut().zip(rest).zip(panel_rest) {
                 let right = &right.as_chunks::<LANES>().0[part];
-                *sums = std::array::from_fn(|lane| plus_product::<FUSED>(sums[lane], left, right[lane]));
+                add_product::<LANES, FUSED>(sums, left, right);
             }
             let sums: [f32; LANES] = std::array::from_fn(|lane| sums.iter().map(|sums| sums[lane]).sum());
             settle.settle(nth * PANEL + part * LANES, &sums[..out.len()], out);
@@ -222,10 +221,17 @@ fn multiply_line<const LANES: usize, const FUSED: bool>(
     }
 }
 
-/// Fused only where the processor does it: elsewhere that is a call of a function.
+/// Adds `left * right` to the sums. Fused only where the processor does it: elsewhere that is a call of a function.
 #[inline(always)]
-fn plus_product<const FUSED: bool>(sum: f32, left: f32, right: f32) -> f32 {
-    if FUSED { left.mul_add(right, sum) } else { sum + left * right }
+fn add_product<const LANES: usize, const FUSED: bool>(
+    sums: &mut [f32; LANES],
+    left: f32,
+    right: &[f32; LANES],
+) {
+    *sums = std::array::from_fn(|lane| match FUSED {
+        true => left.mul_add(right[lane], sums[lane]),
+        false => sums[lane] + left * right[lane],
+    });
 }
 
 #[cfg(test)]
@@ -270,6 +276,13 @@ mod tests {
                 let mut basic = start.clone();
                 multiply_in::<8, false>(&a, &panels, &Added, &mut basic);
                 assert_eq!(basic, wanted, "{height} x {inner} x {width} without wide vectors");
+                #[cfg(target_arch = "x86_64")]
+                if !matches!(vectors(), Vectors::Basic) {
+                    let mut middle = start.clone();
+                    // SAFETY: a processor that has any of the wider vectors has those of the middle.
+                    unsafe { multiply_middle(&a, &panels, &Added, &mut middle) };
+                    assert_eq!(middle, wanted, "{height} x {inner} x {width} in vectors of the middle");
+                }
             }
         }
     }

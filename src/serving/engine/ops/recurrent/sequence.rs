@@ -74,7 +74,7 @@ impl Layout {
         let (hidden, state) = matrix(cell, "R", state, way)?;
         let gates = state.chunks_exact((hidden * hidden).max(1));
         Ok(Self {
-            input: Panels::of_columns(input, width, input.len() / width.max(1)),
+            input: Panels::of_columns(input, width, cell.gates() * hidden),
             state: gates.map(|gate| Panels::of_columns(gate, hidden, hidden)).collect(),
         })
     }
