@@ -8,12 +8,11 @@ use std::sync::Arc;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::cast::cast;
-use tract_onnx::tract_core::ops::cnn::Conv;
 use tract_onnx::tract_hir::infer::{DimFact, Factoid, ShapeFactoid};
 
 use super::cache::{Plans, Shapes};
 use super::spec::{BATCH, Dim, Input};
-use super::{apart, guard};
+use super::{apart, guard, ops};
 use crate::kernel::error::{Error, Kind, Result};
 
 pub type Runnable = Arc<TypedRunnableModel>;
@@ -230,7 +229,7 @@ impl Open {
         }
         let plan = finish(model.clone(), style)?;
         let rows_apart = apart::rows_are_apart(&model).unwrap_or(false);
-        let one_by_one = rows_apart && model.nodes().iter().any(|node| node.op_is::<Conv>());
+        let one_by_one = rows_apart && model.nodes().iter().any(ops::is_convolution);
         let gains = model.nodes().iter().any(|node| apart::is_shaped_by_size(node.op()));
         let by_row = values(&model).filter(|value| value.is_open).map(|value| value.bytes);
         let heaviest = by_row.max().unwrap_or_default();

@@ -1,21 +1,19 @@
 //! MatMul and Gemm by weights that are known before the first run: the layers of a network. They are laid out once,
 //! for every size of a batch. All other products are tract's.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use tract_onnx::model::{OnnxOpRegister, ParsingContext};
+use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::ops::{binary::TypedBinOp, math};
 use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, slice};
-use super::kernel::{Built, Fact, Kernel, Spread, wrap_typed};
+use super::kernel::{Built, Fact, Instead, Kernel, Spread, instead};
 use super::product::{Biased, Panels, multiply};
 
-static TRACTS: LazyLock<OnnxOpRegister> = LazyLock::new(|| tract_onnx::onnx().op_register);
-
 pub fn mat_mul(ctx: &ParsingContext, node: &NodeProto) -> Built {
-    build(ctx, node, Form { alpha: 1.0, beta: 1.0, turned: false, is_plain: true })
+    instead(ctx, node, Form { alpha: 1.0, beta: 1.0, turned: false, is_plain: true })
 }
 
 pub fn gemm(ctx: &ParsingContext, node: &NodeProto) -> Built {
@@ -23,14 +21,7 @@ pub fn gemm(ctx: &ParsingContext, node: &NodeProto) -> Built {
     let is_turned = |name| attrs.int(name).unwrap_or(0) != 0;
     let factor = |name| attrs.float(name).unwrap_or(1.0);
     let (alpha, beta) = (factor("alpha"), factor("beta"));
-    build(ctx, node, Form { alpha, beta, turned: is_turned("transB"), is_plain: !is_turned("transA") })
-}
-
-fn build(ctx: &ParsingContext, node: &NodeProto, form: Form) -> Built {
-    let build = TRACTS.0.get(&node.op_type).with_context(|| format!("tract has no {}", node.op_type))?;
-    let (op, outer) = build(ctx, node)?;
-    let Some(tracts) = op.as_op().downcast_ref::<Box<dyn Expansion>>() else { return Ok((op, outer)) };
-    Ok((expand(Product { tracts: tracts.clone(), form }), outer))
+    instead(ctx, node, Form { alpha, beta, turned: is_turned("transB"), is_plain: !is_turned("transA") })
 }
 
 /// `alpha * x * weights + beta * bias`.
@@ -44,32 +35,11 @@ struct Form {
     is_plain: bool,
 }
 
-#[derive(Clone, Debug)]
-struct Product {
-    tracts: Box<dyn Expansion>,
-    form: Form,
-}
+impl Instead for Form {
+    type Kernel = Layer;
 
-impl Expansion for Product {
-    fn name(&self) -> StaticName {
-        self.tracts.name()
-    }
-
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        solver: &mut Solver<'r>,
-        inputs: &'p [TensorProxy],
-        outputs: &'p [TensorProxy],
-    ) -> InferenceResult {
-        self.tracts.rules(solver, inputs, outputs)
-    }
-
-    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let facts = inputs.iter().map(|&input| model.outlet_fact(input)).collect::<TractResult<Vec<_>>>()?;
-        match self.form.layer(&facts)? {
-            Some(layer) => wrap_typed(prefix, model, &inputs[..1], layer),
-            None => self.tracts.wire(prefix, model, inputs),
-        }
+    fn kernel(&self, facts: &[&TypedFact]) -> TractResult<Option<(Layer, usize)>> {
+        Ok(self.layer(facts)?.map(|layer| (layer, 1)))
     }
 }
 
@@ -170,7 +140,7 @@ impl Kernel for Layer {
         let mut out = unsafe { Tensor::uninitialized::<f32>(&shape)? };
         let settle = Biased { bias: &self.bias, is_rectified: self.is_rectified };
         let mut plain = out.try_as_plain_ram_mut()?;
-        multiply(slice(inputs[0])?, &self.weights, &settle, plain.as_slice_mut::<f32>()?);
+        multiply(slice(inputs[0])?, &*self.weights, &settle, plain.as_slice_mut::<f32>()?);
         Ok(tvec!(out))
     }
 }

@@ -4,8 +4,9 @@
 //! three stages (inference, typed, runnable) unchanged. All kernels are functions of their inputs.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use tract_onnx::model::{OnnxOpRegister, ParsingContext};
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_hir::internal::*;
@@ -123,6 +124,57 @@ pub fn wrap(node: &NodeProto, kernel: impl Kernel) -> Built {
     let named = node.output.iter().enumerate().filter(|(_, name)| !name.is_empty());
     let keep = named.map(|(index, _)| index).collect();
     Ok((expand(KernelOp { kernel: Arc::new(kernel), keep }), vec![]))
+}
+
+/// A kernel that takes the place of tract's own operator where it fits.
+pub trait Instead: Clone + Debug + Send + Sync + 'static {
+    type Kernel: Kernel;
+
+    /// The kernel for inputs of these facts, and how many of the inputs it takes; `None` where tract's stays.
+    fn kernel(&self, facts: &[&TypedFact]) -> TractResult<Option<(Self::Kernel, usize)>>;
+}
+
+/// Hands tract its own operator, with a kernel of one output in its place where that fits.
+pub fn instead(ctx: &ParsingContext, node: &NodeProto, ours: impl Instead) -> Built {
+    let build = TRACTS.0.get(&node.op_type).with_context(|| format!("tract has no {}", node.op_type))?;
+    let (op, outer) = build(ctx, node)?;
+    let Some(tracts) = op.as_op().downcast_ref::<Box<dyn Expansion>>() else { return Ok((op, outer)) };
+    Ok((expand(Replaced { tracts: tracts.clone(), ours }), outer))
+}
+
+static TRACTS: LazyLock<OnnxOpRegister> = LazyLock::new(|| tract_onnx::onnx().op_register);
+
+#[derive(Clone, Debug)]
+struct Replaced<T> {
+    tracts: Box<dyn Expansion>,
+    ours: T,
+}
+
+impl<T: Instead> Expansion for Replaced<T> {
+    fn name(&self) -> StaticName {
+        self.tracts.name()
+    }
+
+    fn nboutputs(&self) -> TractResult<usize> {
+        InferenceRulesOp::nboutputs(&self.tracts)
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        solver: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        self.tracts.rules(solver, inputs, outputs)
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        let facts = inputs.iter().map(|&input| model.outlet_fact(input)).collect::<TractResult<Vec<_>>>()?;
+        match self.ours.kernel(&facts)? {
+            Some((kernel, count)) => wrap_typed(prefix, model, &inputs[..count], kernel),
+            None => self.tracts.wire(prefix, model, inputs),
+        }
+    }
 }
 
 /// Puts a one-output kernel straight into a typed model.

@@ -6,11 +6,13 @@
 
 mod attrs;
 mod cast;
+mod conv;
 mod coupling;
 mod dense;
 mod encode;
 mod kernel;
 mod linear;
+mod lines;
 mod lp_pool;
 mod maps;
 mod ngrams;
@@ -24,13 +26,17 @@ mod svm;
 mod text;
 mod tree;
 mod turns;
+mod vectors;
 mod wide;
+mod windows;
 
 pub use kernel::{Kernel, of as kernel_of};
 pub use maps::json_number;
 pub use tree::{Columns, Shares, can_share, interventional, path_dependent};
 
 use tract_onnx::Onnx;
+use tract_onnx::prelude::TypedNode;
+use tract_onnx::tract_core::ops::cnn::Conv;
 
 /// tract's register with our operators laid over it.
 pub fn framework() -> Onnx {
@@ -40,10 +46,12 @@ pub fn framework() -> Onnx {
         register.0.remove(*foreign);
     }
     register.insert("Cast", cast::cast);
+    register.insert(conv::NAME, conv::conv);
     register.insert("CumProd", sequence::cum_prod);
     register.insert("GRU", recurrent::gru);
     register.insert("Gemm", dense::gemm);
     register.insert("LSTM", recurrent::lstm);
+    register.insert("LayerNormalization", lines::layer_normalization);
     register.insert("Loop", turns::turns);
     register.insert("LpPool", lp_pool::lp_pool);
     register.insert("MatMul", dense::mat_mul);
@@ -51,6 +59,7 @@ pub fn framework() -> Onnx {
     register.insert("RegexFullMatch", text::regex_full_match);
     register.insert("ReverseSequence", sequence::reverse_sequence);
     register.insert("Sigmoid", wide::sigmoid);
+    register.insert("Softmax", lines::softmax);
     register.insert("StringConcat", text::string_concat);
     register.insert("StringNormalizer", text::string_normalizer);
     register.insert("StringSplit", text::string_split);
@@ -80,6 +89,11 @@ pub fn framework() -> Onnx {
 /// The name an operator is registered under.
 pub fn key(op_type: &str, domain: &str) -> String {
     if matches!(domain, "" | "ai.onnx") { op_type.to_owned() } else { format!("{domain}:{op_type}") }
+}
+
+/// Whether a planned node works on an image by windows, which is done faster one image at a time.
+pub fn is_convolution(node: &TypedNode) -> bool {
+    node.op_is::<Conv>() || kernel_of(node.op()).is_some_and(|kernel| kernel.name() == conv::NAME)
 }
 
 /// Operators that are taken out of the graph before it is planned.

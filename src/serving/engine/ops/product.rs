@@ -1,8 +1,10 @@
-//! Products of matrices in single precision, where the right side is used again and again, as the weights of a network
-//! are: it is laid out once. Vectors of 512 bits are used where the processor has them.
+//! Products of matrices in single precision. The right side is laid out in panels: once, where it is used again and
+//! again, as the weights of a network are, or one after the other as they are asked for.
 
-/// Columns of the right side that are worked on together: two of the widest vectors.
-const PANEL: usize = 32;
+use super::vectors::{Lanewise, Vectors, WIDEST, times_plus};
+
+/// Columns of the right side that are worked on together.
+pub const PANEL: usize = 2 * WIDEST;
 /// Lines of the left side, likewise: with two vectors each, as many sums as hide the time a product takes, and as
 /// stay in the processor's registers.
 const BLOCK: usize = 4;
@@ -56,10 +58,39 @@ impl Panels {
     }
 }
 
+/// The right side of a product.
+pub trait Right {
+    /// How many lines it has.
+    fn inner(&self) -> usize;
+
+    /// How many columns.
+    fn width(&self) -> usize;
+
+    /// The `PANEL` columns from `nth * PANEL` on, line after line; what is behind the last column may be anything.
+    fn panel(&mut self, nth: usize) -> &[[f32; PANEL]];
+}
+
+impl Right for &Panels {
+    #[inline(always)]
+    fn inner(&self) -> usize {
+        self.inner
+    }
+
+    #[inline(always)]
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    #[inline(always)]
+    fn panel(&mut self, nth: usize) -> &[[f32; PANEL]] {
+        &self.values[nth * self.inner..][..self.inner]
+    }
+}
+
 /// What becomes of the sums of some columns in a line of the product.
 pub trait Settle {
-    /// `first` is the place of the first of these columns.
-    fn settle(&self, first: usize, sums: &[f32], out: &mut [f32]);
+    /// `line` is the line's place, `first` that of the first of these columns.
+    fn settle(&self, line: usize, first: usize, sums: &[f32], out: &mut [f32]);
 }
 
 /// They are added to what is there.
@@ -67,7 +98,7 @@ pub struct Added;
 
 impl Settle for Added {
     #[inline(always)]
-    fn settle(&self, _first: usize, sums: &[f32], out: &mut [f32]) {
+    fn settle(&self, _line: usize, _first: usize, sums: &[f32], out: &mut [f32]) {
         out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
     }
 }
@@ -81,7 +112,7 @@ pub struct Biased<'a> {
 
 impl Settle for Biased<'_> {
     #[inline(always)]
-    fn settle(&self, first: usize, sums: &[f32], out: &mut [f32]) {
+    fn settle(&self, _line: usize, first: usize, sums: &[f32], out: &mut [f32]) {
         for ((out, sum), bias) in out.iter_mut().zip(sums).zip(&self.bias[first..]) {
             let value = sum + bias;
             *out = if self.is_rectified && value < 0.0 { 0.0 } else { value };
@@ -89,122 +120,102 @@ impl Settle for Biased<'_> {
     }
 }
 
-/// Settles `lines * panels` in `out`, both `lines` and `out` line after line: as many as there are of both.
-pub fn multiply(lines: &[f32], panels: &Panels, settle: &impl Settle, out: &mut [f32]) {
-    if panels.width == 0 {
-        return;
-    }
-    if panels.inner == 0 {
-        let nothing = vec![0.0; panels.width];
-        return out.chunks_exact_mut(panels.width).for_each(|out| settle.settle(0, &nothing, out));
-    }
-    #[cfg(target_arch = "x86_64")]
-    match vectors() {
-        // SAFETY: the processor has what these ask for, and they ask for nothing else.
-        Vectors::Wide => return unsafe { multiply_wide(lines, panels, settle, out) },
-        // SAFETY: likewise.
-        Vectors::Middle => return unsafe { multiply_middle(lines, panels, settle, out) },
-        Vectors::Basic => {}
-    }
-    multiply_in::<8, false>(lines, panels, settle, out);
+/// Settles `lines * right` in `out`, both `lines` and `out` line after line: as many as there are of both.
+pub fn multiply(lines: &[f32], right: impl Right, settle: &impl Settle, out: &mut [f32]) {
+    multiply_in(Vectors::widest(), lines, right, settle, out);
 }
 
-/// What this processor can.
-#[cfg(target_arch = "x86_64")]
-enum Vectors {
-    Basic,
-    Middle,
-    Wide,
-}
-
-#[cfg(target_arch = "x86_64")]
-fn vectors() -> Vectors {
-    match () {
-        () if is_x86_feature_detected!("avx512f") => Vectors::Wide,
-        () if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => Vectors::Middle,
-        () => Vectors::Basic,
+fn multiply_in(vectors: Vectors, lines: &[f32], right: impl Right, settle: &impl Settle, out: &mut [f32]) {
+    match (right.width(), right.inner()) {
+        (0, _) => {}
+        (width, 0) => {
+            let nothing = vec![0.0; width];
+            let lines = out.chunks_exact_mut(width).enumerate();
+            lines.for_each(|(line, out)| settle.settle(line, 0, &nothing, out));
+        }
+        _ => vectors.run(Multiplied { lines, right, settle, out }),
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn multiply_wide(lines: &[f32], panels: &Panels, settle: &impl Settle, out: &mut [f32]) {
-    match panels.width <= PANEL / 2 {
-        true => multiply_in::<16, true>(lines, panels, settle, out),
-        false => multiply_in::<32, true>(lines, panels, settle, out),
+struct Multiplied<'a, R, S> {
+    lines: &'a [f32],
+    right: R,
+    settle: &'a S,
+    out: &'a mut [f32],
+}
+
+impl<R: Right, S: Settle> Lanewise for Multiplied<'_, R, S> {
+    #[inline(always)]
+    fn run<const LANES: usize, const FUSED: bool>(self) {
+        // A panel is two of the widest vectors, if it has so many columns.
+        match LANES == WIDEST && self.right.width() > LANES {
+            true => self.multiply::<PANEL, FUSED>(),
+            false => self.multiply::<LANES, FUSED>(),
+        }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn multiply_middle(lines: &[f32], panels: &Panels, settle: &impl Settle, out: &mut [f32]) {
-    multiply_in::<8, true>(lines, panels, settle, out);
-}
-
-/// Compiled once for each kind of vector: `LANES` columns at a time, with or without the fused instruction.
-#[inline(always)]
-fn multiply_in<const LANES: usize, const FUSED: bool>(
-    lines: &[f32],
-    panels: &Panels,
-    settle: &impl Settle,
-    out: &mut [f32],
-) {
-    let (inner, width) = (panels.inner, panels.width);
-    let (mut blocks, mut outs) = (lines.chunks_exact(inner * BLOCK), out.chunks_exact_mut(width * BLOCK));
-    for (block, out) in blocks.by_ref().zip(outs.by_ref()) {
-        multiply_block::<LANES, FUSED>(block, panels, settle, out);
-    }
-    let rest = blocks.remainder().chunks_exact(inner);
-    for (line, out) in rest.zip(outs.into_remainder().chunks_exact_mut(width)) {
-        multiply_line::<LANES, FUSED>(line, panels, settle, out);
-    }
-}
-
-#[inline(always)]
-fn multiply_block<const LANES: usize, const FUSED: bool>(
-    lines: &[f32],
-    panels: &Panels,
-    settle: &impl Settle,
-    out: &mut [f32],
-) {
-    let (inner, width) = (panels.inner, panels.width);
-    for (nth, panel) in panels.values.chunks_exact(inner).enumerate() {
-        // As long as the panel, which the compiler then knows.
-        let lines: [&[f32]; BLOCK] = std::array::from_fn(|line| &lines[line * inner..][..panel.len()]);
-        for part in 0..PANEL / LANES {
-            let first = nth * PANEL + part * LANES;
-            if first >= width {
-                break;
+impl<R: Right, S: Settle> Multiplied<'_, R, S> {
+    /// A panel is used for all lines before the next, so that it stays in the nearest of the processor's memories.
+    #[inline(always)]
+    fn multiply<const LANES: usize, const FUSED: bool>(self) {
+        let Self { lines, mut right, settle, out } = self;
+        let (inner, width) = (right.inner(), right.width());
+        for first in (0..width).step_by(PANEL) {
+            let panel = right.panel(first / PANEL);
+            let mut part = Part { settle, line: 0, first, width };
+            let (mut blocks, mut outs) =
+                (lines.chunks_exact(inner * BLOCK), out.chunks_exact_mut(width * BLOCK));
+            for (block, out) in blocks.by_ref().zip(outs.by_ref()) {
+                part.block::<LANES, FUSED>(block, panel, out);
+                part.line += BLOCK;
             }
-            let mut sums = [[0f32; LANES]; BLOCK];
-            for (at, right) in panel.iter().enumerate() {
-                let right = &right.as_chunks::<LANES>().0[part];
-                for (sums, line) in sums.iter_mut().zip(&lines) {
-                    add_product::<LANES, FUSED>(sums, line[at], right);
-                }
-            }
-            let count = LANES.min(width - first);
-            for (line, sums) in sums.iter().enumerate() {
-                settle.settle(first, &sums[..count], &mut out[line * width + first..][..count]);
+            let rest = blocks.remainder().chunks_exact(inner);
+            for (line, out) in rest.zip(outs.into_remainder().chunks_exact_mut(width)) {
+                part.single::<LANES, FUSED>(line, panel, out);
+                part.line += 1;
             }
         }
     }
 }
 
-/// A single line, by several sums for each column: one would wait for its last product each time.
-#[inline(always)]
-fn multiply_line<const LANES: usize, const FUSED: bool>(
-    line: &[f32],
-    panels: &Panels,
-    settle: &impl Settle,
-    out: &mut [f32],
-) {
-    let (fours, rest) = line.as_chunks::<BLOCK>();
-    for (nth, (panel, out)) in panels.values.chunks_exact(panels.inner).zip(out.chunks_mut(PANEL)).enumerate()
-    {
-        let (panel_fours, panel_rest) = panel.as_chunks::<BLOCK>();
-        for (part, out) in out.chunks_mut(LANES).enumerate() {
-            let mut sums = [[0f32; LANES]; BLOCK];
+/// Where the products with a panel go: to the columns of lines from `first` on, of `width` that a line has.
+struct Part<'a, S> {
+    settle: &'a S,
+    line: usize,
+    first: usize,
+    width: usize,
+}
+
+impl<S: Settle> Part<'_, S> {
+    #[inline(always)]
+    fn block<const LANES: usize, const FUSED: bool>(
+        &self,
+        lines: &[f32],
+        panel: &[[f32; PANEL]],
+        out: &mut [f32],
+    ) {
+        let lines = std::array::from_fn(|line| &lines[line * panel.len()..][..panel.len()]);
+        for part in 0..PANEL / LANES {
+            let sums = sums::<LANES, FUSED>(lines, panel, part);
+            for (line, sums) in sums.iter().enumerate() {
+                self.put(line, part, sums, &mut out[line * self.width..][..self.width]);
+            }
+        }
+    }
+
+    /// A single line, by several sums for each column: one would wait for its last product each time.
+    #[inline(always)]
+    fn single<const LANES: usize, const FUSED: bool>(
+        &self,
+        line: &[f32],
+        panel: &[[f32; PANEL]],
+        out: &mut [f32],
+    ) {
+        let (fours, rest) = line.as_chunks::<4>();
+        let (panel_fours, panel_rest) = panel.as_chunks::<4>();
+        for part in 0..PANEL / LANES {
+            let mut sums = [[0f32; LANES]; 4];
             for (left, right) in fours.iter().zip(panel_fours) {
                 for ((sums, &left), right) in sums.iter_mut().zip(left).zip(right) {
                     let right = &right.as_chunks::<LANES>().0[part];
@@ -216,22 +227,49 @@ fn multiply_line<const LANES: usize, const FUSED: bool>(
                 add_product::<LANES, FUSED>(sums, left, right);
             }
             let sums: [f32; LANES] = std::array::from_fn(|lane| sums.iter().map(|sums| sums[lane]).sum());
-            settle.settle(nth * PANEL + part * LANES, &sums[..out.len()], out);
+            self.put(0, part, &sums, out);
+        }
+    }
+
+    /// Settles the sums of a part of the panel in a line, as far as there are columns.
+    #[inline(always)]
+    fn put<const LANES: usize>(&self, line: usize, part: usize, sums: &[f32; LANES], out: &mut [f32]) {
+        let first = self.first + part * LANES;
+        let left = self.width.saturating_sub(first);
+        // Most have all lanes, and the compiler then knows how many.
+        match out.get_mut(first..).and_then(|out| out.first_chunk_mut::<LANES>()) {
+            Some(out) => self.settle.settle(self.line + line, first, sums, out),
+            None if left > 0 => self.settle.settle(self.line + line, first, &sums[..left], &mut out[first..]),
+            None => {}
         }
     }
 }
 
-/// Adds `left * right` to the sums. Fused only where the processor does it: elsewhere that is a call of a function.
+/// The sums of some lines and a part of a panel. (By itself: told of nothing else, the compiler keeps them in registers.)
+#[inline(always)]
+fn sums<const LANES: usize, const FUSED: bool>(
+    lines: [&[f32]; BLOCK],
+    panel: &[[f32; PANEL]],
+    part: usize,
+) -> [[f32; LANES]; BLOCK] {
+    let lines = lines.map(|line| &line[..panel.len()]);
+    let mut sums = [[0f32; LANES]; BLOCK];
+    for (at, right) in panel.iter().enumerate() {
+        let right = &right.as_chunks::<LANES>().0[part];
+        for (sums, line) in sums.iter_mut().zip(lines) {
+            add_product::<LANES, FUSED>(sums, line[at], right);
+        }
+    }
+    sums
+}
+
 #[inline(always)]
 fn add_product<const LANES: usize, const FUSED: bool>(
     sums: &mut [f32; LANES],
     left: f32,
     right: &[f32; LANES],
 ) {
-    *sums = std::array::from_fn(|lane| match FUSED {
-        true => left.mul_add(right[lane], sums[lane]),
-        false => sums[lane] + left * right[lane],
-    });
+    *sums = std::array::from_fn(|lane| times_plus::<FUSED>(left, right[lane], sums[lane]));
 }
 
 #[cfg(test)]
@@ -270,18 +308,10 @@ mod tests {
             let turned: Vec<f32> = (0..inner * width).map(|at| b[at % inner * width + at / inner]).collect();
             let wanted = plainly(&a, &b, inner, width, &start);
             for panels in [Panels::of(&b, inner, width), Panels::of_columns(&turned, inner, width)] {
-                let mut out = start.clone();
-                multiply(&a, &panels, &Added, &mut out);
-                assert_eq!(out, wanted, "{height} x {inner} x {width}");
-                let mut basic = start.clone();
-                multiply_in::<8, false>(&a, &panels, &Added, &mut basic);
-                assert_eq!(basic, wanted, "{height} x {inner} x {width} without wide vectors");
-                #[cfg(target_arch = "x86_64")]
-                if !matches!(vectors(), Vectors::Basic) {
-                    let mut middle = start.clone();
-                    // SAFETY: a processor that has any of the wider vectors has those of the middle.
-                    unsafe { multiply_middle(&a, &panels, &Added, &mut middle) };
-                    assert_eq!(middle, wanted, "{height} x {inner} x {width} in vectors of the middle");
+                for vectors in Vectors::all() {
+                    let mut out = start.clone();
+                    multiply_in(vectors, &a, &panels, &Added, &mut out);
+                    assert_eq!(out, wanted, "{height} x {inner} x {width} in {vectors:?}");
                 }
             }
         }

@@ -1,0 +1,587 @@
+//! Conv along one or two dimensions by weights that are known before the first run, in single precision: the layers of
+//! a network for images. All channels of a window are multiplied by the weights (or, where each channel has a window
+//! of its own, one channel); groups of channels, and all else, are tract's.
+//!
+//! An image is laid out in planes first, its padding around it, so that a value at the same place of neighbouring
+//! windows lies side by side: with strides of two, the even lines and columns and the odd ones are planes apart.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_core::ops::{binary::TypedBinOp, math};
+use tract_onnx::tract_hir::internal::*;
+
+use super::attrs::{Attrs, slice};
+use super::kernel::{Built, Fact, Instead, Kernel, Spread, instead};
+use super::product::{PANEL, Right, Settle, multiply};
+use super::scale::only;
+use super::vectors::{Lanewise, Vectors, times_plus};
+use super::windows::Windows;
+
+/// By which a planned kernel is known.
+pub const NAME: &str = "Conv";
+
+pub fn conv(ctx: &ParsingContext, node: &NodeProto) -> Built {
+    instead(ctx, node, Node(Arc::new(node.clone())))
+}
+
+#[derive(Clone, Debug)]
+struct Node(Arc<NodeProto>);
+
+impl Instead for Node {
+    type Kernel = Convolution;
+
+    fn kernel(&self, facts: &[&TypedFact]) -> TractResult<Option<(Convolution, usize)>> {
+        let [x, weights, ..] = facts else { return Ok(None) };
+        let Some(weights) = weights.konst.as_deref().filter(|weights| weights.rank() == x.rank()) else {
+            return Ok(None);
+        };
+        let ours = [x.datum_type, weights.datum_type()] == [DatumType::F32; 2];
+        let ([count, depth, kernel @ ..], [_, channels, sizes @ ..]) = (weights.shape(), &*x.shape) else {
+            return Ok(None);
+        };
+        let Some(channels) = channels.to_usize().ok().filter(|_| ours && matches!(kernel.len(), 1 | 2))
+        else {
+            return Ok(None);
+        };
+        let attrs = Attrs(&self.0);
+        let is_deep = match attrs.int("group").unwrap_or(1) {
+            1 => channels == *depth,
+            groups => usize::try_from(groups) == Ok(channels) && *depth == 1 && *count == channels,
+        };
+        let is_known = sizes.iter().all(|size| size.to_usize().is_ok());
+        let bias = match facts.get(2) {
+            None => Some(vec![0.0; *count]),
+            Some(fact) => fact.konst.as_deref().map(|bias| channel(bias, 0, *count)).transpose()?.flatten(),
+        };
+        let (Some(bias), true) = (bias, is_deep && is_known && weights.len() > 0) else { return Ok(None) };
+        let windows = Windows::read(&attrs, kernel)?;
+        ensure!(windows.kernel == kernel, "Conv's kernel_shape is not that of its weights");
+        let weights = Arc::new(slice::<f32>(weights)?.to_vec());
+        Ok(Some((Convolution { windows, weights, depth: *depth, channels, bias, range: ALL }, 1)))
+    }
+}
+
+const ALL: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
+
+#[derive(Clone, Debug)]
+struct Convolution {
+    windows: Windows,
+    /// For each channel that is made: of each channel that a window has, the values line after line.
+    weights: Arc<Vec<f32>>,
+    /// Channels that a window has: all, or one.
+    depth: usize,
+    channels: usize,
+    /// Of each channel that is made.
+    bias: Vec<f32>,
+    /// What is made is cut at these.
+    range: [f32; 2],
+}
+
+/// A value for each channel, of a constant that has its channels on this axis; or one for all.
+fn channel(known: &Tensor, axis: usize, count: usize) -> TractResult<Option<Vec<f32>>> {
+    if known.datum_type() != DatumType::F32 {
+        return Ok(None);
+    }
+    let is_line = known.shape().iter().enumerate().all(|(at, &size)| size == 1 || at == axis);
+    let values = slice::<f32>(known)?;
+    Ok(match values.len() {
+        1 => Some(vec![values[0]; count]),
+        length if length == count && is_line => Some(values.to_vec()),
+        _ => None,
+    })
+}
+
+impl Convolution {
+    fn layout(&self, sizes: &[usize]) -> TractResult<Layout> {
+        Layout::of(&self.windows, sizes)
+    }
+
+    /// Of all windows that have all channels.
+    fn multiply(&self, layout: &Layout, planes: &[f32], out: &mut [f32]) {
+        let pixels = layout.counts[0] * layout.counts[1];
+        let inner = self.channels * layout.taps.len();
+        let panel = vec![0.0; (inner + 1) * PANEL];
+        let columns = Columns { layout, planes, inner, pixels, panel, runs: Vec::new() };
+        multiply(&self.weights, columns, &Cut { of: self }, out);
+    }
+
+    /// Of windows of one channel.
+    fn slide(&self, layout: &Layout, planes: &[f32], out: &mut [f32]) {
+        let (taps, pixels) = (layout.taps.len(), layout.counts[0] * layout.counts[1]);
+        // Lines are worked on with what is beside them in a plane, as one.
+        let length = (layout.counts[0] - 1) * layout.plane[1] + layout.counts[1];
+        let mut sums = vec![0.0; length];
+        for (at, out) in out.chunks_exact_mut(pixels).enumerate() {
+            let weights = &self.weights[at * taps..][..taps];
+            let plane = &planes[at * layout.area()..];
+            Vectors::widest().run(Slid {
+                weights,
+                plane,
+                taps: &layout.taps,
+                start: self.bias[at],
+                sums: &mut sums,
+            });
+            for (line, out) in out.chunks_exact_mut(layout.counts[1]).enumerate() {
+                let sums = &sums[line * layout.plane[1]..][..layout.counts[1]];
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = self.cut(*sum));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn cut(&self, value: f32) -> f32 {
+        let [least, most] = self.range;
+        let value = if value < least { least } else { value };
+        if value > most { most } else { value }
+    }
+}
+
+impl Kernel for Convolution {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
+        let input = only(inputs)?;
+        let [rows, channels, sizes @ ..] = &*input.shape else { bail!("Conv takes an image of channels") };
+        let fits = channels.to_usize().is_ok_and(|channels| channels == self.channels);
+        ensure!(fits, "Conv has weights for {} channels, not {channels}", self.channels);
+        let sizes: Option<Vec<usize>> = sizes.iter().map(|size| size.to_usize().ok()).collect();
+        let counts = self.windows.over(&sizes.context("Conv's input must have a known size")?)?;
+        let made = [rows.clone(), self.bias.len().to_dim()];
+        let counts = counts.into_iter().map(|(count, _)| count.to_dim());
+        Ok(tvec!(Fact::new(DatumType::F32, made.into_iter().chain(counts))))
+    }
+
+    fn joined(&self, next: &TypedBinOp, other: &Tensor) -> TractResult<Option<Arc<dyn Kernel>>> {
+        let Some(other) = channel(other, 1, self.bias.len())? else { return Ok(None) };
+        let mut joined = self.clone();
+        let (one, is_one) = (other[0], other.iter().all(|value| *value == other[0]));
+        let is_whole = self.range == ALL;
+        if next.0.is::<math::Add>() && is_whole {
+            joined.bias.iter_mut().zip(&other).for_each(|(bias, more)| *bias += more);
+        } else if next.0.is::<math::Mul>() && is_whole {
+            let size = self.weights.len() / self.bias.len();
+            let lines = Arc::make_mut(&mut joined.weights).chunks_exact_mut(size);
+            for ((line, bias), by) in lines.zip(&mut joined.bias).zip(&other) {
+                line.iter_mut().for_each(|weight| *weight *= by);
+                *bias *= by;
+            }
+        } else if next.0.is::<math::Max>() && is_one && self.range[0] < one && one <= self.range[1] {
+            joined.range[0] = one;
+        } else if next.0.is::<math::Min>() && is_one && self.range[0] <= one && one < self.range[1] {
+            joined.range[1] = one;
+        } else {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(joined)))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::Row
+    }
+
+    fn eval(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
+        let &[rows, channels, ref sizes @ ..] = inputs[0].shape() else {
+            bail!("Conv takes an image of channels")
+        };
+        ensure!(channels == self.channels, "Conv takes {} channels, not {channels}", self.channels);
+        let layout = self.layout(sizes)?;
+        let counts = &layout.counts[2 - sizes.len()..];
+        let shape: TVec<usize> = [rows, self.bias.len()].iter().chain(counts).copied().collect();
+        // SAFETY: every value is written below, and none is read before.
+        let mut out = unsafe { Tensor::uninitialized::<f32>(&shape)? };
+        if out.len() == 0 {
+            return Ok(tvec!(out));
+        }
+        let (input, size) = (slice::<f32>(inputs[0])?, out.len() / rows);
+        let mut planes = Vec::new();
+        let mut plain = out.try_as_plain_ram_mut()?;
+        for (image, out) in
+            input.chunks_exact(input.len() / rows).zip(plain.as_slice_mut::<f32>()?.chunks_exact_mut(size))
+        {
+            let planes = layout.planes(image, channels, &mut planes);
+            match self.depth == channels {
+                true => self.multiply(&layout, &planes, out),
+                false => self.slide(&layout, &planes, out),
+            }
+        }
+        drop(plain);
+        Ok(tvec!(out))
+    }
+}
+
+/// Each channel's sums with its bias, and cut.
+struct Cut<'a> {
+    of: &'a Convolution,
+}
+
+impl Settle for Cut<'_> {
+    #[inline(always)]
+    fn settle(&self, line: usize, _first: usize, sums: &[f32], out: &mut [f32]) {
+        let bias = self.of.bias[line];
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = self.of.cut(sum + bias));
+    }
+}
+
+/// How an image lies in planes, of lines and columns; one dimension is a single line.
+#[derive(Debug)]
+struct Layout {
+    sizes: [usize; 2],
+    strides: [usize; 2],
+    /// How far before the image its first window begins.
+    before: [usize; 2],
+    /// How many windows there are.
+    counts: [usize; 2],
+    /// Of each plane.
+    plane: [usize; 2],
+    /// Which lines and columns, by their remainders of the strides, make up the planes of a channel: one behind the
+    /// other.
+    phases: Vec<[usize; 2]>,
+    /// Where each value of the first window is in a channel's planes.
+    taps: Vec<usize>,
+}
+
+impl Layout {
+    fn of(windows: &Windows, sizes: &[usize]) -> TractResult<Self> {
+        let along = windows.over(sizes)?;
+        let lift = |of: &[usize], single: usize| match *of {
+            [columns] => Ok([single, columns]),
+            [lines, columns] => Ok([lines, columns]),
+            _ => bail!("a window has one or two dimensions, not {}", of.len()),
+        };
+        let counts: Vec<usize> = along.iter().map(|(count, _)| *count).collect();
+        let before: Vec<usize> = along.iter().map(|(_, before)| *before).collect();
+        let (kernel, dilations) = (lift(&windows.kernel, 1)?, lift(&windows.dilations, 1)?);
+        let (strides, counts) = (lift(&windows.strides, 1)?, lift(&counts, 1)?);
+        let reach = |axis: usize| counts[axis] + (kernel[axis] - 1) * dilations[axis] / strides[axis];
+        let plane = [reach(0), reach(1)];
+        let (mut phases, mut taps) = (Vec::new(), Vec::new());
+        for line in (0..kernel[0]).map(|line| line * dilations[0]) {
+            for column in (0..kernel[1]).map(|column| column * dilations[1]) {
+                let phase = [line % strides[0], column % strides[1]];
+                let known = phases.iter().position(|known| *known == phase);
+                let nth = known.unwrap_or_else(|| {
+                    phases.push(phase);
+                    phases.len() - 1
+                });
+                taps.push((nth * plane[0] + line / strides[0]) * plane[1] + column / strides[1]);
+            }
+        }
+        Ok(Self { sizes: lift(sizes, 1)?, strides, before: lift(&before, 0)?, counts, plane, phases, taps })
+    }
+
+    /// How much a channel's planes hold.
+    fn area(&self) -> usize {
+        self.phases.len() * self.plane[0] * self.plane[1]
+    }
+
+    /// The image in planes, channel after channel: itself, where that is what it is. `room` is for what is laid out,
+    /// and to be given again for the next image.
+    fn planes<'a>(&self, image: &'a [f32], channels: usize, room: &'a mut Vec<f32>) -> Cow<'a, [f32]> {
+        if self.plane == self.sizes && self.strides == [1, 1] && self.before == [0, 0] {
+            return Cow::Borrowed(image);
+        }
+        // What is around an image is nought, and stays it from image to image.
+        room.resize(channels * self.area(), 0.0);
+        let (size, area) = (self.sizes[0] * self.sizes[1], self.plane[0] * self.plane[1]);
+        for (image, planes) in image.chunks_exact(size).zip(room.chunks_exact_mut(self.area())) {
+            for (phase, plane) in self.phases.iter().zip(planes.chunks_exact_mut(area)) {
+                self.fill(image, *phase, plane);
+            }
+        }
+        Cow::Borrowed(room)
+    }
+
+    /// Takes the lines and columns of a phase.
+    fn fill(&self, image: &[f32], phase: [usize; 2], plane: &mut [f32]) {
+        let columns = self.inside(1, phase[1]);
+        if columns.is_empty() {
+            return;
+        }
+        for line in self.inside(0, phase[0]) {
+            let from = &image[(line * self.strides[0] + phase[0] - self.before[0]) * self.sizes[1]..]
+                [..self.sizes[1]];
+            let to = &mut plane[line * self.plane[1]..][columns.clone()];
+            let first = columns.start * self.strides[1] + phase[1] - self.before[1];
+            match self.strides[1] {
+                1 => to.copy_from_slice(&from[first..][..columns.len()]),
+                stride => {
+                    to.iter_mut().zip(from[first..].iter().step_by(stride)).for_each(|(to, from)| *to = *from)
+                }
+            }
+        }
+    }
+
+    /// Which places of a plane along an axis are inside of the image.
+    fn inside(&self, axis: usize, phase: usize) -> std::ops::Range<usize> {
+        let (before, stride) = (self.before[axis], self.strides[axis]);
+        let start = before.saturating_sub(phase).div_ceil(stride);
+        let end = (self.sizes[axis] + before).saturating_sub(phase).div_ceil(stride).min(self.plane[axis]);
+        start.min(end)..end
+    }
+}
+
+/// The windows of an image as the columns of a product: a line for each value that a window has.
+struct Columns<'a> {
+    layout: &'a Layout,
+    planes: &'a [f32],
+    inner: usize,
+    pixels: usize,
+    /// One panel, and room behind it.
+    panel: Vec<f32>,
+    /// Windows of the panel that lie side by side in a plane: where in the panel they begin, and where in the plane.
+    runs: Vec<[usize; 2]>,
+}
+
+impl Right for Columns<'_> {
+    #[inline(always)]
+    fn inner(&self) -> usize {
+        self.inner
+    }
+
+    #[inline(always)]
+    fn width(&self) -> usize {
+        self.pixels
+    }
+
+    /// A run is copied with what is behind it, as many values as a panel has; what comes next is written over that.
+    #[inline(always)]
+    fn panel(&mut self, nth: usize) -> &[[f32; PANEL]] {
+        self.find_runs(nth * PANEL);
+        let (area, mut line) = (self.layout.area(), 0);
+        for plane in 0..self.inner / self.layout.taps.len() {
+            for tap in &self.layout.taps {
+                for [to, from] in &self.runs {
+                    let from = &self.planes[plane * area + tap + from..];
+                    let to = &mut self.panel[line + to..][..PANEL];
+                    match from.first_chunk::<PANEL>() {
+                        Some(from) => to.copy_from_slice(from),
+                        None => to[..from.len()].copy_from_slice(from),
+                    }
+                }
+                line += PANEL;
+            }
+        }
+        &self.panel.as_chunks().0[..self.inner]
+    }
+}
+
+impl Columns<'_> {
+    fn find_runs(&mut self, first: usize) {
+        let [_, across] = self.layout.counts;
+        let beside = self.layout.plane[1];
+        self.runs.clear();
+        let mut pixel = first;
+        while pixel < self.pixels.min(first + PANEL) {
+            let (line, column) = (pixel / across, pixel % across);
+            self.runs.push([pixel - first, line * beside + column]);
+            // Where lines follow each other without anything between them, they are one.
+            pixel = if across == beside { self.pixels } else { (line + 1) * across };
+        }
+    }
+}
+
+/// The sums of one channel's windows, those between the lines too.
+struct Slid<'a> {
+    weights: &'a [f32],
+    plane: &'a [f32],
+    taps: &'a [usize],
+    start: f32,
+    sums: &'a mut [f32],
+}
+
+impl Lanewise for Slid<'_> {
+    #[inline(always)]
+    fn run<const LANES: usize, const FUSED: bool>(self) {
+        let Self { weights, plane, taps, start, sums } = self;
+        let length = sums.len();
+        if length < PANEL {
+            for (at, sum) in sums.iter_mut().enumerate() {
+                let add =
+                    |sum, (weight, tap): (&f32, &usize)| times_plus::<FUSED>(*weight, plane[tap + at], sum);
+                *sum = weights.iter().zip(taps).fold(start, add);
+            }
+            return;
+        }
+        // The last may be done again in part.
+        for at in (0..length).step_by(PANEL).map(|at| at.min(length - PANEL)) {
+            let mut some = [start; PANEL];
+            for (weight, tap) in weights.iter().zip(taps) {
+                let values = &plane[tap + at..][..PANEL];
+                some = std::array::from_fn(|lane| times_plus::<FUSED>(*weight, values[lane], some[lane]));
+            }
+            sums[at..at + PANEL].copy_from_slice(&some);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attrs::tensor;
+    use super::*;
+    use tract_onnx::pb::AttributeProto;
+
+    /// Small whole numbers, whose products and sums are exact in any order.
+    fn drawn(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|at| ((at * 7 + at / 11 + seed * 3) % 11) as f32 - 5.0).collect()
+    }
+
+    fn node(attributes: &[(&str, &[i64])]) -> Node {
+        let attribute = |(name, values): &(&str, &[i64])| AttributeProto {
+            name: (*name).to_owned(),
+            i: values[0],
+            ints: values.to_vec(),
+            ..AttributeProto::default()
+        };
+        let attribute = attributes.iter().map(attribute).collect();
+        Node(Arc::new(NodeProto { op_type: NAME.to_owned(), attribute, ..NodeProto::default() }))
+    }
+
+    fn known(shape: &[usize], seed: usize) -> TypedFact {
+        let values = drawn(shape.iter().product(), seed);
+        TypedFact::try_from(tensor(shape, values).expect("as many values as the shape has")).expect("a fact")
+    }
+
+    fn kernel(node: &Node, facts: &[TypedFact]) -> Option<Convolution> {
+        let made = node.kernel(&facts.iter().collect::<Vec<_>>()).expect("facts that fit");
+        made.map(|(kernel, _)| kernel)
+    }
+
+    /// A value worked out from the definition.
+    fn plainly(of: &Convolution, image: &[f32], sizes: [usize; 2], layout: &Layout, made: usize) -> Vec<f32> {
+        let windows = &of.windows;
+        let at = |axis: usize, of: &[usize]| of[of.len() - 2 + axis];
+        let mut out = Vec::new();
+        for pixel in 0..layout.counts[0] * layout.counts[1] {
+            let place = [pixel / layout.counts[1], pixel % layout.counts[1]];
+            let mut sum = of.bias[made];
+            for depth in 0..of.depth {
+                let channel = if of.depth == 1 && of.channels > 1 { made } else { depth };
+                for tap in 0..layout.taps.len() {
+                    let step = [tap / at(1, &windows.kernel), tap % at(1, &windows.kernel)];
+                    let inside: Option<Vec<usize>> = (0..2)
+                        .map(|axis| {
+                            let there = place[axis] * at(axis, &windows.strides)
+                                + step[axis] * at(axis, &windows.dilations);
+                            there.checked_sub(layout.before[axis]).filter(|&there| there < sizes[axis])
+                        })
+                        .collect();
+                    if let Some(inside) = inside {
+                        let weight = of.weights[(made * of.depth + depth) * layout.taps.len() + tap];
+                        sum += weight * image[(channel * sizes[0] + inside[0]) * sizes[1] + inside[1]];
+                    }
+                }
+            }
+            out.push(sum);
+        }
+        out
+    }
+
+    #[test]
+    fn windows_of_all_kinds_are_those_worked_out_plainly() {
+        type Case<'a> = (&'a [(&'a str, &'a [i64])], [usize; 4], [usize; 3]);
+        let cases: &[Case] = &[
+            (&[], [5, 3, 1, 1], [3, 6, 7]),
+            (&[], [9, 2, 3, 3], [2, 9, 8]),
+            (&[("pads", &[1, 1, 1, 1])], [9, 2, 3, 3], [2, 40, 37]),
+            (&[("pads", &[0, 2, 1, 0]), ("strides", &[2, 3])], [4, 3, 3, 2], [3, 11, 13]),
+            (&[("strides", &[2, 2])], [4, 3, 1, 1], [3, 8, 9]),
+            (&[("pads", &[3, 3, 3, 3]), ("strides", &[2, 2])], [8, 3, 7, 7], [3, 15, 16]),
+            (&[("dilations", &[2, 3]), ("pads", &[2, 2, 2, 2])], [3, 2, 3, 3], [2, 9, 10]),
+            (&[("dilations", &[3, 2]), ("strides", &[2, 3])], [3, 2, 3, 3], [2, 12, 14]),
+            (&[("group", &[5]), ("pads", &[1, 1, 1, 1])], [5, 1, 3, 3], [5, 14, 14]),
+            (&[("group", &[5]), ("pads", &[1, 1, 1, 1]), ("strides", &[2, 2])], [5, 1, 3, 3], [5, 14, 15]),
+            (&[("group", &[4])], [4, 1, 2, 2], [4, 3, 4]),
+            (&[("pads", &[9, 9, 9, 9])], [2, 1, 3, 3], [1, 2, 2]),
+        ];
+        for &(attributes, shape, [channels, height, width]) in cases {
+            let facts =
+                [DatumType::F32.fact([2, channels, height, width]), known(&shape, 1), known(&shape[..1], 2)];
+            let made = kernel(&node(attributes), &facts).expect("one of ours");
+            let x = drawn(2 * channels * height * width, 3);
+            let layout = made.layout(&[height, width]).expect("it fits");
+            let wanted = x.chunks_exact(x.len() / 2).flat_map(|image| {
+                let made = &made;
+                let layout = &layout;
+                (0..shape[0]).flat_map(move |at| plainly(made, image, [height, width], layout, at))
+            });
+            let wanted: Vec<f32> = wanted.collect();
+            let out = made.eval(&[&tensor(&[2, channels, height, width], x.clone()).expect("two images")]);
+            let out = out.expect("it runs");
+            let told = made
+                .facts(&[Fact::new(DatumType::F32, [2, channels, height, width].map(|size| size.to_dim()))]);
+            let told = told.expect("a fact").remove(0).shape;
+            assert_eq!(
+                out[0].shape(),
+                told.iter().map(|dim| dim.to_usize().expect("known")).collect::<Vec<_>>()
+            );
+            assert_eq!(slice::<f32>(&out[0]).expect("numbers"), wanted, "{attributes:?} {shape:?}");
+        }
+    }
+
+    #[test]
+    fn one_dimension_is_a_single_line() {
+        let facts = [DatumType::F32.fact([1, 2, 9]), known(&[3, 2, 3], 1)];
+        let flat = kernel(&node(&[("pads", &[1, 2]), ("strides", &[2])]), &facts).expect("one of ours");
+        let facts = [DatumType::F32.fact([1, 2, 1, 9]), known(&[3, 2, 1, 3], 1)];
+        let high =
+            kernel(&node(&[("pads", &[0, 1, 0, 2]), ("strides", &[1, 2])]), &facts).expect("one of ours");
+        let made = |of: Convolution, shape: &[usize]| {
+            let out = of.eval(&[&tensor(shape, drawn(18, 3)).expect("a line")]).expect("it runs");
+            (out[0].shape().to_vec(), slice::<f32>(&out[0]).expect("numbers").to_vec())
+        };
+        let (flat, high) = (made(flat, &[1, 2, 9]), made(high, &[1, 2, 1, 9]));
+        assert_eq!((flat.0, high.0), (vec![1, 3, 5], vec![1, 3, 1, 5]));
+        assert_eq!(flat.1, high.1);
+    }
+
+    #[test]
+    fn what_is_done_to_each_channel_is_taken_in() {
+        let facts = [DatumType::F32.fact([1, 2, 4, 4]), known(&[3, 2, 3, 3], 1)];
+        let plain = kernel(&node(&[]), &facts).expect("one of ours");
+        let x = tensor(&[1, 2, 4, 4], drawn(32, 3)).expect("an image");
+        let run =
+            |of: &dyn Kernel| slice::<f32>(&of.eval(&[&x]).expect("it runs")[0]).expect("numbers").to_vec();
+        let op = |op: Box<dyn tract_onnx::tract_core::ops::binary::BinMiniOp>| TypedBinOp(op, None);
+        let (times, add) = (op(Box::new(math::Mul)), op(Box::new(math::Add)));
+        let (max, min) = (op(Box::new(math::Max)), op(Box::new(math::Min)));
+        let by = tensor(&[1, 3, 1, 1], vec![1f32, -2.0, 3.0]).expect("three values");
+        let single = |value: f32| tensor(&[1, 1, 1, 1], vec![value]).expect("a value");
+        let scaled = plain.joined(&times, &by).expect("it fits").expect("joined");
+        let moved = scaled.joined(&add, &by).expect("it fits").expect("joined");
+        let cut = moved.joined(&max, &single(0.0)).expect("it fits").expect("joined");
+        let cut = cut.joined(&min, &single(6.0)).expect("it fits").expect("joined");
+        let wanted = run(&plain).into_iter().enumerate().map(|(at, value)| {
+            let by = [1f32, -2.0, 3.0][at / 4];
+            (value * by + by).clamp(0.0, 6.0)
+        });
+        assert_eq!(run(&*cut), wanted.collect::<Vec<_>>());
+        for (op, other) in [(&add, by.clone()), (&times, by.clone()), (&max, by.clone()), (&max, single(7.0))]
+        {
+            assert!(cut.joined(op, &other).expect("it fits").is_none());
+        }
+        let across = tensor(&[1, 1, 1, 2], vec![1f32, 2.0]).expect("two values");
+        assert!(plain.joined(&add, &across).expect("it fits").is_none());
+    }
+
+    #[test]
+    fn all_else_stays_tracts() {
+        let x = || DatumType::F32.fact([1, 4, 8, 8]);
+        let open = DatumType::F32.fact([2, 4, 3, 3]);
+        let others = [
+            (node(&[]), vec![x(), open.clone()]),
+            (node(&[]), vec![x(), known(&[2, 4, 3, 3], 1), DatumType::F32.fact([2])]),
+            (node(&[]), vec![DatumType::F64.fact([1, 4, 8, 8]), known(&[2, 4, 3, 3], 1)]),
+            (node(&[("group", &[2])]), vec![x(), known(&[2, 2, 3, 3], 1)]),
+            (node(&[("group", &[4])]), vec![x(), known(&[8, 1, 3, 3], 1)]),
+            (node(&[]), vec![DatumType::F32.fact([1, 1, 8, 8, 8]), known(&[2, 1, 3, 3, 3], 1)]),
+        ];
+        for (node, facts) in others {
+            assert!(kernel(&node, &facts).is_none(), "{facts:?}");
+        }
+    }
+}
