@@ -11,6 +11,8 @@ const SLICES: usize = 30;
 const SLICE_NS: u64 = 50_000_000;
 
 fn main() -> ExitCode {
+    // As the server has it.
+    crannog::kernel::memory::settle();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match run(&arguments) {
         Ok(microseconds) => {

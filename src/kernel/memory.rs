@@ -2,12 +2,13 @@
 //! the largest block that was ever freed, and holds as much at the end of each of its sixteen and more arenas, where
 //! not even `malloc_trim` takes it from.
 
-/// Blocks from this size on come from the system and go back to it.
+/// Blocks from this size on come from the system and go back to it. That takes a fault for each page of them: what a
+/// network makes on its way for some rows is smaller.
 #[cfg(target_env = "gnu")]
-const LARGE: libc::c_int = 1 << 20;
-/// Free bytes at the end of an arena from which on they go back. It keeps two of the largest blocks of its own.
+const LARGE: libc::c_int = 4 << 20;
+/// Free bytes at the end of an arena from which on they go back.
 #[cfg(target_env = "gnu")]
-const FREE_MAX: libc::c_int = 2 * LARGE;
+const FREE_MAX: libc::c_int = LARGE;
 
 /// Sets thresholds that stay, and an arena for every two threads that can run; for the start, before other threads.
 #[cfg(target_env = "gnu")]

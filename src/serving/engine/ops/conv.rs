@@ -5,7 +5,6 @@
 //! An image is laid out in planes first, its padding around it, so that a value at the same place of neighbouring
 //! windows lies side by side: with strides of two, the even lines and columns and the odd ones are planes apart.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use tract_onnx::model::ParsingContext;
@@ -99,35 +98,22 @@ impl Convolution {
         Layout::of(&self.windows, sizes)
     }
 
-    /// Of all windows that have all channels.
-    fn multiply(&self, layout: &Layout, planes: &[f32], out: &mut [f32]) {
-        let pixels = layout.counts[0] * layout.counts[1];
+    /// Of windows that have all channels. `room` is for the planes, and to be given again for the next image.
+    fn multiply(&self, layout: &Layout, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
+        let planes = layout.planes(image, self.channels, room);
         let inner = self.channels * layout.taps.len();
         let panel = vec![0.0; (inner + 1) * PANEL];
-        let columns = Columns { layout, planes, inner, pixels, panel, runs: Vec::new() };
+        let columns = Columns { layout, planes, inner, panel, runs: Vec::new() };
         multiply(&self.weights, columns, &Cut { of: self }, out);
     }
 
     /// Of windows of one channel.
-    fn slide(&self, layout: &Layout, planes: &[f32], out: &mut [f32]) {
-        let (taps, pixels) = (layout.taps.len(), layout.counts[0] * layout.counts[1]);
-        // Lines are worked on with what is beside them in a plane, as one.
-        let length = (layout.counts[0] - 1) * layout.plane[1] + layout.counts[1];
-        let mut sums = vec![0.0; length];
-        for (at, out) in out.chunks_exact_mut(pixels).enumerate() {
-            let weights = &self.weights[at * taps..][..taps];
-            let plane = &planes[at * layout.area()..];
-            Vectors::widest().run(Slid {
-                weights,
-                plane,
-                taps: &layout.taps,
-                start: self.bias[at],
-                sums: &mut sums,
-            });
-            for (line, out) in out.chunks_exact_mut(layout.counts[1]).enumerate() {
-                let sums = &sums[line * layout.plane[1]..][..layout.counts[1]];
-                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = self.cut(*sum));
-            }
+    fn slide(&self, layout: &Layout, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
+        let mut sums = vec![0.0; layout.length()];
+        let channels = image.chunks_exact(layout.sizes[0] * layout.sizes[1]);
+        for (at, (channel, out)) in channels.zip(out.chunks_exact_mut(layout.pixels())).enumerate() {
+            let plane = layout.planes(channel, 1, room);
+            Vectors::widest().run(Slid { of: self, at, layout, plane, sums: &mut sums, out });
         }
     }
 
@@ -198,15 +184,12 @@ impl Kernel for Convolution {
             return Ok(tvec!(out));
         }
         let (input, size) = (slice::<f32>(inputs[0])?, out.len() / rows);
-        let mut planes = Vec::new();
-        let mut plain = out.try_as_plain_ram_mut()?;
-        for (image, out) in
-            input.chunks_exact(input.len() / rows).zip(plain.as_slice_mut::<f32>()?.chunks_exact_mut(size))
-        {
-            let planes = layout.planes(image, channels, &mut planes);
+        let (mut room, mut plain) = (Vec::new(), out.try_as_plain_ram_mut()?);
+        let outs = plain.as_slice_mut::<f32>()?.chunks_exact_mut(size);
+        for (image, out) in input.chunks_exact(input.len() / rows).zip(outs) {
             match self.depth == channels {
-                true => self.multiply(&layout, &planes, out),
-                false => self.slide(&layout, &planes, out),
+                true => self.multiply(&layout, image, &mut room, out),
+                false => self.slide(&layout, image, &mut room, out),
             }
         }
         drop(plain);
@@ -274,16 +257,26 @@ impl Layout {
         Ok(Self { sizes: lift(sizes, 1)?, strides, before: lift(&before, 0)?, counts, plane, phases, taps })
     }
 
+    /// How many windows there are.
+    fn pixels(&self) -> usize {
+        self.counts[0] * self.counts[1]
+    }
+
+    /// How far it is from the first to behind the last, with what is between the lines.
+    fn length(&self) -> usize {
+        (self.counts[0] - 1) * self.plane[1] + self.counts[1]
+    }
+
     /// How much a channel's planes hold.
     fn area(&self) -> usize {
         self.phases.len() * self.plane[0] * self.plane[1]
     }
 
-    /// The image in planes, channel after channel: itself, where that is what it is. `room` is for what is laid out,
-    /// and to be given again for the next image.
-    fn planes<'a>(&self, image: &'a [f32], channels: usize, room: &'a mut Vec<f32>) -> Cow<'a, [f32]> {
+    /// Some channels in planes, one after the other: themselves, where that is what they are. `room` is for what is
+    /// laid out, and may be given again for others.
+    fn planes<'a>(&self, image: &'a [f32], channels: usize, room: &'a mut Vec<f32>) -> &'a [f32] {
         if self.plane == self.sizes && self.strides == [1, 1] && self.before == [0, 0] {
-            return Cow::Borrowed(image);
+            return image;
         }
         // What is around an image is nought, and stays it from image to image.
         room.resize(channels * self.area(), 0.0);
@@ -293,7 +286,7 @@ impl Layout {
                 self.fill(image, *phase, plane);
             }
         }
-        Cow::Borrowed(room)
+        room
     }
 
     /// Takes the lines and columns of a phase.
@@ -330,7 +323,6 @@ struct Columns<'a> {
     layout: &'a Layout,
     planes: &'a [f32],
     inner: usize,
-    pixels: usize,
     /// One panel, and room behind it.
     panel: Vec<f32>,
     /// Windows of the panel that lie side by side in a plane: where in the panel they begin, and where in the plane.
@@ -345,7 +337,7 @@ impl Right for Columns<'_> {
 
     #[inline(always)]
     fn width(&self) -> usize {
-        self.pixels
+        self.layout.pixels()
     }
 
     /// A run is copied with what is behind it, as many values as a panel has; what comes next is written over that.
@@ -372,51 +364,72 @@ impl Right for Columns<'_> {
 
 impl Columns<'_> {
     fn find_runs(&mut self, first: usize) {
-        let [_, across] = self.layout.counts;
-        let beside = self.layout.plane[1];
+        let (across, beside, pixels) = (self.layout.counts[1], self.layout.plane[1], self.layout.pixels());
         self.runs.clear();
         let mut pixel = first;
-        while pixel < self.pixels.min(first + PANEL) {
+        while pixel < pixels.min(first + PANEL) {
             let (line, column) = (pixel / across, pixel % across);
             self.runs.push([pixel - first, line * beside + column]);
             // Where lines follow each other without anything between them, they are one.
-            pixel = if across == beside { self.pixels } else { (line + 1) * across };
+            pixel = if across == beside { pixels } else { (line + 1) * across };
         }
     }
 }
 
-/// The sums of one channel's windows, those between the lines too.
+/// The windows of one channel, that at this place.
 struct Slid<'a> {
-    weights: &'a [f32],
+    of: &'a Convolution,
+    at: usize,
+    layout: &'a Layout,
     plane: &'a [f32],
-    taps: &'a [usize],
-    start: f32,
+    /// Room for the sums of all windows, and of what is between the lines.
     sums: &'a mut [f32],
+    out: &'a mut [f32],
 }
 
 impl Lanewise for Slid<'_> {
     #[inline(always)]
     fn run<const LANES: usize, const FUSED: bool>(self) {
-        let Self { weights, plane, taps, start, sums } = self;
-        let length = sums.len();
-        if length < PANEL {
-            for (at, sum) in sums.iter_mut().enumerate() {
-                let add =
-                    |sum, (weight, tap): (&f32, &usize)| times_plus::<FUSED>(*weight, plane[tap + at], sum);
-                *sum = weights.iter().zip(taps).fold(start, add);
-            }
-            return;
-        }
-        // The last may be done again in part.
-        for at in (0..length).step_by(PANEL).map(|at| at.min(length - PANEL)) {
-            let mut some = [start; PANEL];
-            for (weight, tap) in weights.iter().zip(taps) {
-                let values = &plane[tap + at..][..PANEL];
-                some = std::array::from_fn(|lane| times_plus::<FUSED>(*weight, values[lane], some[lane]));
-            }
-            sums[at..at + PANEL].copy_from_slice(&some);
+        let Self { of, at, layout, plane, sums, out } = self;
+        let weights = &of.weights[at * layout.taps.len()..][..layout.taps.len()];
+        add_taps::<FUSED>(weights, &layout.taps, plane, of.bias[at], sums);
+        let lines = sums.chunks(layout.plane[1]).zip(out.chunks_exact_mut(layout.counts[1]));
+        for (sums, out) in lines {
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = of.cut(*sum));
         }
     }
+}
+
+#[inline(always)]
+fn add_taps<const FUSED: bool>(weights: &[f32], taps: &[usize], plane: &[f32], start: f32, sums: &mut [f32]) {
+    let length = sums.len();
+    // The last may be done again in part.
+    for at in (0..length / PANEL * PANEL).step_by(PANEL).chain(length.checked_sub(PANEL)) {
+        let some = taps_at::<PANEL, FUSED>(weights, taps, &plane[at..], start);
+        sums[at..at + PANEL].copy_from_slice(&some);
+    }
+    if length < PANEL {
+        for (at, sum) in sums.iter_mut().enumerate() {
+            [*sum] = taps_at::<1, FUSED>(weights, taps, &plane[at..], start);
+        }
+    }
+}
+
+/// The sums of some windows side by side.
+#[inline(always)]
+fn taps_at<const COUNT: usize, const FUSED: bool>(
+    weights: &[f32],
+    taps: &[usize],
+    plane: &[f32],
+    start: f32,
+) -> [f32; COUNT] {
+    let mut sums = [start; COUNT];
+    for (weight, tap) in weights.iter().zip(taps) {
+        for (sum, value) in sums.iter_mut().zip(&plane[*tap..][..COUNT]) {
+            *sum = times_plus::<FUSED>(*weight, *value, *sum);
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -169,29 +169,24 @@ impl Lanewise for Shares<'_> {
 
 #[inline(always)]
 fn shares_of_line<const LANES: usize, const FUSED: bool>(from: &[f32], to: &mut [f32]) {
-    let (from, from_rest) = from.as_chunks::<LANES>();
-    let (to, to_rest) = to.as_chunks_mut::<LANES>();
-    // What fills the last vector up has no share.
-    let mut last = [f32::NEG_INFINITY; LANES];
-    last[..from_rest.len()].copy_from_slice(from_rest);
-    let larger = |a: [f32; LANES], b: &[f32; LANES]| {
-        std::array::from_fn(|lane| if b[lane] > a[lane] { b[lane] } else { a[lane] })
-    };
-    let most = from.iter().fold(last, larger).into_iter().fold(f32::NEG_INFINITY, f32::max);
-    let mut sums = [0.0; LANES];
-    for (from, to) in from.iter().zip(to.iter_mut()) {
-        *to = std::array::from_fn(|lane| exp::<FUSED>(from[lane] - most));
-        sums = std::array::from_fn(|lane| sums[lane] + to[lane]);
+    let most = most::<LANES>(from);
+    // A plain loop: one over the lanes of a vector would be unrolled before it is laid out in vectors, and then is not.
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = exp::<FUSED>(from - most);
     }
-    if !to_rest.is_empty() {
-        last = std::array::from_fn(|lane| exp::<FUSED>(last[lane] - most));
-        sums = std::array::from_fn(|lane| sums[lane] + last[lane]);
+    let share = 1.0 / sum::<LANES>(to, |value| value);
+    to.iter_mut().for_each(|to| *to *= share);
+}
+
+/// The largest value, of those that are numbers.
+#[inline(always)]
+fn most<const LANES: usize>(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut most = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        most = std::array::from_fn(|lane| if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] });
     }
-    let share = 1.0 / sums.iter().sum::<f32>();
-    for to in to {
-        *to = std::array::from_fn(|lane| to[lane] * share);
-    }
-    to_rest.iter_mut().zip(last).for_each(|(to, value)| *to = value * share);
+    most.iter().chain(rest).fold(f32::NEG_INFINITY, |most, value| most.max(*value))
 }
 
 /// e to the power of what is not above nought, within two units of the last place; below the least normal number it is
