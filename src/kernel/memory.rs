@@ -5,19 +5,24 @@
 /// Blocks from this size on come from the system and go back to it. That takes a fault for each page of them: what a
 /// network makes on its way for some rows is smaller.
 #[cfg(target_env = "gnu")]
-const LARGE: libc::c_int = 4 << 20;
-/// Free bytes at the end of an arena from which on they go back.
+const LARGE: libc::c_int = 8 << 20;
+/// Free bytes at the end of an arena from which on they go back, and what stays of them then.
 #[cfg(target_env = "gnu")]
 const FREE_MAX: libc::c_int = LARGE;
+#[cfg(target_env = "gnu")]
+const FREE_KEPT: libc::c_int = FREE_MAX / 2;
 
 /// Sets thresholds that stay, and an arena for every two threads that can run; for the start, before other threads.
 #[cfg(target_env = "gnu")]
 pub fn settle() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let arenas = libc::c_int::try_from(2 * cores).unwrap_or(libc::c_int::MAX);
-    for (what, value) in
-        [(libc::M_MMAP_THRESHOLD, LARGE), (libc::M_TRIM_THRESHOLD, FREE_MAX), (libc::M_ARENA_MAX, arenas)]
-    {
+    for (what, value) in [
+        (libc::M_MMAP_THRESHOLD, LARGE),
+        (libc::M_TRIM_THRESHOLD, FREE_MAX),
+        (libc::M_TOP_PAD, FREE_KEPT),
+        (libc::M_ARENA_MAX, arenas),
+    ] {
         // SAFETY: it sets a number, under the allocator's own lock. One that is refused leaves the default.
         unsafe { libc::mallopt(what, value) };
     }

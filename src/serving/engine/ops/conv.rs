@@ -5,6 +5,7 @@
 //! An image is laid out in planes first, its padding around it, so that a value at the same place of neighbouring
 //! windows lies side by side: with strides of two, the even lines and columns and the odd ones are planes apart.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use tract_onnx::model::ParsingContext;
@@ -223,9 +224,16 @@ struct Layout {
     plane: [usize; 2],
     /// Which lines and columns, by their remainders of the strides, make up the planes of a channel: one behind the
     /// other.
-    phases: Vec<[usize; 2]>,
+    phases: Vec<Phase>,
     /// Where each value of the first window is in a channel's planes.
     taps: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Phase {
+    remainders: [usize; 2],
+    /// Which lines and columns of the plane are inside of the image.
+    inside: [Range<usize>; 2],
 }
 
 impl Layout {
@@ -242,19 +250,27 @@ impl Layout {
         let (strides, counts) = (lift(&windows.strides, 1)?, lift(&counts, 1)?);
         let reach = |axis: usize| counts[axis] + (kernel[axis] - 1) * dilations[axis] / strides[axis];
         let plane = [reach(0), reach(1)];
-        let (mut phases, mut taps) = (Vec::new(), Vec::new());
+        let (sizes, before) = (lift(sizes, 1)?, lift(&before, 0)?);
+        let inside = |axis: usize, remainder: usize| -> Range<usize> {
+            let (before, stride): (usize, usize) = (before[axis], strides[axis]);
+            let start = before.saturating_sub(remainder).div_ceil(stride);
+            let end = (sizes[axis] + before).saturating_sub(remainder).div_ceil(stride).min(plane[axis]);
+            start.min(end)..end
+        };
+        let (mut phases, mut taps): (Vec<Phase>, Vec<usize>) = (Vec::new(), Vec::new());
         for line in (0..kernel[0]).map(|line| line * dilations[0]) {
             for column in (0..kernel[1]).map(|column| column * dilations[1]) {
-                let phase = [line % strides[0], column % strides[1]];
-                let known = phases.iter().position(|known| *known == phase);
+                let remainders = [line % strides[0], column % strides[1]];
+                let known = phases.iter().position(|phase| phase.remainders == remainders);
                 let nth = known.unwrap_or_else(|| {
-                    phases.push(phase);
+                    let inside = [inside(0, remainders[0]), inside(1, remainders[1])];
+                    phases.push(Phase { remainders, inside });
                     phases.len() - 1
                 });
                 taps.push((nth * plane[0] + line / strides[0]) * plane[1] + column / strides[1]);
             }
         }
-        Ok(Self { sizes: lift(sizes, 1)?, strides, before: lift(&before, 0)?, counts, plane, phases, taps })
+        Ok(Self { sizes, strides, before, counts, plane, phases, taps })
     }
 
     /// How many windows there are.
@@ -283,38 +299,53 @@ impl Layout {
         let (size, area) = (self.sizes[0] * self.sizes[1], self.plane[0] * self.plane[1]);
         for (image, planes) in image.chunks_exact(size).zip(room.chunks_exact_mut(self.area())) {
             for (phase, plane) in self.phases.iter().zip(planes.chunks_exact_mut(area)) {
-                self.fill(image, *phase, plane);
+                self.fill(image, phase, plane);
             }
         }
         room
     }
 
     /// Takes the lines and columns of a phase.
-    fn fill(&self, image: &[f32], phase: [usize; 2], plane: &mut [f32]) {
-        let columns = self.inside(1, phase[1]);
+    fn fill(&self, image: &[f32], phase: &Phase, plane: &mut [f32]) {
+        let [lines, columns] = phase.inside.clone();
         if columns.is_empty() {
             return;
         }
-        for line in self.inside(0, phase[0]) {
-            let from = &image[(line * self.strides[0] + phase[0] - self.before[0]) * self.sizes[1]..]
-                [..self.sizes[1]];
+        let there = |axis: usize, place: usize| {
+            place * self.strides[axis] + phase.remainders[axis] - self.before[axis]
+        };
+        let first = there(1, columns.start);
+        for line in lines {
+            let from = &image[there(0, line) * self.sizes[1]..][..self.sizes[1]];
             let to = &mut plane[line * self.plane[1]..][columns.clone()];
-            let first = columns.start * self.strides[1] + phase[1] - self.before[1];
             match self.strides[1] {
-                1 => to.copy_from_slice(&from[first..][..columns.len()]),
+                1 => copy(&from[first..][..columns.len()], to),
                 stride => {
-                    to.iter_mut().zip(from[first..].iter().step_by(stride)).for_each(|(to, from)| *to = *from)
+                    to.iter_mut()
+                        .zip(from[first..].iter().step_by(stride))
+                        .for_each(|(to, from)| *to = *from);
                 }
             }
         }
     }
+}
 
-    /// Which places of a plane along an axis are inside of the image.
-    fn inside(&self, axis: usize, phase: usize) -> std::ops::Range<usize> {
-        let (before, stride) = (self.before[axis], self.strides[axis]);
-        let start = before.saturating_sub(phase).div_ceil(stride);
-        let end = (self.sizes[axis] + before).saturating_sub(phase).div_ceil(stride).min(self.plane[axis]);
-        start.min(end)..end
+/// Copies a line of an image: often a few values only, for which the call of a function costs more than the copy.
+fn copy(from: &[f32], to: &mut [f32]) {
+    match from.len() {
+        0..4 => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+        4..16 => copy_by::<4>(from, to),
+        _ => copy_by::<16>(from, to),
+    }
+}
+
+/// So many at a time, of a line that has as many; the last may be copied again in part.
+#[inline(always)]
+fn copy_by<const COUNT: usize>(from: &[f32], to: &mut [f32]) {
+    let (chunks, _) = from.as_chunks::<COUNT>();
+    chunks.iter().zip(to.as_chunks_mut::<COUNT>().0).for_each(|(from, to)| *to = *from);
+    if let (Some(from), Some(to)) = (from.last_chunk::<COUNT>(), to.last_chunk_mut::<COUNT>()) {
+        *to = *from;
     }
 }
 
@@ -342,7 +373,7 @@ impl Right for Columns<'_> {
 
     /// A run is copied with what is behind it, as many values as a panel has; what comes next is written over that.
     #[inline(always)]
-    fn panel(&mut self, nth: usize) -> &[[f32; PANEL]] {
+    fn panel<const LANES: usize>(&mut self, nth: usize) -> &[[f32; PANEL]] {
         self.find_runs(nth * PANEL);
         let (area, mut line) = (self.layout.area(), 0);
         for plane in 0..self.inner / self.layout.taps.len() {
@@ -351,8 +382,9 @@ impl Right for Columns<'_> {
                     let from = &self.planes[plane * area + tap + from..];
                     let to = &mut self.panel[line + to..][..PANEL];
                     match from.first_chunk::<PANEL>() {
-                        Some(from) => to.copy_from_slice(from),
-                        None => to[..from.len()].copy_from_slice(from),
+                        // By vectors: as one copy, this and the next would become a call of a function.
+                        Some(from) => copy_by::<LANES>(from, to),
+                        None => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
                     }
                 }
                 line += PANEL;

@@ -67,7 +67,7 @@ pub trait Right {
     fn width(&self) -> usize;
 
     /// The `PANEL` columns from `nth * PANEL` on, line after line; what is behind the last column may be anything.
-    fn panel(&mut self, nth: usize) -> &[[f32; PANEL]];
+    fn panel<const LANES: usize>(&mut self, nth: usize) -> &[[f32; PANEL]];
 }
 
 impl Right for &Panels {
@@ -82,7 +82,7 @@ impl Right for &Panels {
     }
 
     #[inline(always)]
-    fn panel(&mut self, nth: usize) -> &[[f32; PANEL]] {
+    fn panel<const LANES: usize>(&mut self, nth: usize) -> &[[f32; PANEL]] {
         &self.values[nth * self.inner..][..self.inner]
     }
 }
@@ -162,7 +162,7 @@ impl<R: Right, S: Settle> Multiplied<'_, R, S> {
         let Self { lines, mut right, settle, out } = self;
         let (inner, width) = (right.inner(), right.width());
         for first in (0..width).step_by(PANEL) {
-            let panel = right.panel(first / PANEL);
+            let panel = right.panel::<LANES>(first / PANEL);
             let mut part = Part { settle, line: 0, first, width };
             let (mut blocks, mut outs) =
                 (lines.chunks_exact(inner * BLOCK), out.chunks_exact_mut(width * BLOCK));
