@@ -195,10 +195,11 @@ struct KernelOp {
 }
 
 impl KernelOp {
-    fn kept<T: Clone>(&self, all: TVec<T>) -> TractResult<TVec<T>> {
-        let pick =
-            |&index: &usize| all.get(index).cloned().with_context(|| format!("there is no output {index}"));
-        self.keep.iter().map(pick).collect()
+    fn kept<T>(&self, all: TVec<T>) -> TractResult<TVec<T>> {
+        let named = all.into_iter().enumerate().filter(|(index, _)| self.keep.contains(index));
+        let kept: TVec<T> = named.map(|(_, one)| one).collect();
+        ensure!(kept.len() == self.keep.len(), "there are no outputs {:?}", self.keep);
+        Ok(kept)
     }
 
     fn facts(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
