@@ -193,7 +193,6 @@ impl Kernel for Convolution {
                 false => self.slide(&layout, image, &mut room, out),
             }
         }
-        drop(plain);
         Ok(tvec!(out))
     }
 }
