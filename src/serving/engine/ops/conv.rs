@@ -24,7 +24,12 @@ use super::windows::Windows;
 pub const NAME: &str = "Conv";
 
 pub fn conv(ctx: &ParsingContext, node: &NodeProto) -> Built {
-    instead(ctx, node, Node(Arc::new(node.clone())))
+    let mut node = node.clone();
+    // ONNX knows them without each other only; where a file has both, onnxruntime goes by the first.
+    if Attrs(&node).string("auto_pad")?.is_some_and(|way| way != "NOTSET") {
+        node.attribute.retain(|attribute| attribute.name != "pads");
+    }
+    instead(ctx, &node, Node(Arc::new(node.clone())))
 }
 
 #[derive(Clone, Debug)]
@@ -51,16 +56,22 @@ impl Instead for Node {
             1 => channels == *depth,
             groups => usize::try_from(groups) == Ok(channels) && *depth == 1 && *count == channels,
         };
-        let is_known = sizes.iter().all(|size| size.to_usize().is_ok());
+        let sizes: Option<Vec<usize>> = sizes.iter().map(|size| size.to_usize().ok()).collect();
         let bias = match facts.get(2) {
             None => Some(vec![0.0; *count]),
             Some(fact) => fact.konst.as_deref().map(|bias| channel(bias, 0, *count)).transpose()?.flatten(),
         };
-        let (Some(bias), true) = (bias, is_deep && is_known && weights.len() > 0) else { return Ok(None) };
-        let windows = Windows::read(&attrs, kernel)?;
-        ensure!(windows.kernel == kernel, "Conv's kernel_shape is not that of its weights");
-        let weights = Arc::new(slice::<f32>(weights)?.to_vec());
-        Ok(Some((Convolution { windows, weights, depth: *depth, channels, bias, range: ALL }, 1)))
+        let (Some(sizes), Some(bias), true) = (sizes, bias, is_deep && weights.len() > 0) else {
+            return Ok(None);
+        };
+        // What cannot be read, or has no window, is tract's to refuse or to make nothing of.
+        let Ok(windows) = Windows::read(&attrs, kernel) else { return Ok(None) };
+        let Some(layout) = Layout::of(&windows, &sizes, channels).filter(|_| windows.kernel == kernel) else {
+            return Ok(None);
+        };
+        let (weights, layout) = (Arc::new(slice::<f32>(weights)?.to_vec()), Arc::new(layout));
+        let made = Convolution { sizes, layout, weights, depth: *depth, channels, bias, range: ALL };
+        Ok(Some((made, 1)))
     }
 }
 
@@ -68,7 +79,9 @@ const ALL: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
 
 #[derive(Clone, Debug)]
 struct Convolution {
-    windows: Windows,
+    /// Of an image.
+    sizes: Vec<usize>,
+    layout: Arc<Layout>,
     /// For each channel that is made: of each channel that a window has, the values line after line.
     weights: Arc<Vec<f32>>,
     /// Channels that a window has: all, or one.
@@ -95,12 +108,14 @@ fn channel(known: &Tensor, axis: usize, count: usize) -> TractResult<Option<Vec<
 }
 
 impl Convolution {
-    fn layout(&self, sizes: &[usize]) -> TractResult<Layout> {
-        Layout::of(&self.windows, sizes)
+    /// How many windows there are along each axis of an image.
+    fn counts(&self) -> &[usize] {
+        &self.layout.counts[2 - self.sizes.len()..]
     }
 
     /// Of windows that have all channels. `room` is for the planes, and to be given again for the next image.
-    fn multiply(&self, layout: &Layout, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
+    fn multiply(&self, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
+        let layout = &*self.layout;
         let planes = layout.planes(image, self.channels, room);
         let inner = self.channels * layout.taps.len();
         let panel = vec![0.0; (inner + 1) * PANEL];
@@ -109,7 +124,8 @@ impl Convolution {
     }
 
     /// Of windows of one channel.
-    fn slide(&self, layout: &Layout, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
+    fn slide(&self, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
+        let layout = &*self.layout;
         let mut sums = vec![0.0; layout.length()];
         let channels = image.chunks_exact(layout.sizes[0] * layout.sizes[1]);
         for (at, (channel, out)) in channels.zip(out.chunks_exact_mut(layout.pixels())).enumerate() {
@@ -136,10 +152,11 @@ impl Kernel for Convolution {
         let [rows, channels, sizes @ ..] = &*input.shape else { bail!("Conv takes an image of channels") };
         let fits = channels.to_usize().is_ok_and(|channels| channels == self.channels);
         ensure!(fits, "Conv has weights for {} channels, not {channels}", self.channels);
-        let sizes: Option<Vec<usize>> = sizes.iter().map(|size| size.to_usize().ok()).collect();
-        let counts = self.windows.over(&sizes.context("Conv's input must have a known size")?)?;
+        let is_known = sizes.len() == self.sizes.len()
+            && sizes.iter().zip(&self.sizes).all(|(size, known)| *size == known.to_dim());
+        ensure!(is_known, "Conv is laid out for images of {:?}, not {sizes:?}", self.sizes);
         let made = [rows.clone(), self.bias.len().to_dim()];
-        let counts = counts.into_iter().map(|(count, _)| count.to_dim());
+        let counts = self.counts().iter().map(|count| count.to_dim());
         Ok(tvec!(Fact::new(DatumType::F32, made.into_iter().chain(counts))))
     }
 
@@ -175,10 +192,13 @@ impl Kernel for Convolution {
         let &[rows, channels, ref sizes @ ..] = inputs[0].shape() else {
             bail!("Conv takes an image of channels")
         };
-        ensure!(channels == self.channels, "Conv takes {} channels, not {channels}", self.channels);
-        let layout = self.layout(sizes)?;
-        let counts = &layout.counts[2 - sizes.len()..];
-        let shape: TVec<usize> = [rows, self.bias.len()].iter().chain(counts).copied().collect();
+        ensure!(
+            channels == self.channels && *sizes == *self.sizes,
+            "Conv takes {} channels of {:?}, not {channels} of {sizes:?}",
+            self.channels,
+            self.sizes
+        );
+        let shape: TVec<usize> = [rows, self.bias.len()].iter().chain(self.counts()).copied().collect();
         // SAFETY: every value is written below, and none is read before.
         let mut out = unsafe { Tensor::uninitialized::<f32>(&shape)? };
         if out.len() == 0 {
@@ -189,8 +209,8 @@ impl Kernel for Convolution {
         let outs = plain.as_slice_mut::<f32>()?.chunks_exact_mut(size);
         for (image, out) in input.chunks_exact(input.len() / rows).zip(outs) {
             match self.depth == channels {
-                true => self.multiply(&layout, image, &mut room, out),
-                false => self.slide(&layout, image, &mut room, out),
+                true => self.multiply(image, &mut room, out),
+                false => self.slide(image, &mut room, out),
             }
         }
         Ok(tvec!(out))
@@ -235,41 +255,77 @@ struct Phase {
     inside: [Range<usize>; 2],
 }
 
+/// Where a window's values are along one axis.
+struct Steps {
+    /// Their remainders of the stride, each once.
+    remainders: Vec<usize>,
+    /// For each value: which remainder it has, and how many strides it is from the first.
+    places: Vec<(usize, usize)>,
+}
+
+impl Steps {
+    fn of(kernel: usize, dilation: usize, stride: usize) -> Self {
+        let (mut remainders, mut known) = (Vec::new(), vec![None; stride]);
+        let place = |step: usize| {
+            let nth = *known[step % stride].get_or_insert_with(|| {
+                remainders.push(step % stride);
+                remainders.len() - 1
+            });
+            (nth, step / stride)
+        };
+        let places = (0..kernel).map(|value| value * dilation).map(place).collect();
+        Self { remainders, places }
+    }
+}
+
+/// Numbers that are laid out for an image at most: 256 MiB. What would take more is tract's.
+const MOST: usize = 1 << 26;
+
 impl Layout {
-    fn of(windows: &Windows, sizes: &[usize]) -> TractResult<Self> {
-        let along = windows.over(sizes)?;
+    /// `None` where there is nothing to lay out, or too much.
+    fn of(windows: &Windows, sizes: &[usize], channels: usize) -> Option<Self> {
+        let along = windows.over(sizes).ok()?;
         let lift = |of: &[usize], single: usize| match *of {
-            [columns] => Ok([single, columns]),
-            [lines, columns] => Ok([lines, columns]),
-            _ => bail!("a window has one or two dimensions, not {}", of.len()),
+            [columns] => Some([single, columns]),
+            [lines, columns] => Some([lines, columns]),
+            _ => None,
         };
         let counts: Vec<usize> = along.iter().map(|(count, _)| *count).collect();
         let before: Vec<usize> = along.iter().map(|(_, before)| *before).collect();
         let (kernel, dilations) = (lift(&windows.kernel, 1)?, lift(&windows.dilations, 1)?);
         let (strides, counts) = (lift(&windows.strides, 1)?, lift(&counts, 1)?);
+        let (sizes, before) = (lift(sizes, 1)?, lift(&before, 0)?);
         let reach = |axis: usize| counts[axis] + (kernel[axis] - 1) * dilations[axis] / strides[axis];
         let plane = [reach(0), reach(1)];
-        let (sizes, before) = (lift(sizes, 1)?, lift(&before, 0)?);
-        let inside = |axis: usize, remainder: usize| -> Range<usize> {
-            let (before, stride): (usize, usize) = (before[axis], strides[axis]);
+        let within = |axis: usize, remainder: usize| -> Range<usize> {
+            let (before, stride) = (before[axis], strides[axis]);
             let start = before.saturating_sub(remainder).div_ceil(stride);
             let end = (sizes[axis] + before).saturating_sub(remainder).div_ceil(stride).min(plane[axis]);
             start.min(end)..end
         };
-        let (mut phases, mut taps): (Vec<Phase>, Vec<usize>) = (Vec::new(), Vec::new());
-        for line in (0..kernel[0]).map(|line| line * dilations[0]) {
-            for column in (0..kernel[1]).map(|column| column * dilations[1]) {
-                let remainders = [line % strides[0], column % strides[1]];
-                let known = phases.iter().position(|phase| phase.remainders == remainders);
-                let nth = known.unwrap_or_else(|| {
-                    let inside = [inside(0, remainders[0]), inside(1, remainders[1])];
-                    phases.push(Phase { remainders, inside });
-                    phases.len() - 1
-                });
-                taps.push((nth * plane[0] + line / strides[0]) * plane[1] + column / strides[1]);
-            }
+        let taken = [plane[0], plane[1], strides[0].min(kernel[0]), strides[1].min(kernel[1]), channels];
+        let windowed = [kernel[0], kernel[1], channels, PANEL];
+        let is_small = |sizes: &[usize]| {
+            let all = sizes.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
+            all.is_some_and(|all| (1..=MOST).contains(&all))
+        };
+        if !is_small(&taken) || !is_small(&windowed) || sizes.contains(&0) || counts.contains(&0) {
+            return None;
         }
-        Ok(Self { sizes, strides, before, counts, plane, phases, taps })
+        let [down, across] = [0, 1].map(|axis| Steps::of(kernel[axis], dilations[axis], strides[axis]));
+        let phase = |line: usize, column: usize| Phase {
+            remainders: [line, column],
+            inside: [within(0, line), within(1, column)],
+        };
+        let columns = |line| across.remainders.iter().map(move |column| phase(line, *column));
+        let phases = down.remainders.iter().flat_map(|line| columns(*line)).collect();
+        let tap = |(nth, line): &(usize, usize)| {
+            let (first, line, wide) = (nth * across.remainders.len(), *line, plane[1]);
+            let places = across.places.iter();
+            places.map(move |(nth, column)| ((first + nth) * plane[0] + line) * wide + column)
+        };
+        let taps = down.places.iter().flat_map(tap).collect();
+        Some(Self { sizes, strides, before, counts, plane, phases, taps })
     }
 
     /// How many windows there are.
@@ -496,8 +552,8 @@ mod tests {
     }
 
     /// A value worked out from the definition.
-    fn plainly(of: &Convolution, image: &[f32], sizes: [usize; 2], layout: &Layout, made: usize) -> Vec<f32> {
-        let windows = &of.windows;
+    fn plainly(of: &Convolution, windows: &Windows, image: &[f32], made: usize) -> Vec<f32> {
+        let (layout, sizes) = (&of.layout, of.layout.sizes);
         let at = |axis: usize, of: &[usize]| of[of.len() - 2 + axis];
         let mut out = Vec::new();
         for pixel in 0..layout.counts[0] * layout.counts[1] {
@@ -547,11 +603,10 @@ mod tests {
                 [DatumType::F32.fact([2, channels, height, width]), known(&shape, 1), known(&shape[..1], 2)];
             let made = kernel(&node(attributes), &facts).expect("one of ours");
             let x = drawn(2 * channels * height * width, 3);
-            let layout = made.layout(&[height, width]).expect("it fits");
+            let windows = Windows::read(&Attrs(&node(attributes).0), &shape[2..]).expect("windows");
             let wanted = x.chunks_exact(x.len() / 2).flat_map(|image| {
-                let made = &made;
-                let layout = &layout;
-                (0..shape[0]).flat_map(move |at| plainly(made, image, [height, width], layout, at))
+                let (made, windows) = (&made, &windows);
+                (0..shape[0]).flat_map(move |at| plainly(made, windows, image, at))
             });
             let wanted: Vec<f32> = wanted.collect();
             let out = made.eval(&[&tensor(&[2, channels, height, width], x.clone()).expect("two images")]);
@@ -623,6 +678,17 @@ mod tests {
             (node(&[("group", &[2])]), vec![x(), known(&[2, 2, 3, 3], 1)]),
             (node(&[("group", &[4])]), vec![x(), known(&[8, 1, 3, 3], 1)]),
             (node(&[]), vec![DatumType::F32.fact([1, 1, 8, 8, 8]), known(&[2, 1, 3, 3, 3], 1)]),
+            // No window fits; there is no line; a window cannot be read; an image would lie in gigabytes.
+            (node(&[]), vec![DatumType::F32.fact([1, 4, 2, 8]), known(&[2, 4, 3, 3], 1)]),
+            (
+                node(&[("pads", &[1, 1, 1, 1])]),
+                vec![DatumType::F32.fact([1, 4, 0, 8]), known(&[2, 4, 1, 1], 1)],
+            ),
+            (node(&[("strides", &[1 << 17, 1])]), vec![x(), known(&[2, 4, 3, 3], 1)]),
+            (
+                node(&[("dilations", &[30_000, 30_000]), ("pads", &[30_000; 4])]),
+                vec![DatumType::F32.fact([1, 1, 1, 1]), known(&[1, 1, 3, 3], 1)],
+            ),
         ];
         for (node, facts) in others {
             assert!(kernel(&node, &facts).is_none(), "{facts:?}");

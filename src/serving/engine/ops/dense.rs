@@ -24,6 +24,10 @@ pub fn gemm(ctx: &ParsingContext, node: &NodeProto) -> Built {
     instead(ctx, node, Form { alpha, beta, turned: is_turned("transB"), is_plain: !is_turned("transA") })
 }
 
+/// Numbers that are laid out for a layer at most, if they are more than twice its weights: 256 MiB. Weights of a few columns
+/// take up to 32 times their size in panels, and a file of some bytes may ask for any number of them, all alike.
+const MOST: usize = 1 << 26;
+
 /// `alpha * x * weights + beta * bias`.
 #[derive(Clone, Copy, Debug)]
 struct Form {
@@ -56,7 +60,10 @@ impl Form {
             return Ok(None);
         };
         let (inner, width) = if self.turned { (second, first) } else { (first, second) };
-        let Some(bias) = self.bias(facts.get(2).copied(), width)? else { return Ok(None) };
+        let bias = self
+            .bias(facts.get(2).copied(), width)?
+            .filter(|_| Panels::size(inner, width) <= MOST.max(2 * weights.len()));
+        let Some(bias) = bias else { return Ok(None) };
         let scaled: Vec<f32> = slice::<f32>(weights)?.iter().map(|weight| self.alpha * weight).collect();
         let weights = match self.turned {
             true => Panels::of_columns(&scaled, inner, width),

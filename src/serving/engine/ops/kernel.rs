@@ -137,7 +137,12 @@ pub trait Instead: Clone + Debug + Send + Sync + 'static {
 /// Hands tract its own operator, with a kernel of one output in its place where that fits.
 pub fn instead(ctx: &ParsingContext, node: &NodeProto, ours: impl Instead) -> Built {
     let build = TRACTS.0.get(&node.op_type).with_context(|| format!("tract has no {}", node.op_type))?;
-    let (op, outer) = build(ctx, node)?;
+    // tract counts an input at the end that has no name, and then finds it missing.
+    let mut node = node.clone();
+    while node.input.last().is_some_and(String::is_empty) {
+        node.input.pop();
+    }
+    let (op, outer) = build(ctx, &node)?;
     let Some(tracts) = op.as_op().downcast_ref::<Box<dyn Expansion>>() else { return Ok((op, outer)) };
     Ok((expand(Replaced { tracts: tracts.clone(), ours }), outer))
 }

@@ -45,6 +45,11 @@ impl Panels {
         panels
     }
 
+    /// How many numbers are laid out for a matrix.
+    pub fn size(inner: usize, width: usize) -> usize {
+        width.div_ceil(PANEL).saturating_mul(PANEL).saturating_mul(inner)
+    }
+
     fn empty(inner: usize, width: usize) -> Self {
         Self { values: Vec::with_capacity(width.div_ceil(PANEL) * inner), inner, width }
     }
