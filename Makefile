@@ -63,7 +63,7 @@ zoo:
 	@target/zoo/venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/fixtures/onnx/requirements-torch.txt
 	@target/zoo/venv/bin/python tests/fixtures/onnx/torch_zoo.py target/zoo/models
 	@target/zoo/venv/bin/python tests/fixtures/onnx/torch_zoo.py target/zoo/models --large
-	CRANNOG_BIN=$(CURDIR)/target/debug/crannog CRANNOG_ZOO=tests/fixtures/onnx/zoo:target/zoo/models \
+	CRANNOG_BIN=$(CURDIR)/target/debug/crannog MODEL_ZOO=tests/fixtures/onnx/zoo:target/zoo/models \
 		$(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients/test_model_zoo.py $(PYTEST)
 
 demo:

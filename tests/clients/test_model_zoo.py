@@ -1,6 +1,6 @@
 """Models of the zoo (tests/fixtures/onnx/zoo) through one endpoint, and `crannog model check` on files.
 
-Some of each kind; CRANNOG_ZOO names folders, as `make zoo` does, whose models are all taken.
+Some of each kind; MODEL_ZOO names folders, as `make zoo` does, whose models are all taken.
 """
 
 import json
@@ -19,7 +19,7 @@ CHOSEN = [
     "svc_three_likely", "text_pairs", "tree_v5", "tree_two_targets", "xgboost_gaps", "torch_cnn_script", "torch_encoder_script",
     "torch_lstm_script", "torch_words_script",
 ]
-FOLDERS = [pathlib.Path(folder) for folder in os.environ.get("CRANNOG_ZOO", "").split(":") if folder]
+FOLDERS = [pathlib.Path(folder) for folder in os.environ.get("MODEL_ZOO", "").split(":") if folder]
 FILES = [file for folder in FOLDERS for file in sorted(folder.glob("*.onnx"))] or [ZOO / f"{name}.onnx" for name in CHOSEN]
 
 
@@ -49,7 +49,7 @@ def tracked(server):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_model_of_the_zoo_answers_as_onnxruntime(server, tracked, tmp_path, file):
     case = json.loads(file.with_suffix(".json").read_text())
-    name = f"zoo-{file.stem}"
+    name = f"{file.parent.name}-{file.stem}"
     tracked.create_registered_model(name)
     version = log_bytes(tracked, tmp_path, name, file.read_bytes())
     with server.api() as api:
