@@ -4,8 +4,9 @@
 
 use prost::Message;
 use serde_json::Value;
+use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{GraphProto, ModelProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto};
 
 use super::{Model, NamedTensor, TensorData};
 use crate::kernel::error::{Error, Kind};
@@ -273,6 +274,24 @@ fn refuses_an_output_that_is_no_tensor() {
     });
     let message = refusal(&bytes).message;
     assert!(message.starts_with("Output `out` is a sequence, a map or an optional value"), "{message}");
+}
+
+#[test]
+fn reads_a_layer_as_onnxruntime_does() {
+    let changed = changed("convolution.onnx", |graph| {
+        for node in &mut graph.node {
+            if matches!(&*node.op_type, "Conv" | "Gemm") {
+                node.input.push(String::new());
+            }
+            for pads in node.attribute.iter_mut().filter(|attribute| attribute.name == "pads") {
+                pads.ints.fill(0);
+            }
+        }
+        let (name, kind) = ("auto_pad".to_owned(), AttributeType::String as i32);
+        let way = AttributeProto { name, s: "SAME_UPPER".into(), r#type: kind, ..AttributeProto::default() };
+        graph.node[0].attribute.push(way);
+    });
+    check_answers("convolution", &Model::load(&changed).expect("it loads"));
 }
 
 #[test]
