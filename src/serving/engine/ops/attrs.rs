@@ -68,6 +68,20 @@ pub fn slice<T: Datum>(tensor: &Tensor) -> TractResult<&[T]> {
     tensor.try_as_plain_ram()?.as_slice::<T>()
 }
 
+/// A value for each place on this axis, of a constant in single precision that differs along no other; or one for all.
+pub fn along(known: &Tensor, axis: usize, count: usize) -> TractResult<Option<Vec<f32>>> {
+    if known.datum_type() != DatumType::F32 {
+        return Ok(None);
+    }
+    let is_along = known.shape().iter().enumerate().all(|(at, &size)| size == 1 || at == axis);
+    let values = slice::<f32>(known)?;
+    Ok(match values.len() {
+        1 => Some(vec![values[0]; count]),
+        length if length == count && is_along => Some(values.to_vec()),
+        _ => None,
+    })
+}
+
 /// A tensor of `values`, row-major.
 pub fn tensor<T: Datum>(shape: &[usize], values: Vec<T>) -> TractResult<Tensor> {
     Ok(tract_ndarray::ArrayD::from_shape_vec(shape, values)?.into_tensor())

@@ -8,7 +8,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::ops::{binary::TypedBinOp, math};
 use tract_onnx::tract_hir::internal::*;
 
-use super::attrs::{Attrs, slice};
+use super::attrs::{Attrs, along, slice};
 use super::kernel::{Built, Fact, Instead, Kernel, Spread, instead};
 use super::product::{Biased, Panels, multiply};
 
@@ -82,16 +82,7 @@ impl Form {
 
 /// A value for each column, where they are the same for all rows.
 fn line(known: &Tensor, width: usize) -> TractResult<Option<Vec<f32>>> {
-    if known.datum_type() != DatumType::F32 {
-        return Ok(None);
-    }
-    let is_line = known.shape().iter().rev().skip(1).all(|&size| size == 1);
-    let values = slice::<f32>(known)?;
-    Ok(match values.len() {
-        1 => Some(vec![values[0]; width]),
-        length if length == width && is_line => Some(values.to_vec()),
-        _ => None,
-    })
+    along(known, known.rank().saturating_sub(1), width)
 }
 
 #[derive(Clone, Debug)]
