@@ -1,6 +1,6 @@
 //! The windows of an image as the right side of a product, a panel at a time.
 
-use super::super::product::{PANEL, Right};
+use super::super::product::{Lines, PANEL, Right};
 use super::layout::{Layout, copy_by};
 
 /// The windows of an image as the columns of a product: a line for each value that a window has.
@@ -9,7 +9,7 @@ pub struct Columns<'a> {
     planes: &'a [f32],
     inner: usize,
     /// One panel, and room behind it.
-    panel: Vec<f32>,
+    panel: Lines,
     /// Windows of the panel that lie side by side in a plane: where in the panel they begin, and where in the plane.
     runs: Vec<[usize; 2]>,
 }
@@ -18,7 +18,7 @@ impl<'a> Columns<'a> {
     /// Of so many channels, which lie in these planes.
     pub fn of(layout: &'a Layout, planes: &'a [f32], channels: usize) -> Self {
         let inner = channels * layout.taps.len();
-        Self { layout, planes, inner, panel: vec![0.0; (inner + 1) * PANEL], runs: Vec::new() }
+        Self { layout, planes, inner, panel: Lines::of(inner + 1), runs: Vec::new() }
     }
 
     fn find_runs(&mut self, first: usize) {
@@ -50,11 +50,12 @@ impl Right for Columns<'_> {
     fn panel<const LANES: usize>(&mut self, nth: usize) -> &[[f32; PANEL]] {
         self.find_runs(nth * PANEL);
         let (area, mut line) = (self.layout.area(), 0);
+        let panel = self.panel.lines_mut().as_flattened_mut();
         for plane in 0..self.inner / self.layout.taps.len() {
             for tap in &self.layout.taps {
                 for [to, from] in &self.runs {
                     let from = &self.planes[plane * area + tap + from..];
-                    let to = &mut self.panel[line + to..][..PANEL];
+                    let to = &mut panel[line + to..][..PANEL];
                     match from.first_chunk::<PANEL>() {
                         // By vectors: as one copy, this and the next would become a call of a function.
                         Some(from) => copy_by::<LANES>(from, to),
@@ -64,6 +65,6 @@ impl Right for Columns<'_> {
                 line += PANEL;
             }
         }
-        &self.panel.as_chunks().0[..self.inner]
+        &self.panel.lines()[..self.inner]
     }
 }

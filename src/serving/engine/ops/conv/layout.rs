@@ -150,20 +150,29 @@ impl Layout {
         for line in lines {
             let from = &image[there(0, line) * self.sizes[1]..][..self.sizes[1]];
             let to = &mut plane[line * self.plane[1]..][columns.clone()];
+            let from = &from[first..];
             match self.strides[1] {
-                1 => copy(&from[first..][..columns.len()], to),
+                1 => copy(&from[..columns.len()], to),
+                2 => copy_each_second(from, to),
                 stride => {
-                    to.iter_mut()
-                        .zip(from[first..].iter().step_by(stride))
-                        .for_each(|(to, from)| *to = *from);
+                    to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from);
                 }
             }
         }
     }
 }
 
+/// By itself, since the compiler then does it by vectors.
+fn copy_each_second(from: &[f32], to: &mut [f32]) {
+    let (pairs, last) = from.as_chunks::<2>();
+    to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+    if let (Some(to), [value]) = (to.get_mut(pairs.len()), last) {
+        *to = *value;
+    }
+}
+
 /// Copies a line of an image: often a few values only, for which the call of a function costs more than the copy.
-fn copy(from: &[f32], to: &mut [f32]) {
+pub fn copy(from: &[f32], to: &mut [f32]) {
     match from.len() {
         0..4 => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
         4..16 => copy_by::<4>(from, to),

@@ -17,7 +17,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attrs::{Attrs, along, slice};
 use super::kernel::{Built, Fact, Instead, Kernel, Spread, instead};
-use super::product::{Settle, multiply};
+use super::product::{Blocks, Settle, multiply};
 use super::scale::only;
 use super::vectors::Vectors;
 use super::windows::Windows;
@@ -58,7 +58,8 @@ impl Instead for Node {
             return Ok(None);
         };
         let attrs = Attrs(&self.0);
-        let is_deep = match attrs.int("group").unwrap_or(1) {
+        let groups = attrs.int("group").unwrap_or(1);
+        let is_deep = match groups {
             1 => channels == *depth,
             groups => usize::try_from(groups) == Ok(channels) && *depth == 1 && *count == channels,
         };
@@ -75,9 +76,13 @@ impl Instead for Node {
         let Some(layout) = Layout::of(&windows, &sizes, channels).filter(|_| windows.kernel == kernel) else {
             return Ok(None);
         };
-        let (weights, layout) = (Arc::new(slice::<f32>(weights)?.to_vec()), Arc::new(layout));
-        let made = Convolution { sizes, layout, weights, depth: *depth, channels, bias, range: ALL };
-        Ok(Some((made, 1)))
+        let values = slice::<f32>(weights)?;
+        let weights = match groups {
+            1 => Weights::Whole(Blocks::of(values, values.len() / count)),
+            _ => Weights::Single(values.to_vec()),
+        };
+        let (weights, layout) = (Arc::new(weights), Arc::new(layout));
+        Ok(Some((Convolution { sizes, layout, weights, channels, bias, range: ALL }, 1)))
     }
 }
 
@@ -88,15 +93,34 @@ struct Convolution {
     /// Of an image.
     sizes: Vec<usize>,
     layout: Arc<Layout>,
-    /// For each channel that is made: of each channel that a window has, the values line after line.
-    weights: Arc<Vec<f32>>,
-    /// Channels that a window has: all, or one.
-    depth: usize,
+    weights: Arc<Weights>,
     channels: usize,
     /// Of each channel that is made.
     bias: Vec<f32>,
     /// What is made is cut at these.
     range: [f32; 2],
+}
+
+/// For each channel that is made, what the values of a window are multiplied by.
+#[derive(Clone, Debug)]
+enum Weights {
+    /// Windows have all channels: a line for each that is made.
+    Whole(Blocks),
+    /// Windows have one channel, the one that is made.
+    Single(Vec<f32>),
+}
+
+impl Weights {
+    fn scale(&mut self, by: &[f32]) {
+        match self {
+            Self::Whole(lines) => lines.scale(by),
+            Self::Single(values) => {
+                let size = values.len() / by.len();
+                let lines = values.chunks_exact_mut(size).zip(by);
+                lines.for_each(|(line, by)| line.iter_mut().for_each(|weight| *weight *= by));
+            }
+        }
+    }
 }
 
 impl Convolution {
@@ -106,21 +130,22 @@ impl Convolution {
     }
 
     /// Of windows that have all channels. `room` is for the planes, and to be given again for the next image.
-    fn multiply(&self, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
+    fn multiply(&self, weights: &Blocks, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
         let layout = &*self.layout;
         let planes = layout.planes(image, self.channels, room);
         let columns = Columns::of(layout, planes, self.channels);
-        multiply(&self.weights, columns, &Cut { of: self }, out);
+        multiply(weights, columns, &Cut { of: self }, out);
     }
 
     /// Of windows of one channel.
-    fn slide(&self, image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
+    fn slide(&self, weights: &[f32], image: &[f32], room: &mut Vec<f32>, out: &mut [f32]) {
         let layout = &*self.layout;
         let mut sums = vec![0.0; layout.length()];
         let channels = image.chunks_exact(layout.sizes[0] * layout.sizes[1]);
-        for (at, (channel, out)) in channels.zip(out.chunks_exact_mut(layout.pixels())).enumerate() {
+        let both = channels.zip(weights.chunks_exact(layout.taps.len())).zip(&self.bias);
+        for (((channel, weights), &bias), out) in both.zip(out.chunks_exact_mut(layout.pixels())) {
             let plane = layout.planes(channel, 1, room);
-            Vectors::widest().run(Slid { of: self, at, layout, plane, sums: &mut sums, out });
+            Vectors::widest().run(Slid { of: self, weights, bias, plane, sums: &mut sums, out });
         }
     }
 
@@ -158,12 +183,8 @@ impl Kernel for Convolution {
         if next.0.is::<math::Add>() && is_whole {
             joined.bias.iter_mut().zip(&other).for_each(|(bias, more)| *bias += more);
         } else if next.0.is::<math::Mul>() && is_whole {
-            let size = self.weights.len() / self.bias.len();
-            let lines = Arc::make_mut(&mut joined.weights).chunks_exact_mut(size);
-            for ((line, bias), by) in lines.zip(&mut joined.bias).zip(&other) {
-                line.iter_mut().for_each(|weight| *weight *= by);
-                *bias *= by;
-            }
+            Arc::make_mut(&mut joined.weights).scale(&other);
+            joined.bias.iter_mut().zip(&other).for_each(|(bias, by)| *bias *= by);
         } else if next.0.is::<math::Max>() && is_one && self.range[0] < one && one <= self.range[1] {
             joined.range[0] = one;
         } else if next.0.is::<math::Min>() && is_one && self.range[0] <= one && one < self.range[1] {
@@ -198,9 +219,9 @@ impl Kernel for Convolution {
         let (mut room, mut plain) = (Vec::new(), out.try_as_plain_ram_mut()?);
         let outs = plain.as_slice_mut::<f32>()?.chunks_exact_mut(size);
         for (image, out) in input.chunks_exact(input.len() / rows).zip(outs) {
-            match self.depth == channels {
-                true => self.multiply(image, &mut room, out),
-                false => self.slide(image, &mut room, out),
+            match &*self.weights {
+                Weights::Whole(weights) => self.multiply(weights, image, &mut room, out),
+                Weights::Single(weights) => self.slide(weights, image, &mut room, out),
             }
         }
         Ok(tvec!(out))

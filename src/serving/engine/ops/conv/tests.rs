@@ -31,16 +31,17 @@ fn kernel(node: &Node, facts: &[TypedFact]) -> Option<Convolution> {
 }
 
 /// A value worked out from the definition.
-fn plainly(of: &Convolution, windows: &Windows, image: &[f32], made: usize) -> Vec<f32> {
+/// `weights` are of this channel that is made.
+fn plainly(of: &Convolution, windows: &Windows, image: &[f32], made: usize, weights: &[f32]) -> Vec<f32> {
     let (layout, sizes) = (&of.layout, of.layout.sizes);
     let at = |axis: usize, of: &[usize]| of[of.len() - 2 + axis];
     let mut out = Vec::new();
     for pixel in 0..layout.counts[0] * layout.counts[1] {
         let place = [pixel / layout.counts[1], pixel % layout.counts[1]];
         let mut sum = of.bias[made];
-        for depth in 0..of.depth {
-            let channel = if of.depth == 1 && of.channels > 1 { made } else { depth };
-            for tap in 0..layout.taps.len() {
+        for (depth, weights) in weights.chunks_exact(layout.taps.len()).enumerate() {
+            let channel = if matches!(*of.weights, Weights::Single(_)) { made } else { depth };
+            for (tap, weight) in weights.iter().enumerate() {
                 let step = [tap / at(1, &windows.kernel), tap % at(1, &windows.kernel)];
                 let inside: Option<Vec<usize>> = (0..2)
                     .map(|axis| {
@@ -50,7 +51,6 @@ fn plainly(of: &Convolution, windows: &Windows, image: &[f32], made: usize) -> V
                     })
                     .collect();
                 if let Some(inside) = inside {
-                    let weight = of.weights[(made * of.depth + depth) * layout.taps.len() + tap];
                     sum += weight * image[(channel * sizes[0] + inside[0]) * sizes[1] + inside[1]];
                 }
             }
@@ -66,6 +66,7 @@ fn windows_of_all_kinds_are_those_worked_out_plainly() {
     let cases: &[Case] = &[
         (&[], [5, 3, 1, 1], [3, 6, 7]),
         (&[], [9, 2, 3, 3], [2, 9, 8]),
+        (&[], [30, 2, 3, 3], [2, 9, 9]),
         (&[("pads", &[1, 1, 1, 1])], [9, 2, 3, 3], [2, 40, 37]),
         (&[("pads", &[0, 2, 1, 0]), ("strides", &[2, 3])], [4, 3, 3, 2], [3, 11, 13]),
         (&[("strides", &[2, 2])], [4, 3, 1, 1], [3, 8, 9]),
@@ -74,6 +75,7 @@ fn windows_of_all_kinds_are_those_worked_out_plainly() {
         (&[("dilations", &[3, 2]), ("strides", &[2, 3])], [3, 2, 3, 3], [2, 12, 14]),
         (&[("group", &[5]), ("pads", &[1, 1, 1, 1])], [5, 1, 3, 3], [5, 14, 14]),
         (&[("group", &[5]), ("pads", &[1, 1, 1, 1]), ("strides", &[2, 2])], [5, 1, 3, 3], [5, 14, 15]),
+        (&[("group", &[5])], [5, 1, 3, 3], [5, 12, 9]),
         (&[("group", &[4])], [4, 1, 2, 2], [4, 3, 4]),
         (&[("pads", &[9, 9, 9, 9])], [2, 1, 3, 3], [1, 2, 2]),
     ];
@@ -81,11 +83,13 @@ fn windows_of_all_kinds_are_those_worked_out_plainly() {
         let facts =
             [DatumType::F32.fact([2, channels, height, width]), known(&shape, 1), known(&shape[..1], 2)];
         let made = kernel(&node(attributes), &facts).expect("one of ours");
+        let weights = drawn(shape.iter().product(), 1);
         let x = drawn(2 * channels * height * width, 3);
         let windows = Windows::read(&Attrs(&node(attributes).0), &shape[2..]).expect("windows");
         let wanted = x.chunks_exact(x.len() / 2).flat_map(|image| {
-            let (made, windows) = (&made, &windows);
-            (0..shape[0]).flat_map(move |at| plainly(made, windows, image, at))
+            let (made, windows, size) = (&made, &windows, weights.len() / shape[0]);
+            let weights = weights.chunks_exact(size).enumerate();
+            weights.flat_map(move |(at, weights)| plainly(made, windows, image, at, weights))
         });
         let wanted: Vec<f32> = wanted.collect();
         let out = made.eval(&[&tensor(&[2, channels, height, width], x.clone()).expect("two images")]);

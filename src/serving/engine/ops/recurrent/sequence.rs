@@ -244,7 +244,7 @@ impl<'a> Sequence<'a> {
             multiply(x, &layout.input, &Biased { bias, is_rectified: false }, &mut made);
         } else {
             made.chunks_exact_mut(columns).zip(bias).for_each(|(unit, &bias)| unit.fill(bias));
-            multiply(input, &Panels::of_columns(x, self.width, columns), &Added, &mut made);
+            multiply(*input, &Panels::of_columns(x, self.width, columns), &Added, &mut made);
         }
         made
     }
