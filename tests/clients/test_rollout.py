@@ -195,6 +195,16 @@ class Load:
         for thread in self.threads:
             thread.join()
 
+    def later(self, count, what):
+        """So many answers or more to requests that begin from now on: one that is on its way may end as it began."""
+        mark = next(self.counter)
+
+        def look():
+            answers = [answer for answer in list(self.answers) if answer[0] > mark]
+            return answers if len(answers) >= count else None
+
+        return eventually(look, what=what)
+
     def run(self, requests_wanted):
         """So many requests, and then the end."""
         self.limit = requests_wanted
@@ -339,13 +349,12 @@ def test_a_healthy_canary_is_promoted_step_by_step(house):
         refused = house.api.put(f"/endpoints/{name}", json={"model": house.uri(3)})
         assert refused.status_code == 409 and "canary" in refused.json()["detail"]
         ended = house.canary_ended(name)
-        seen = len(load.answers)
-        eventually(lambda: len(load.answers) > seen + 50, what="requests after the promotion")
+        later = load.later(50, "requests after the promotion")
     assert load.failures == []
     assert (ended["status"], ended["step"]) == ("promoted", 1), ended["note"]
     assert ended["figures"]["compared"] >= 30 and ended["figures"]["agreed"] == ended["figures"]["compared"]
     assert house.alias_version() == 2
-    assert {version for _, _, version, _ in load.answers[seen + 20 :]} == {"2"}
+    assert {version for _, _, version, _ in later} == {"2"}
     kinds = [what["kind"] for what in house.api.get(f"/endpoints/{name}/history").json()["history"]]
     told = [kind for kind in reversed(kinds) if kind.startswith("canary")]
     assert told == ["canary_began", "canary_step", "canary_promoted"]
@@ -365,11 +374,10 @@ def test_a_canary_that_is_not_well_rolls_itself_back_and_says_why(house, version
     with Load(house.server, name) as load:
         house.canary(name, version, steps=[{"weight": 50, "seconds": 3600}], gates=gates)
         ended = house.canary_ended(name)
-        seen = len(load.answers)
-        eventually(lambda: len(load.answers) > seen + 50, what="requests after the roll back")
+        later = load.later(50, "requests after the roll back")
     assert ended["status"] == "rolled_back" and why in ended["note"], ended["note"]
     assert house.alias_version() == 1
-    assert {(status, answered) for _, status, answered, _ in load.answers[seen + 20 :]} == {(200, "1")}
+    assert {(status, answered) for _, status, answered, _ in later} == {(200, "1")}
     told = house.api.get(f"/endpoints/{name}/history").json()["history"]
     rolled_back = [what for what in told if what["kind"] == "canary_rolled_back"]
     assert len(rolled_back) == 1 and why in rolled_back[0]["note"]
