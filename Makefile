@@ -54,16 +54,17 @@ onnx-tests:
 	@cargo build --example engine-answers
 	@$(PYTHON) scripts/onnx_node_tests.py target/debug/examples/engine-answers $(V)
 
-# PyTorch gets an environment of its own: some gigabytes, which nothing else here needs.
+# PyTorch gets an environment of its own: some gigabytes, which nothing else here needs. Unoptimized, ResNet18 takes a
+# minute for 32 images.
 zoo:
 	@scripts/setup.sh tools
 	@scripts/setup.sh venv tests/clients/requirements.txt
-	@cargo build
+	cargo build --profile demo
 	@test -x target/zoo/venv/bin/python || python3 -m venv target/zoo/venv
 	@target/zoo/venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/fixtures/onnx/requirements-torch.txt
 	@target/zoo/venv/bin/python tests/fixtures/onnx/torch_zoo.py target/zoo/models
 	@target/zoo/venv/bin/python tests/fixtures/onnx/torch_zoo.py target/zoo/models --large
-	CRANNOG_BIN=$(CURDIR)/target/debug/crannog MODEL_ZOO=tests/fixtures/onnx/zoo:target/zoo/models \
+	CRANNOG_BIN=$(CURDIR)/target/demo/crannog MODEL_ZOO=tests/fixtures/onnx/zoo:target/zoo/models \
 		$(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients/test_model_zoo.py $(PYTEST)
 
 demo:
