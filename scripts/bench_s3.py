@@ -1,7 +1,8 @@
 """`make bench-s3`: Crannog's object store beside the peers this machine has, in one run.
 
 Each server in turn gets the same bounded load from the same client on loopback: 16 connections, some seconds a
-phase. CPU is the server's own, from /proc. `dd conv=fsync` and `cat` to a socket say what the machine gives today.
+phase. CPU is the server's own, from /proc. `dd conv=fsync`, files of 1 MiB that are each synced, and `cat` to a socket
+say what the machine gives today.
 
 usage: bench_s3.py LOAD_CLIENT CRANNOG [--seconds N] [--only NAME,NAME] [--big-mib N] [--whole-uploads] [--json FILE]
 
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import s3_peers
@@ -95,7 +97,34 @@ def measure_machine(options, root: Path) -> dict:
     dd = options.big_mib * 1.048576 / (time.perf_counter() - began)
     cat = load(options, None, "cat", "--file", file)[0]["mb_per_second"]
     file.unlink()
-    return {"dd_fsync_mb_s": dd, "cat_mb_s": cat, "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+    files = synced_files(root)
+    rates = {"dd_fsync_mb_s": dd, "files_mb_s": files, "cat_mb_s": cat}
+    return rates | {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+
+
+def synced_files(root: Path, threads=16, seconds=3) -> float:
+    """MB/s of new files of 1 MiB, each synced and its folder too: a durable PUT of 1 MiB without the server."""
+    folder, body, end = root / "files", os.urandom(1 << 20), time.perf_counter() + seconds
+    folder.mkdir()
+
+    def write(thread: int) -> int:
+        count = 0
+        while time.perf_counter() < end:
+            for path, flags in ((folder / f"{thread}-{count}", os.O_CREAT | os.O_WRONLY), (folder, os.O_RDONLY)):
+                opened = os.open(path, flags)
+                if flags != os.O_RDONLY:
+                    os.write(opened, body)
+                os.fsync(opened)
+                os.close(opened)
+            count += 1
+        return count
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        written = sum(pool.map(write, range(threads)))
+    rate = written * 1.048576 / (time.perf_counter() - began)
+    shutil.rmtree(folder)
+    return rate
 
 
 def load(options, server, phases: str, *more) -> list[dict]:
@@ -160,7 +189,8 @@ def resident_mib(server) -> float:
 
 
 def show(options, machine: dict, results: dict, missing: list[str]):
-    print(f"\ndd conv=fsync {machine['dd_fsync_mb_s']:,.0f} MB/s · cat to a socket {machine['cat_mb_s']:,.0f} MB/s · ", end="")
+    print(f"\ndd conv=fsync {machine['dd_fsync_mb_s']:,.0f} MB/s · 16 files of 1 MiB at a time, each synced ", end="")
+    print(f"{machine['files_mb_s']:,.0f} MB/s · cat to a socket {machine['cat_mb_s']:,.0f} MB/s · ", end="")
     print(f"{machine['cores']} cores shared with the client · load before {machine['load_before']:.1f}")
     print(f"{'':<26}" + "".join(f"{name:>12}" for name in results) + f"  {'goal':<14}")
     for title, phase, field, goal in ROWS:
