@@ -117,31 +117,44 @@ fn one_dimension_is_a_single_line() {
     assert_eq!(flat.1, high.1);
 }
 
-#[test]
-fn what_is_done_to_each_channel_is_taken_in() {
-    let facts = [DatumType::F32.fact([1, 2, 4, 4]), known(&[3, 2, 3, 3], 1)];
-    let plain = kernel(&node(&[]), &facts).expect("one of ours");
-    let x = tensor(&[1, 2, 4, 4], drawn(32, 3)).expect("an image");
-    let run = |of: &dyn Kernel| slice::<f32>(&of.eval(&[&x]).expect("it runs")[0]).expect("numbers").to_vec();
+/// A scale, a bias and a cut are done along.
+fn taken_in(plain: &Convolution, x: &Tensor, made: usize) {
+    let run = |of: &dyn Kernel| slice::<f32>(&of.eval(&[x]).expect("it runs")[0]).expect("numbers").to_vec();
     let op = |op: Box<dyn tract_onnx::tract_core::ops::binary::BinMiniOp>| TypedBinOp(op, None);
     let (times, add) = (op(Box::new(math::Mul)), op(Box::new(math::Add)));
     let (max, min) = (op(Box::new(math::Max)), op(Box::new(math::Min)));
-    let by = tensor(&[1, 3, 1, 1], vec![1f32, -2.0, 3.0]).expect("three values");
+    let factors: Vec<f32> = drawn(made, 5);
+    let by = tensor(&[1, made, 1, 1], factors.clone()).expect("a value for each channel");
     let single = |value: f32| tensor(&[1, 1, 1, 1], vec![value]).expect("a value");
     let scaled = plain.joined(&times, &by).expect("it fits").expect("joined");
     let moved = scaled.joined(&add, &by).expect("it fits").expect("joined");
     let cut = moved.joined(&max, &single(0.0)).expect("it fits").expect("joined");
     let cut = cut.joined(&min, &single(6.0)).expect("it fits").expect("joined");
-    let wanted = run(&plain).into_iter().enumerate().map(|(at, value)| {
-        let by = [1f32, -2.0, 3.0][at / 4];
-        (value * by + by).clamp(0.0, 6.0)
-    });
-    assert_eq!(run(&*cut), wanted.collect::<Vec<_>>());
+    let wanted: Vec<f32> = run(plain)
+        .into_iter()
+        .enumerate()
+        .map(|(at, value)| value * factors[at / 4] + factors[at / 4])
+        .collect();
+    assert_eq!(run(&*moved), wanted);
+    assert_eq!(run(&*cut), wanted.iter().map(|value| value.clamp(0.0, 6.0)).collect::<Vec<_>>());
     for (op, other) in [(&add, by.clone()), (&times, by.clone()), (&max, by.clone()), (&max, single(7.0))] {
         assert!(cut.joined(op, &other).expect("it fits").is_none());
     }
     let across = tensor(&[1, 1, 1, 2], vec![1f32, 2.0]).expect("two values");
     assert!(plain.joined(&add, &across).expect("it fits").is_none());
+}
+
+#[test]
+fn what_is_done_to_each_channel_is_taken_in() {
+    type Case<'a> = (&'a [(&'a str, &'a [i64])], [usize; 4], usize);
+    // Fewer channels than a block of weights has lines, more than that, and a window for each channel.
+    let cases: [Case; 3] =
+        [(&[], [3, 2, 3, 3], 2), (&[], [14, 2, 3, 3], 2), (&[("group", &[3])], [3, 1, 3, 3], 3)];
+    for (attributes, shape, channels) in cases {
+        let facts = [DatumType::F32.fact([1, channels, 4, 4]), known(&shape, 1)];
+        let plain = kernel(&node(attributes), &facts).expect("one of ours");
+        taken_in(&plain, &tensor(&[1, channels, 4, 4], drawn(channels * 16, 3)).expect("an image"), shape[0]);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The left side of a product: lines as they are given, or laid out once in blocks, as the weights of a convolution are.
+//! The left side of a product: lines as they are given, or laid out once in blocks, as a convolution's weights are.
 
 use super::super::vectors::times_plus;
 use super::{PANEL, Part, Settle};
@@ -48,7 +48,7 @@ impl Left for &[f32] {
 
 /// Lines of a block: with two vectors each, as many sums as the widest registers hold. What has half as many registers
 /// works on half of them.
-const BLOCK: usize = 12;
+pub const BLOCK: usize = 12;
 
 /// Lines in blocks, of which the values in the same place lie side by side.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ mod left;
 mod right;
 
 use super::vectors::{Lanewise, Vectors, WIDEST};
+use left::BLOCK;
 pub use left::{Blocks, Left};
 pub use right::{Lines, PANEL, Panels, Right};
 
@@ -58,6 +59,9 @@ fn multiply_in(vectors: Vectors, lines: impl Left, right: impl Right, settle: &i
     }
 }
 
+/// Of the lines of a block.
+const HALF: usize = BLOCK / 2;
+
 struct Multiplied<'a, L, R, S> {
     lines: L,
     right: R,
@@ -76,11 +80,12 @@ impl<L: Left, R: Right, S: Settle> Lanewise for Multiplied<'_, L, R, S> {
             let part = Part { settle, line: 0, first, width };
             match (LANES, FUSED) {
                 // A panel is two of the widest vectors, where it has so many columns.
-                (WIDEST, _) if width - first > WIDEST => lines.times::<PANEL, 12, FUSED>(panel, part, out),
-                // With twelve lines of one vector the compiler does not find the vectors.
-                (WIDEST, _) => lines.times::<WIDEST, 6, FUSED>(panel, part, out),
-                (_, true) => lines.times::<16, 6, FUSED>(panel, part, out),
-                (_, false) => lines.times::<8, 6, FUSED>(panel, part, out),
+                (WIDEST, _) if width - first > WIDEST => lines.times::<PANEL, BLOCK, FUSED>(panel, part, out),
+                // With all lines of a block and one vector the compiler does not find the vectors.
+                (WIDEST, _) => lines.times::<WIDEST, HALF, FUSED>(panel, part, out),
+                // Two vectors, of eight lanes or of four.
+                (_, true) => lines.times::<16, HALF, FUSED>(panel, part, out),
+                (_, false) => lines.times::<8, HALF, FUSED>(panel, part, out),
             }
         }
     }
@@ -123,6 +128,7 @@ impl<S: Settle> Part<'_, S> {
             }
         }
     }
+
     /// As far as the line goes: by eight, of which the compiler knows how many they are, and the rest.
     #[inline(always)]
     fn put_some(&self, line: usize, first: usize, sums: &[f32], out: &mut [f32]) {

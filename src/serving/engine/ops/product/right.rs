@@ -18,23 +18,6 @@ pub trait Right {
     fn panel<const LANES: usize>(&mut self, nth: usize) -> &[[f32; PANEL]];
 }
 
-impl Right for &Panels {
-    #[inline(always)]
-    fn inner(&self) -> usize {
-        self.inner
-    }
-
-    #[inline(always)]
-    fn width(&self) -> usize {
-        self.width
-    }
-
-    #[inline(always)]
-    fn panel<const LANES: usize>(&mut self, nth: usize) -> &[[f32; PANEL]] {
-        &self.lines.lines()[nth * self.inner..][..self.inner]
-    }
-}
-
 /// Lines of panels, one behind the other, at a place in memory that suits the widest vectors: one that lies across two
 /// of the processor's own lines takes twice as long to read.
 #[derive(Debug)]
@@ -114,5 +97,22 @@ impl Panels {
 
     pub fn width(&self) -> usize {
         self.width
+    }
+}
+
+impl Right for &Panels {
+    #[inline(always)]
+    fn inner(&self) -> usize {
+        self.inner
+    }
+
+    #[inline(always)]
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    #[inline(always)]
+    fn panel<const LANES: usize>(&mut self, nth: usize) -> &[[f32; PANEL]] {
+        &self.lines.lines()[nth * self.inner..][..self.inner]
     }
 }
