@@ -110,12 +110,12 @@ def synced_files(root: Path, threads=16, seconds=3) -> float:
     def write(thread: int) -> int:
         count = 0
         while time.perf_counter() < end:
-            for path, flags in ((folder / f"{thread}-{count}", os.O_CREAT | os.O_WRONLY), (folder, os.O_RDONLY)):
-                opened = os.open(path, flags)
-                if flags != os.O_RDONLY:
-                    os.write(opened, body)
-                os.fsync(opened)
-                os.close(opened)
+            with (folder / f"{thread}-{count}").open("wb", buffering=0) as file:
+                file.write(body)
+                os.fsync(file)
+            opened = os.open(folder, os.O_RDONLY)
+            os.fsync(opened)
+            os.close(opened)
             count += 1
         return count
 
