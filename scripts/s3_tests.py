@@ -195,7 +195,7 @@ def write_conf(server: House, path: Path):
         "fixtures": {"bucket prefix": "crannog-{random}-"},
         "s3 main": main,
         "s3 alt": server.account("s3alt"),
-        "s3 tenant": server.account("s3tenant") | {"tenant": "testx"},
+        "s3 tenant": server.account("s3tenant") | {"tenant": "s3tenant"},
         "iam": server.account("s3iam"),
         "iam root": server.account("s3root"),
         "iam alt root": server.account("s3altroot"),

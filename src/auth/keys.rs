@@ -1,6 +1,7 @@
 //! S3 keys: issued, looked up for every signed request, revoked; and the names of accounts.
 
 use super::{
+    iam,
     model::{self, KeyInfo, NewSession, Principal, S3Key, S3Session, TemporaryKey},
     seal,
     service::Service,
@@ -106,8 +107,17 @@ impl Service {
             Err(changes) => changes,
         };
         let wanted = access_key.to_owned();
-        let found = self.0.db.look_up(move |db| store::key_get(db, &wanted)).await?;
-        let Some(row) = found else { return Ok(None) };
+        let look_up = move |db: &Connection| {
+            let Some(row) = store::key_get(db, &wanted)? else { return Ok(None) };
+            let iam = row.iam_user.as_deref().map(|id| iam::of_key(db, id)).transpose()?;
+            // A key whose user has gone is nobody's.
+            Ok(match iam {
+                Some(None) => None,
+                iam => Some((row, iam.flatten())),
+            })
+        };
+        let found = self.0.db.look_up(look_up).await?;
+        let Some((row, iam)) = found else { return Ok(None) };
         let session: Option<S3Session> = match &row.session {
             Some(text) => Some(serde_json::from_str(text).map_err(Error::internal)?),
             None => None,
@@ -120,6 +130,7 @@ impl Service {
             principal: Principal { role, ..row.principal },
             expires_ms: row.expires_at,
             session,
+            iam,
         });
         self.0.keys.learn(access_key, key.clone(), changes);
         Ok(Some(key))

@@ -7,6 +7,7 @@
 //! keys); revoking takes effect with the next request.
 
 mod cause;
+mod iam;
 mod keys;
 mod middleware;
 mod model;
@@ -22,7 +23,8 @@ pub use cause::{cause, caused_by};
 pub use keys::KeyWanted;
 pub use middleware::{Admin, Editor, HOOKS, Member, Viewer, cookie_named, guard};
 pub use model::{
-    FirstAdmin, NewSession, NewUser, Principal, Role, S3Key, S3Session, TemporaryKey, UserChange, UserInfo,
+    FirstAdmin, IamKey, IamUser, NewSession, NewUser, Principal, Role, S3Key, S3Session, TemporaryKey,
+    UserChange, UserInfo,
 };
 pub use routes::router;
 pub use seal::Sealer;

@@ -157,6 +157,27 @@ pub struct S3Key {
     pub expires_ms: Option<i64>,
     /// There for temporary keys only.
     pub session: Option<S3Session>,
+    /// The IAM user it stands for; none is the principal itself.
+    pub iam: Option<IamUser>,
+}
+
+/// A user that an account has made for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IamUser {
+    pub name: String,
+    pub id: String,
+    /// Between slashes, for sorting only.
+    pub path: String,
+    pub created_ms: i64,
+    /// A policy document under each name; nothing under the ARN of a managed policy.
+    pub policies: std::collections::BTreeMap<String, String>,
+}
+
+/// A key of an IAM user, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IamKey {
+    pub access_key_id: String,
+    pub created_at: String,
 }
 
 /// What temporary keys are limited to.

@@ -1,7 +1,7 @@
 //! The rules of identity, and the door through which other rooms use it.
 
 use super::{
-    keys,
+    iam, keys,
     model::{self, FirstAdmin, Issued, NewUser, Principal, Role, S3Key, TokenInfo, UserChange, UserInfo},
     seal::{self, Sealer},
     store,
@@ -329,12 +329,15 @@ impl Service {
         let (email, shown) = names(change.email.as_deref(), change.display_name.as_deref())?;
         let name = name.to_owned();
         let update = move |db: &Connection| {
-            store::user_get(db, &name)?.ok_or_else(|| no_user(&name))?;
+            let (before, _) = store::user_get(db, &name)?.ok_or_else(|| no_user(&name))?;
             if let Some(hash) = hash {
                 store::user_set_password(db, &name, &hash)?;
                 store::user_sign_out(db, &name)?;
             }
             if let Some(role) = change.role {
+                if before.has_own_account() && !role.has_own_account() {
+                    iam::clear(db, &name)?;
+                }
                 store::user_set_role(db, &name, role)?;
             }
             set_names(db, &name, email, shown)?;
@@ -347,9 +350,11 @@ impl Service {
     pub async fn user_delete(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
         let delete = move |db: &Connection| {
-            if store::user_delete(db, &name)? == 0 {
-                return Err(no_user(&name));
+            let (role, _) = store::user_get(db, &name)?.ok_or_else(|| no_user(&name))?;
+            if role.has_own_account() {
+                iam::clear(db, &name)?;
             }
+            store::user_delete(db, &name)?;
             keep_an_admin(db)
         };
         self.change(delete).await

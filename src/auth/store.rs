@@ -209,21 +209,34 @@ pub struct KeyRow {
     pub principal: Principal,
     pub expires_at: Option<i64>,
     pub session: Option<String>,
+    /// The id of the IAM user it is of.
+    pub iam_user: Option<String>,
 }
 
 pub fn key_get(db: &Connection, access: &str) -> Result<Option<KeyRow>> {
     let found = db
         .prepare_cached(
-            "SELECT u.name, u.role, k.sealed, k.expires_at, k.session, k.label
+            "SELECT u.name, u.role, k.sealed, k.expires_at, k.session, k.label, k.iam_user
              FROM s3_keys k JOIN users u ON u.name = k.user WHERE k.access_key = ?1",
         )?
-        .query_row([access], |row| Ok((principal(row)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))
+        .query_row([access], |row| {
+            let (user, role) = principal(row)?;
+            let key = KeyRow {
+                principal: Principal { user, role: Role::Guest },
+                sealed: row.get(2)?,
+                expires_at: row.get(3)?,
+                session: row.get(4)?,
+                label: row.get(5)?,
+                iam_user: row.get(6)?,
+            };
+            Ok((key, role))
+        })
         .optional()?;
-    let row = |((user, role), sealed, expires_at, session, label): ((String, String), _, _, _, _)| {
-        let principal = Principal { user, role: Role::parse(&role)? };
-        Ok(KeyRow { sealed, label, principal, expires_at, session })
+    let named = |(mut key, role): (KeyRow, String)| {
+        key.principal.role = Role::parse(&role)?;
+        Ok(key)
     };
-    found.map(row).transpose()
+    found.map(named).transpose()
 }
 
 pub fn key_list(db: &Connection, user: Option<&str>, now: i64) -> Result<Vec<KeyInfo>> {

@@ -17,6 +17,12 @@ pub fn check_bucket(name: &str) -> Result<(), Fault> {
     if fine { Ok(()) } else { Err(Fault::InvalidBucketName(name.to_owned())) }
 }
 
+/// The account and the bucket in `ACCOUNT:BUCKET`, as clients of radosgw name a bucket of another tenant. Names are
+/// unique over all accounts here, so that the account may be empty, or left out with its colon.
+pub fn qualified(name: &str) -> (&str, &str) {
+    name.split_once(':').unwrap_or(("", name))
+}
+
 /// At most 1,024 bytes of UTF-8, any characters.
 pub fn check_key(key: &str) -> Result<(), Fault> {
     match key.len() {

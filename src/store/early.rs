@@ -4,7 +4,7 @@
 use std::{io, os::fd::AsRawFd};
 
 /// Bytes gathered before the disk is asked to begin.
-const STEP: u64 = 1 << 20;
+const STEP: u64 = 256 << 10;
 
 /// How much of a file being written was handed to the disk.
 #[derive(Default)]

@@ -29,7 +29,7 @@ pub const CONTROL: &[Migration] = migrations!(
     "0018_pipelines_backfills", "0019_runs_newest", "0020_pipelines_events", "0021_pipelines_deadlines",
     "0022_pipelines_archive", "0023_runs_named", "0024_rollout", "0025_pipelines_commit",
     "0026_pipelines_turns", "0027_pipelines_asked", "0028_review", "0029_unloaded",
-    "0030_pipelines_rejected", "0031_imported"
+    "0030_pipelines_rejected", "0031_imported", "0032_iam"
 );
 
 /// What objects.db is made of.

@@ -78,6 +78,7 @@ impl Rules {
         Place {
             owner: &self.bucket.owner,
             policy: self.policy.as_ref().map(|policy| &policy.policy),
+            binds_owner: self.policy.as_ref().is_some_and(|policy| policy.binds_owner),
             acl: self.acl.as_deref(),
             block: self.block,
             ownership: self.ownership,
@@ -318,6 +319,7 @@ fn admit_to_account(
     let place = Place {
         owner: known.account(),
         policy: None,
+        binds_owner: false,
         acl: None,
         block: PublicAccessBlock::default(),
         ownership: Ownership::default(),
@@ -400,6 +402,6 @@ fn denied(asked: &Asked<'_>, operation: &Operation, caller: Option<&Caller>, own
     {
         return Fault::AccessDenied(refusal.message).into();
     }
-    let user = &caller.principal.user;
+    let user = caller.name();
     Fault::AccessDenied(format!("Access Denied: user {user:?} may not {action} on {resource}.")).into()
 }

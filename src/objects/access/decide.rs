@@ -1,6 +1,7 @@
 //! The decision: an explicit Deny, then what gives a right, else no. Pure; what it needs is handed in.
 
 use super::{
+    super::model::HOUSE,
     account::{Who, account_of},
     acl::{Acl, Permission},
     action::{Operation, Scope},
@@ -16,12 +17,14 @@ pub struct Caller {
     pub session: Option<Session>,
 }
 
-/// What temporary keys are limited to.
+/// What keys are limited to that are not a user's own.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
+    /// The IAM user whose key it is.
+    pub user: Option<String>,
     /// The role taken on, and the session's name.
     pub role: Option<(String, String)>,
-    /// What the session may do at most.
+    /// What it may do at most.
     pub policy: Option<std::sync::Arc<Policy>>,
 }
 
@@ -30,11 +33,23 @@ impl Caller {
         account_of(&self.principal)
     }
 
+    /// The name of the user, or of the IAM user.
+    pub fn name(&self) -> &str {
+        let iam = self.session.as_ref().and_then(|session| session.user.as_deref());
+        iam.unwrap_or(&self.principal.user)
+    }
+
+    /// Whether they stand for their account as a whole, which in other words is its root.
+    pub fn heads_account(&self) -> bool {
+        let role = self.principal.role;
+        self.session.is_none() && (role == Role::Admin || role.has_own_account())
+    }
+
     pub fn who(&self) -> Who<'_> {
         let role = self.session.as_ref().and_then(|session| session.role.as_ref());
         Who {
             account: Some(self.account()),
-            user: Some(&self.principal.user),
+            user: Some(self.name()),
             role: role.map(|(role, name)| (role.as_str(), name.as_str())),
             service: None,
         }
@@ -56,6 +71,8 @@ impl Caller {
 pub struct Place<'a> {
     pub owner: &'a str,
     pub policy: Option<&'a Policy>,
+    /// The policy may keep the owner from changing it.
+    pub binds_owner: bool,
     /// None grants nobody but the owner.
     pub acl: Option<&'a Acl>,
     pub block: PublicAccessBlock,
@@ -105,13 +122,24 @@ pub fn may(place: &Place<'_>, question: &Question<'_>, target: Target<'_>) -> bo
     let ask = question.ask();
     let own = question.account() == Some(place.owner);
     let said = place.policy.map_or(Verdict::Silent, |policy| policy.verdict(&ask));
-    if said == Verdict::Deny && !(own && minds_the_policy(question)) {
+    let minds = minds_the_policy(question);
+    // Who has bound themselves by a policy is unbound by an admin of the house.
+    if place.binds_owner && minds && question.caller.is_some_and(|caller| caller.account() == HOUSE) {
+        return true;
+    }
+    if said == Verdict::Deny && !(own && minds && !place.binds_owner) {
         return false;
     }
-    if let Some(policy) = question.caller.and_then(Caller::session_policy)
-        && policy.verdict(&ask) != Verdict::Allow
+    if let Some(caller) = question.caller
+        && let Some(policy) = caller.session_policy()
     {
-        return false;
+        // An IAM user may also do what a bucket of their own account lets them.
+        let let_in = own && said == Verdict::Allow && caller.name() != caller.principal.user;
+        match policy.verdict(&ask) {
+            Verdict::Allow => {}
+            Verdict::Silent if let_in => {}
+            _ => return false,
+        }
     }
     if let Target::Missing = target {
         return may_list(place, question);
@@ -183,9 +211,6 @@ fn may_list(place: &Place<'_>, question: &Question<'_>) -> bool {
 
 /// An owner who has locked themselves out must be able to change the policy that did it.
 fn minds_the_policy(question: &Question<'_>) -> bool {
-    let top = question.caller.is_some_and(|caller| {
-        caller.session.is_none()
-            && (caller.principal.role == Role::Admin || caller.principal.role.has_own_account())
-    });
+    let top = question.caller.is_some_and(Caller::heads_account);
     top && matches!(question.action, "s3:GetBucketPolicy" | "s3:PutBucketPolicy" | "s3:DeleteBucketPolicy")
 }

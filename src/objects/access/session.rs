@@ -114,7 +114,9 @@ fn check(caller: &Caller, wanted: &Assume) -> std::result::Result<(i64, String),
 fn not_a_session(caller: &Caller) -> std::result::Result<(), NoSession> {
     match caller.session {
         None => Ok(()),
-        Some(_) => Err(NoSession::Denied("Temporary keys cannot be traded for other temporary keys.".into())),
+        Some(_) => Err(NoSession::Denied(
+            "Temporary keys and those of IAM users cannot be traded for others.".into(),
+        )),
     }
 }
 

@@ -24,7 +24,7 @@ fn policy(statement: Value) -> Policy {
 
 fn place<'a>(policy: Option<&'a Policy>, acl: Option<&'a Acl>) -> Place<'a> {
     let (block, ownership) = (PublicAccessBlock::default(), Ownership::default());
-    Place { owner: "crannog", policy, acl, block, ownership }
+    Place { owner: "crannog", policy, binds_owner: false, acl, block, ownership }
 }
 
 fn ask(place: &Place<'_>, caller: Option<&Caller>, name: &str, target: Target<'_>) -> bool {
@@ -171,5 +171,5 @@ fn a_sessions_policy_only_narrows() {
 fn policy_of_session(statement: Value) -> Session {
     let text = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
     let policy = Policy::parse(&text, Kind::Session).unwrap();
-    Session { role: None, policy: Some(std::sync::Arc::new(policy)) }
+    Session { role: None, user: None, policy: Some(std::sync::Arc::new(policy)) }
 }

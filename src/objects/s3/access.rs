@@ -10,10 +10,11 @@ use super::{
         names,
     },
     convert::error,
+    iam::managed,
     refuse,
 };
 use crate::{
-    auth::{self, S3Key, S3Session},
+    auth::{self, IamUser, S3Key, S3Session},
     kernel::{clock::now_ms, error::Error},
 };
 use s3s::{
@@ -62,7 +63,11 @@ pub fn caller(access_key: &str, token: Option<&str>) -> S3Result<Caller> {
         let message = "The security token does not belong to this access key, or is missing.";
         return Err(refuse(S3ErrorCode::InvalidToken, message));
     }
-    let session = key.session.as_ref().map(session).transpose()?;
+    let session = match (&key.session, &key.iam) {
+        (Some(kept), _) => Some(session(kept)?),
+        (None, Some(user)) => Some(of_iam_user(user)?),
+        (None, None) => None,
+    };
     Ok(Caller { principal: key.principal.clone(), session })
 }
 
@@ -70,14 +75,23 @@ pub fn caller(access_key: &str, token: Option<&str>) -> S3Result<Caller> {
 fn session(kept: &S3Session) -> S3Result<Session> {
     let policy = kept.policy.as_deref().map(|text| Policy::parse(text, Kind::Session)).transpose();
     let policy = policy.map_err(|bad| error(Error::internal(bad)))?.map(Arc::new);
-    Ok(Session { role: kept.role.clone(), policy })
+    Ok(Session { role: kept.role.clone(), policy, user: None })
 }
 
-/// The one list of rules for bucket names.
+/// The limits of an IAM user's keys: what none of the policies allows, they may not.
+fn of_iam_user(user: &IamUser) -> S3Result<Session> {
+    let read = |(name, text): (&String, &String)| Policy::parse(managed(name).unwrap_or(text), Kind::Session);
+    let policies = user.policies.iter().map(read);
+    let policies = policies.collect::<Result<Vec<_>, _>>().map_err(|bad| error(Error::internal(bad)))?;
+    let policy = Some(Arc::new(Policy::together(policies)));
+    Ok(Session { role: None, policy, user: Some(user.name.clone()) })
+}
+
+/// The one list of rules for bucket names; an account may stand before one.
 pub struct Names;
 
 impl NameValidation for Names {
     fn validate_bucket_name(&self, name: &str) -> bool {
-        names::check_bucket(name).is_ok()
+        names::check_bucket(names::qualified(name).1).is_ok()
     }
 }

@@ -101,8 +101,7 @@ fn check_authorization(parts: &Parts, value: &str) -> S3Result<()> {
             "The authorization header is malformed: Credential, SignedHeaders and Signature are needed.";
         return Err(refuse(S3ErrorCode::AuthorizationHeaderMalformed, message));
     }
-    let credential = fields.split([',', ' ']).find_map(|field| field.trim().strip_prefix("Credential="));
-    if !credential.is_some_and(presigned::is_credential) {
+    if !field(fields, "Credential=").is_some_and(presigned::is_credential) {
         let message = "The authorization header is malformed; the Credential is mal-formed; expecting \
                        \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
         return Err(refuse(S3ErrorCode::AuthorizationHeaderMalformed, message));
@@ -113,9 +112,8 @@ fn check_authorization(parts: &Parts, value: &str) -> S3Result<()> {
 /// A signature that does not cover the host could be replayed at another server.
 fn check_signed_host(parts: &Parts, header: Option<&str>) -> S3Result<()> {
     let in_query = query(&parts.uri).find(|(name, _)| name == "X-Amz-SignedHeaders").map(|(_, value)| value);
-    let in_header = header.filter(|value| is_v4(value)).and_then(|value| {
-        value.split([',', ' ']).find_map(|item| item.trim().strip_prefix("SignedHeaders=")).map(Cow::Borrowed)
-    });
+    let in_header = header.filter(|value| is_v4(value));
+    let in_header = in_header.and_then(|value| field(value, "SignedHeaders=")).map(Cow::Borrowed);
     match in_query.or(in_header) {
         Some(names) if !names.split(';').any(|name| name.eq_ignore_ascii_case("host")) => {
             Err(refuse(S3ErrorCode::AccessDenied, "The signature must cover the Host header."))
@@ -124,8 +122,13 @@ fn check_signed_host(parts: &Parts, header: Option<&str>) -> S3Result<()> {
     }
 }
 
-fn authorization(headers: &HeaderMap) -> Option<&str> {
+pub fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()
+}
+
+/// What an Authorization header of version 4 has behind `name`, such as `Credential=`.
+pub fn field<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+    value.split([',', ' ']).find_map(|item| item.trim().strip_prefix(name))
 }
 
 fn is_v4(value: &str) -> bool {

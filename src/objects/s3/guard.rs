@@ -1,10 +1,15 @@
 //! The gatekeeper at the S3 door: every operation passes it, most before their body is read.
 
 use super::{
-    super::access::{
-        admit::{Admitted, Gatekeeper},
-        asked::{Asked, Signature, Tags, query},
-        decide::Caller,
+    super::{
+        access::{
+            account::means,
+            admit::{Admitted, Gatekeeper},
+            asked::{Asked, Signature, Tags, query},
+            decide::Caller,
+        },
+        error::Fault,
+        names,
     },
     access::caller,
     convert::{self, error},
@@ -79,6 +84,7 @@ impl S3Access for Guard {
             S3Path::Bucket { bucket } => (&**bucket, ""),
             S3Path::Object { bucket, key } => (&**bucket, &**key),
         };
+        let bucket = self.unqualified(cx.s3_op().name(), bucket).await?;
         let access_key = cx.credentials().map(|credentials| credentials.access_key.as_str());
         let seen = Seen { headers: cx.headers(), uri: cx.uri(), peer, signed: access_key.is_some() };
         let mut asked = seen.asked(cx.s3_op().name(), bucket, key);
@@ -121,7 +127,8 @@ impl S3Access for Guard {
         let seen = Seen::of(request);
         let input = &request.input;
         let tag = |tag: &Tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default());
-        let mut asked = seen.asked("PutObjectTagging", &input.bucket, &input.key);
+        let bucket = names::qualified(&input.bucket).1;
+        let mut asked = seen.asked("PutObjectTagging", bucket, &input.key);
         asked.tags = Tags::Given(input.tagging.tag_set.iter().map(tag).collect());
         let caller = admitted(&request.extensions).caller;
         self.0.admit_tags(&asked, caller.as_deref()).await.map_err(error)
@@ -134,7 +141,7 @@ impl S3Access for Guard {
         };
         let keys: Vec<_> = request.input.delete.objects.iter().map(named).collect();
         let seen = Seen::of(request);
-        let asked = seen.asked("DeleteObject", &request.input.bucket, "");
+        let asked = seen.asked("DeleteObject", names::qualified(&request.input.bucket).1, "");
         let mut allowed =
             self.0.may_delete(&asked, caller.as_deref(), &keys).await.map_err(error)?.into_iter();
         let objects = std::mem::take(&mut request.input.delete.objects);
@@ -147,6 +154,22 @@ impl S3Access for Guard {
 }
 
 impl Guard {
+    /// The bucket without the account that stands before it, whose it must be.
+    async fn unqualified<'a>(&self, operation: &str, name: &'a str) -> S3Result<&'a str> {
+        let (account, bucket) = names::qualified(name);
+        if bucket == name {
+            return Ok(name);
+        }
+        if operation == "CreateBucket" {
+            return Err(error(Fault::InvalidBucketName(name.to_owned()).into()));
+        }
+        let found = self.0.service.bucket(bucket).await.map_err(error)?;
+        match account.is_empty() || means(account, &found.owner) {
+            true => Ok(bucket),
+            false => Err(error(Fault::NoSuchBucket(name.to_owned()).into())),
+        }
+    }
+
     async fn source(&self, seen: &Seen<'_>, caller: Option<Arc<Caller>>, source: CopySource) -> S3Result<()> {
         let (bucket, key, version) = convert::copy_source(source)?;
         let asked = seen.asked("GetObject", &bucket, &key);

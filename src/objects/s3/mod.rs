@@ -16,6 +16,7 @@ mod form;
 mod gate;
 mod guard;
 mod hosts;
+mod iam;
 mod journal;
 mod length;
 mod lifecycle;
@@ -29,8 +30,10 @@ mod place;
 mod policy;
 mod polish;
 mod presigned;
+mod query;
 mod range;
 mod setting;
+mod signed;
 mod sigv2;
 mod sse;
 mod sts;
@@ -85,7 +88,7 @@ pub fn s3_service(service: Service, auth: auth::Service, settings: &S3Settings) 
     // s3s checks access only where it can check a signature: without this line everybody may do all.
     builder.set_auth(access::Keys(auth));
     builder.set_access(guard::Guard(gatekeeper.clone()));
-    builder.set_route(sts::Sts(gatekeeper.clone()));
+    builder.set_route(query::Query(gatekeeper.clone()));
     builder.set_host(hosts.clone());
     builder.set_validation(access::Names);
     let mut unguarded = s3s::service::S3ServiceBuilder::new(ops::Ops(service.clone(), gatekeeper.clone()));
@@ -164,7 +167,7 @@ async fn speak(door: &S3Door, mut parts: Parts, body: Body, request_id: &str) ->
     date::complete(&mut parts.headers);
     let resource = parts.uri.path().to_owned();
     let attributes = polish::asks_attributes(&parts.method, &parts.uri);
-    let is_sts = sts::is_sts(&parts.method, &parts.uri, &parts.headers);
+    let is_query = query::is_query(&parts.method, &parts.uri, &parts.headers);
     let response = access::with_caller(respond(door, parts, body)).await;
     let response = response.unwrap_or_else(|error| {
         tracing::error!(?error, request_id, "the S3 door failed to shape an answer");
@@ -172,8 +175,8 @@ async fn speak(door: &S3Door, mut parts: Parts, body: Body, request_id: &str) ->
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    match is_sts && !response.status().is_success() {
-        true => polish::rewrite(response, |document| sts::framed(document, request_id)).await,
+    match is_query && !response.status().is_success() {
+        true => polish::rewrite(response, |document| query::framed(document, request_id)).await,
         false => polish::polish(response, request_id, &resource, attributes).await,
     }
 }
@@ -185,6 +188,9 @@ async fn respond(door: &S3Door, mut parts: Parts, body: Body) -> Result<Response
     }
     if let Err(refusal) = gate::check(&parts, door.sigv2) {
         return error_document(refusal);
+    }
+    if query::is_query(&parts.method, &parts.uri, &parts.headers) && signed::is_for_identity(&parts) {
+        return Box::pin(query::identity(&door.gatekeeper, &parts, body)).await.or_else(error_document);
     }
     sigv2::as_signed(&mut parts);
     if form::is_form(&parts) {

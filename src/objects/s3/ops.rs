@@ -2,7 +2,7 @@
 //! here is answered with NotImplemented by s3s.
 
 use super::{
-    super::{access::admit::Gatekeeper, service::Service},
+    super::{access::admit::Gatekeeper, names, service::Service},
     acl, attributes, bucket, copy, cors, fetch, lifecycle, list, lock, logging, notification, object, policy,
     refuse, setting, upload, website,
 };
@@ -20,12 +20,57 @@ macro_rules! operations {
         #[allow(unused_variables, reason = "a row needs one of the two")]
         #[async_trait::async_trait]
         impl S3 for Ops {
-            $(async fn $name(&self, $request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            $(async fn $name(&self, mut $request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                $request.input.unqualify();
                 let Ops($service, $gates) = self;
                 $call.await.map(Answer::whole)
             })*
         }
     };
+}
+
+/// What an operation takes. The guard has seen to the account that may stand before the bucket: it goes.
+trait Input {
+    fn unqualify(&mut self);
+}
+
+macro_rules! of_a_bucket {
+    ($($input:ty)*) => {
+        $(impl Input for $input {
+            fn unqualify(&mut self) {
+                let bucket = names::qualified(&self.bucket).1;
+                if bucket.len() < self.bucket.len() {
+                    self.bucket = bucket.to_owned();
+                }
+            }
+        })*
+    };
+}
+
+of_a_bucket! {
+    CreateBucketInput DeleteBucketInput HeadBucketInput GetBucketLocationInput GetBucketVersioningInput
+    PutBucketVersioningInput PutObjectInput GetObjectInput HeadObjectInput DeleteObjectInput
+    DeleteObjectsInput GetObjectTaggingInput PutObjectTaggingInput DeleteObjectTaggingInput
+    GetObjectAttributesInput PutObjectLockConfigurationInput GetObjectLockConfigurationInput
+    PutObjectRetentionInput GetObjectRetentionInput PutObjectLegalHoldInput GetObjectLegalHoldInput
+    GetObjectTorrentInput CopyObjectInput UploadPartCopyInput ListObjectsInput ListObjectsV2Input
+    ListObjectVersionsInput CreateMultipartUploadInput UploadPartInput CompleteMultipartUploadInput
+    AbortMultipartUploadInput ListPartsInput ListMultipartUploadsInput GetBucketAclInput PutBucketAclInput
+    GetObjectAclInput PutObjectAclInput GetBucketPolicyInput PutBucketPolicyInput DeleteBucketPolicyInput
+    GetBucketPolicyStatusInput GetPublicAccessBlockInput PutPublicAccessBlockInput
+    DeletePublicAccessBlockInput GetBucketOwnershipControlsInput PutBucketOwnershipControlsInput
+    DeleteBucketOwnershipControlsInput GetBucketCorsInput PutBucketCorsInput DeleteBucketCorsInput
+    GetBucketTaggingInput PutBucketTaggingInput DeleteBucketTaggingInput GetBucketEncryptionInput
+    PutBucketEncryptionInput DeleteBucketEncryptionInput GetBucketRequestPaymentInput
+    PutBucketRequestPaymentInput GetBucketAccelerateConfigurationInput PutBucketAccelerateConfigurationInput
+    GetBucketLifecycleConfigurationInput PutBucketLifecycleConfigurationInput DeleteBucketLifecycleInput
+    GetBucketWebsiteInput PutBucketWebsiteInput DeleteBucketWebsiteInput
+    GetBucketNotificationConfigurationInput PutBucketNotificationConfigurationInput
+    GetBucketReplicationInput GetBucketLoggingInput PutBucketLoggingInput
+}
+
+impl Input for ListBucketsInput {
+    fn unqualify(&mut self) {}
 }
 
 /// What an operation answers: its output, or that with headers and a status of its own.

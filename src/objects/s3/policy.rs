@@ -56,7 +56,8 @@ pub async fn put(
              can put its policy.",
         ));
     }
-    let policy = BucketPolicy { text: input.policy, policy };
+    let binds_owner = input.confirm_remove_self_bucket_access == Some(true);
+    let policy = BucketPolicy { text: input.policy, policy, binds_owner };
     gatekeeper.service.setting_put(&input.bucket, &policy).await.map_err(error)?;
     Ok(PutBucketPolicyOutput::default())
 }

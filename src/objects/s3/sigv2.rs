@@ -10,7 +10,7 @@ use super::{
     },
     convert, date, gate,
     hosts::Hosts,
-    place, refuse, sts,
+    place, query, refuse,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderName, HeaderValue, Uri, header, request::Parts};
@@ -91,7 +91,7 @@ pub fn check(parts: &Parts, signature: Signature, sigv2: SigV2) -> S3Result<()> 
         _ => {}
     }
     // What the token service is asked stands in the body.
-    if sigv2 == SigV2::Refused || sts::is_sts(&parts.method, &parts.uri, &parts.headers) {
+    if sigv2 == SigV2::Refused || query::is_query(&parts.method, &parts.uri, &parts.headers) {
         return unsupported(
             "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 \
              (boto3 presigns with it when told so: Config(signature_version='s3v4')).",

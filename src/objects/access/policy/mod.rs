@@ -15,6 +15,7 @@ use pattern::{Reading, Variables};
 use principal::{Fit, Principal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What is wrong with a document, as AWS would put it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,19 +35,19 @@ pub enum Kind<'a> {
     Bucket(&'a str),
     /// It lies on a bucket, and was checked when it was put there.
     Stored,
-    /// It narrows a session: its statements name no principals.
+    /// It says what a session or an IAM user may do: its statements name no principals.
     Session,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Whether the version of its language has variables.
-    variables: bool,
     statements: Vec<Statement>,
 }
 
 #[derive(Clone, Debug)]
 struct Statement {
+    /// Whether the version of its policy's language has variables.
+    variables: bool,
     deny: bool,
     /// None in a session's policy, which speaks of the session alone.
     principals: Option<Chosen<Principal>>,
@@ -87,8 +88,13 @@ impl Policy {
         parse::policy(text, kind)
     }
 
+    /// All of them as one; of none, one that is silent.
+    pub fn together(policies: impl IntoIterator<Item = Self>) -> Self {
+        Self { statements: policies.into_iter().flat_map(|policy| policy.statements).collect() }
+    }
+
     pub fn verdict(&self, ask: &Ask<'_>) -> Verdict {
-        self.statements.iter().map(|s| s.verdict(ask, self.variables)).max().unwrap_or(Verdict::Silent)
+        self.statements.iter().map(|statement| statement.verdict(ask)).max().unwrap_or(Verdict::Silent)
     }
 
     /// Whether a condition or a variable looks at keys that begin with `prefix`.
@@ -108,12 +114,12 @@ impl Policy {
 }
 
 impl Statement {
-    fn verdict(&self, ask: &Ask<'_>, variables: bool) -> Verdict {
+    fn verdict(&self, ask: &Ask<'_>) -> Verdict {
         let one = |key: &str| {
             let values = (ask.lookup)(&key.to_ascii_lowercase())?;
             <[String; 1]>::try_from(values).ok().map(|[only]| only)
         };
-        let variables = variables.then_some(&one as &Variables<'_>);
+        let variables = self.variables.then_some(&one as &Variables<'_>);
         if !self.actions.choose(|pattern| pattern::fits_action(pattern, ask.action)) {
             return Verdict::Silent;
         }
@@ -160,18 +166,36 @@ fn texts(value: &Value) -> Option<Vec<&str>> {
 pub struct BucketPolicy {
     pub text: String,
     pub policy: Policy,
+    /// Who put it confirmed that it may take the right to change it from the owner too.
+    pub binds_owner: bool,
+}
+
+/// As it is kept: the text alone, unless there is more to say.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept<'a> {
+    Text(Cow<'a, str>),
+    Bound { text: Cow<'a, str>, binds_owner: bool },
 }
 
 impl Serialize for BucketPolicy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.text.serialize(serializer)
+        let text = Cow::from(&self.text);
+        match self.binds_owner {
+            false => Kept::Text(text),
+            true => Kept::Bound { text, binds_owner: true },
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for BucketPolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let (text, binds_owner) = match Kept::deserialize(deserializer)? {
+            Kept::Text(text) => (text, false),
+            Kept::Bound { text, binds_owner } => (text, binds_owner),
+        };
         let policy = Policy::parse(&text, Kind::Stored).map_err(D::Error::custom)?;
-        Ok(Self { text, policy })
+        Ok(Self { text: text.into_owned(), policy, binds_owner })
     }
 }

@@ -40,8 +40,9 @@ pub fn policy(text: &str, kind: Kind<'_>) -> Result<Policy, Malformed> {
     if statements.is_empty() {
         return Err(Malformed::new("Could not parse the policy: Statement is empty!"));
     }
-    let statements = statements.into_iter().map(|value| statement(value, kind)).collect::<Result<_, _>>()?;
-    Ok(Policy { variables, statements })
+    let statements: Result<_, _> =
+        statements.into_iter().map(|value| statement(value, kind, variables)).collect();
+    Ok(Policy { statements: statements? })
 }
 
 fn known(object: &Object, fields: &[&str]) -> Result<(), Malformed> {
@@ -51,7 +52,7 @@ fn known(object: &Object, fields: &[&str]) -> Result<(), Malformed> {
     }
 }
 
-fn statement(value: &Value, kind: Kind<'_>) -> Result<Statement, Malformed> {
+fn statement(value: &Value, kind: Kind<'_>, variables: bool) -> Result<Statement, Malformed> {
     let object = value.as_object().ok_or_else(|| Malformed::new("A statement must be an object"))?;
     known(
         object,
@@ -78,6 +79,7 @@ fn statement(value: &Value, kind: Kind<'_>) -> Result<Statement, Malformed> {
         return Err(Malformed::new("Sid must be a text"));
     }
     Ok(Statement {
+        variables,
         deny,
         principals: principals(object, deny, kind)?,
         actions: actions(object)?,

@@ -30,7 +30,7 @@ use s3s::{
     auth::S3Auth,
     dto::{PutObjectOutput, StreamingBlob},
 };
-use signature::Claim;
+pub(super) use signature::Claim;
 use std::sync::Arc;
 
 /// What may be read before the file begins. Its first bytes may come along with the last field.
@@ -149,12 +149,7 @@ async fn caller(
 ) -> S3Result<Option<Arc<Caller>>> {
     let Some(claim) = claim else { return Ok(None) };
     let secret = access::Keys(gatekeeper.auth.clone()).get_secret_key(claim.access_key()).await?;
-    if !claim.holds(secret.expose(), fields.get("policy").unwrap_or_default()) {
-        return Err(refuse(
-            S3ErrorCode::SignatureDoesNotMatch,
-            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-        ));
-    }
+    claim.check(secret.expose(), fields.get("policy").unwrap_or_default())?;
     access::caller(claim.access_key(), fields.get("x-amz-security-token"))
         .map(|caller| Some(Arc::new(caller)))
 }

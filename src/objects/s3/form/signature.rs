@@ -5,12 +5,12 @@
 //! pages that carry such forms are older than SigV4.
 
 use super::{
-    super::super::access::asked::Version,
+    super::{super::access::asked::Version, refuse},
     fields::{Fields, argument},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
-use s3s::S3Result;
+use s3s::{S3ErrorCode, S3Result};
 use sha1::Sha1;
 use sha2::Sha256;
 
@@ -74,8 +74,18 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Whether the policy, as the field has it, was signed with this secret.
-    pub fn holds(&self, secret: &str, policy: &str) -> bool {
+    /// Refuses a text, a form's policy as the field has it for one, that was not signed with this secret.
+    pub fn check(&self, secret: &str, text: &str) -> S3Result<()> {
+        if self.holds(secret, text) {
+            return Ok(());
+        }
+        Err(refuse(
+            S3ErrorCode::SignatureDoesNotMatch,
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+        ))
+    }
+
+    fn holds(&self, secret: &str, policy: &str) -> bool {
         match self {
             Self::V2 { signature, .. } => {
                 let mut mac =
