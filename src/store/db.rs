@@ -49,7 +49,7 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     jobs: mpsc::Sender<Job>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Arc<Readers>,
     free: Arc<Semaphore>,
     /// Reads and writes so far.
     asked: AtomicU64,
@@ -66,17 +66,19 @@ impl Db {
         for _ in 0..READERS {
             let reader = Connection::open_with_flags(path, flags)?;
             prepare_for_use(&reader)?;
-            readers.push(reader);
+            readers.push(Reader { db: reader, since: None });
         }
+        let readers = Arc::new(Readers { idle: Mutex::new(readers), commits: AtomicU64::new(0) });
+        let shared = Arc::clone(&readers);
         let (jobs, queue) = mpsc::channel(QUEUE);
         let name = path.file_stem().map_or_else(|| "db".into(), |stem| stem.to_string_lossy().into_owned());
         let log = matches!(durability, Durability::Full).then(|| Ahead::of(path));
         std::thread::Builder::new()
             .name(format!("write-{name}"))
-            .spawn(move || write_loop(&writer, queue, log))?;
+            .spawn(move || write_loop(&writer, queue, log, &shared))?;
         Ok(Self(Arc::new(Inner {
             jobs,
-            readers: Mutex::new(readers),
+            readers,
             free: Arc::new(Semaphore::new(READERS)),
             asked: AtomicU64::new(0),
         })))
@@ -95,12 +97,12 @@ impl Db {
         }
         let shared = Arc::clone(&self.0);
         let shrink = move || -> Result<()> {
-            let mut readers = lock(&shared.readers);
-            let kept = readers.len() - permits.len();
-            let free = readers.split_off(kept);
-            drop(readers);
-            let outcome = free.iter().try_for_each(|reader| reader.execute_batch(SHRINK));
-            lock(&shared.readers).extend(free);
+            let mut idle = lock(&shared.readers.idle);
+            let kept = idle.len() - permits.len();
+            let free = idle.split_off(kept);
+            drop(idle);
+            let outcome = free.iter().try_for_each(|reader| reader.db.execute_batch(SHRINK));
+            lock(&shared.readers.idle).extend(free);
             // The permits go last: who holds one finds a reader.
             drop(permits);
             Ok(outcome?)
@@ -162,22 +164,61 @@ impl Inner {
     /// The caller holds a permit of `free`, so that a reader is there.
     fn with_reader<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let reader = lock(&self.readers).pop().ok_or_else(|| Error::internal("no reader is free"))?;
-        let outcome = catch_unwind(AssertUnwindSafe(|| in_one_snapshot(&reader, work)));
-        if !reader.is_autocommit() {
-            let _ = reader.execute_batch("ROLLBACK");
+        let reader = lock(&self.readers.idle).pop();
+        let mut reader = reader.ok_or_else(|| Error::internal("no reader is free"))?;
+        let commits = self.readers.commits.load(Ordering::Acquire);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            reader.see(commits)?;
+            work(&reader.db)
+        }));
+        if !matches!(outcome, Ok(Ok(_))) {
+            reader.forget();
         }
-        lock(&self.readers).push(reader);
+        lock(&self.readers.idle).push(reader);
         outcome.unwrap_or_else(|_| Err(Error::internal("a read panicked")))
     }
 }
 
-/// All that `work` reads is of one moment. It is cheaper, too: the lock is taken once, not by each query.
-fn in_one_snapshot<T>(reader: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    reader.prepare_cached("BEGIN")?.execute([])?;
-    let value = work(reader)?;
-    reader.prepare_cached("COMMIT")?.execute([])?;
-    Ok(value)
+/// The connections that read, and how often the writer has committed.
+struct Readers {
+    idle: Mutex<Vec<Reader>>,
+    commits: AtomicU64,
+}
+
+/// All that one question reads is of one moment. The next may be answered from the same, as long as nothing was
+/// committed since: to take a snapshot and give it back costs as much as to look up a row.
+struct Reader {
+    db: Connection,
+    /// The commits its snapshot has, when it holds one.
+    since: Option<u64>,
+}
+
+impl Reader {
+    /// Holds a snapshot with these commits, or a later one.
+    fn see(&mut self, commits: u64) -> rusqlite::Result<()> {
+        if self.since == Some(commits) {
+            return Ok(());
+        }
+        self.forget();
+        run(&self.db, "BEGIN")?;
+        self.since = Some(commits);
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.since = None;
+        if !self.db.is_autocommit() {
+            // It has written nothing: there is nothing to lose.
+            let _ = run(&self.db, "COMMIT").or_else(|_| self.db.execute_batch("ROLLBACK"));
+        }
+    }
+}
+
+impl Readers {
+    /// Has idle connections give their snapshots back: the log begins anew only where nobody holds an old one.
+    fn forget(&self) {
+        lock(&self.idle).iter_mut().for_each(Reader::forget);
+    }
 }
 
 /// The one place where pragmas are chosen.
@@ -234,10 +275,12 @@ fn commit_failed(error: &rusqlite::Error) -> Error {
     }
 }
 
-fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>, mut log: Option<Ahead>) {
+fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>, mut log: Option<Ahead>, readers: &Readers) {
     while let Some(first) = queue.blocking_recv() {
         let mut answers = Vec::new();
-        let outcome = write_group(db, first, &mut queue, &mut answers);
+        let outcome = write_group(db, first, &mut queue, &mut answers, readers);
+        // Before the answers: who has heard one sees what it tells of.
+        readers.commits.fetch_add(1, Ordering::Release);
         if let Err(error) = &outcome {
             tracing::error!(%error, writes = answers.len(), "a group of writes was not committed");
             // SQLite may have rolled back by itself (a full disk); asking again is harmless.
@@ -250,6 +293,7 @@ fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>, mut log: Option<A
             log.keep();
         }
     }
+    readers.forget();
     // A clean stop leaves one file, not a log to replay.
     let _ = db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
 }
@@ -260,6 +304,7 @@ fn write_group(
     first: Job,
     queue: &mut mpsc::Receiver<Job>,
     answers: &mut Vec<Answer>,
+    readers: &Readers,
 ) -> rusqlite::Result<()> {
     // If the transaction cannot even begin, the first job is dropped, and so its caller hears.
     if let Err(failed) = run(db, "BEGIN IMMEDIATE") {
@@ -272,6 +317,7 @@ fn write_group(
     {
         run_in_savepoint(db, job, answers)?;
     }
+    readers.forget();
     run(db, "COMMIT")
 }
 
@@ -337,6 +383,7 @@ fn is_full(error: &rusqlite::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio_util::sync::CancellationToken;
 
     const SCHEMA: &[Migration] =
         &[Migration { name: "t", sql: "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE) STRICT" }];
@@ -411,6 +458,49 @@ mod tests {
             assert!(db.read(|_| Err::<(), _>(Error::invalid("on purpose"))).await.is_err());
         }
         assert_eq!(count(&db).await, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn an_answered_write_is_seen_by_all_who_read_meanwhile() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let db = open(&dir);
+        let stop = CancellationToken::new();
+        let busy = (0..READERS).map(|_| {
+            let (db, stop) = (db.clone(), stop.clone());
+            tokio::spawn(async move {
+                while !stop.is_cancelled() {
+                    count(&db).await;
+                }
+            })
+        });
+        let busy: Vec<_> = busy.collect();
+        for i in 0..300 {
+            db.write(move |c| Ok(c.execute("INSERT INTO t (v) VALUES (?1)", [i.to_string()])?))
+                .await
+                .expect("writes");
+            for _ in 0..READERS {
+                assert_eq!(count(&db).await, i + 1);
+            }
+        }
+        stop.cancel();
+        futures::future::join_all(busy).await;
+    }
+
+    #[tokio::test]
+    async fn readers_let_the_log_begin_anew() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (db, log) = (open(&dir), dir.path().join("t.db-wal"));
+        let (mut longest, mut written) = (0, 0);
+        for i in 0..400_usize {
+            let value = format!("{i}{}", "x".repeat(100_000));
+            written += value.len() as u64;
+            db.write(move |c| Ok(c.execute("INSERT INTO t (v) VALUES (?1)", [value])?))
+                .await
+                .expect("writes");
+            futures::future::join_all((0..2 * READERS).map(|_| count(&db))).await;
+            longest = longest.max(fs_err::metadata(&log).expect("a log").len());
+        }
+        assert!(longest < written / 2, "{longest} bytes of log for {written}");
     }
 
     #[tokio::test]
