@@ -308,6 +308,7 @@ impl Service {
             if store::user_get(db, name)?.is_some() {
                 return Err(Error::exists(format!("User {name:?} exists already.")));
             }
+            not_taken(db, name, user.role)?;
             store::user_put(db, name, &hash, user.role, now_ms())?;
             set_names(db, name, email, shown)
         };
@@ -335,8 +336,9 @@ impl Service {
                 store::user_sign_out(db, &name)?;
             }
             if let Some(role) = change.role {
-                if before.has_own_account() && !role.has_own_account() {
+                if before.has_own_account() != role.has_own_account() {
                     iam::clear(db, &name)?;
+                    not_taken(db, &name, role)?;
                 }
                 store::user_set_role(db, &name, role)?;
             }
@@ -436,6 +438,16 @@ fn set_names(
         store::user_set_display_name(db, name, shown.as_deref())?;
     }
     Ok(())
+}
+
+/// A policy could not tell a user of the house from an IAM user of this name.
+fn not_taken(db: &Connection, name: &str, role: Role) -> Result<()> {
+    match !role.has_own_account() && iam::is_taken(db, name)? {
+        true => {
+            Err(Error::exists(format!("There is an IAM user {name:?} of the house: choose another name.")))
+        }
+        false => Ok(()),
+    }
 }
 
 fn no_user(name: &str) -> Error {

@@ -49,7 +49,7 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     jobs: mpsc::Sender<Job>,
-    readers: Arc<Readers>,
+    readers: Arc<Mutex<Readers>>,
     free: Arc<Semaphore>,
     /// Reads and writes so far.
     asked: AtomicU64,
@@ -68,14 +68,14 @@ impl Db {
             prepare_for_use(&reader)?;
             readers.push(Reader { db: reader, since: None });
         }
-        let readers = Arc::new(Readers { idle: Mutex::new(readers), commits: AtomicU64::new(0) });
+        let readers = Arc::new(Mutex::new(Readers { idle: readers, commits: 0, committing: false }));
         let shared = Arc::clone(&readers);
         let (jobs, queue) = mpsc::channel(QUEUE);
         let name = path.file_stem().map_or_else(|| "db".into(), |stem| stem.to_string_lossy().into_owned());
         let log = matches!(durability, Durability::Full).then(|| Ahead::of(path));
         std::thread::Builder::new()
             .name(format!("write-{name}"))
-            .spawn(move || write_loop(&writer, queue, log, &shared))?;
+            .spawn(move || write_loop(&writer, queue, log, shared))?;
         Ok(Self(Arc::new(Inner {
             jobs,
             readers,
@@ -97,12 +97,12 @@ impl Db {
         }
         let shared = Arc::clone(&self.0);
         let shrink = move || -> Result<()> {
-            let mut idle = lock(&shared.readers.idle);
-            let kept = idle.len() - permits.len();
-            let free = idle.split_off(kept);
-            drop(idle);
+            let mut readers = lock(&shared.readers);
+            let kept = readers.idle.len() - permits.len();
+            let free = readers.idle.split_off(kept);
+            drop(readers);
             let outcome = free.iter().try_for_each(|reader| reader.db.execute_batch(SHRINK));
-            lock(&shared.readers.idle).extend(free);
+            free.into_iter().for_each(|reader| lock(&shared.readers).put_back(reader));
             // The permits go last: who holds one finds a reader.
             drop(permits);
             Ok(outcome?)
@@ -164,9 +164,8 @@ impl Inner {
     /// The caller holds a permit of `free`, so that a reader is there.
     fn with_reader<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let reader = lock(&self.readers.idle).pop();
+        let (reader, commits) = lock(&self.readers).take();
         let mut reader = reader.ok_or_else(|| Error::internal("no reader is free"))?;
-        let commits = self.readers.commits.load(Ordering::Acquire);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             reader.see(commits)?;
             work(&reader.db)
@@ -174,15 +173,18 @@ impl Inner {
         if !matches!(outcome, Ok(Ok(_))) {
             reader.forget();
         }
-        lock(&self.readers.idle).push(reader);
+        lock(&self.readers).put_back(reader);
         outcome.unwrap_or_else(|_| Err(Error::internal("a read panicked")))
     }
 }
 
-/// The connections that read, and how often the writer has committed.
+/// The connections that read, and what they must know of the writer.
 struct Readers {
-    idle: Mutex<Vec<Reader>>,
-    commits: AtomicU64,
+    idle: Vec<Reader>,
+    /// How often it has committed.
+    commits: u64,
+    /// It is about to, or does: the log begins anew only where nobody idle holds an old snapshot then.
+    committing: bool,
 }
 
 /// All that one question reads is of one moment. The next may be answered from the same, as long as nothing was
@@ -196,7 +198,7 @@ struct Reader {
 impl Reader {
     /// Holds a snapshot with these commits, or a later one.
     fn see(&mut self, commits: u64) -> rusqlite::Result<()> {
-        if self.since == Some(commits) {
+        if self.since == Some(commits) && !self.db.is_autocommit() {
             return Ok(());
         }
         self.forget();
@@ -215,9 +217,26 @@ impl Reader {
 }
 
 impl Readers {
-    /// Has idle connections give their snapshots back: the log begins anew only where nobody holds an old one.
-    fn forget(&self) {
-        lock(&self.idle).iter_mut().for_each(Reader::forget);
+    fn take(&mut self) -> (Option<Reader>, u64) {
+        (self.idle.pop(), self.commits)
+    }
+
+    /// A snapshot stays only where the next question may be answered from it.
+    fn put_back(&mut self, mut reader: Reader) {
+        if self.committing || reader.since != Some(self.commits) {
+            reader.forget();
+        }
+        self.idle.push(reader);
+    }
+
+    fn commit_begins(&mut self) {
+        self.committing = true;
+        self.idle.iter_mut().for_each(Reader::forget);
+    }
+
+    fn commit_ends(&mut self) {
+        self.committing = false;
+        self.commits += 1;
     }
 }
 
@@ -275,12 +294,17 @@ fn commit_failed(error: &rusqlite::Error) -> Error {
     }
 }
 
-fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>, mut log: Option<Ahead>, readers: &Readers) {
+fn write_loop(
+    db: &Connection,
+    mut queue: mpsc::Receiver<Job>,
+    mut log: Option<Ahead>,
+    readers: Arc<Mutex<Readers>>,
+) {
     while let Some(first) = queue.blocking_recv() {
         let mut answers = Vec::new();
-        let outcome = write_group(db, first, &mut queue, &mut answers, readers);
+        let outcome = write_group(db, first, &mut queue, &mut answers, &readers);
         // Before the answers: who has heard one sees what it tells of.
-        readers.commits.fetch_add(1, Ordering::Release);
+        lock(&readers).commit_ends();
         if let Err(error) = &outcome {
             tracing::error!(%error, writes = answers.len(), "a group of writes was not committed");
             // SQLite may have rolled back by itself (a full disk); asking again is harmless.
@@ -293,8 +317,8 @@ fn write_loop(db: &Connection, mut queue: mpsc::Receiver<Job>, mut log: Option<A
             log.keep();
         }
     }
-    readers.forget();
-    // A clean stop leaves one file, not a log to replay.
+    // A clean stop leaves one file, not a log to replay. SQLite removes the log for a writer that closes last.
+    drop(readers);
     let _ = db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
@@ -304,7 +328,7 @@ fn write_group(
     first: Job,
     queue: &mut mpsc::Receiver<Job>,
     answers: &mut Vec<Answer>,
-    readers: &Readers,
+    readers: &Mutex<Readers>,
 ) -> rusqlite::Result<()> {
     // If the transaction cannot even begin, the first job is dropped, and so its caller hears.
     if let Err(failed) = run(db, "BEGIN IMMEDIATE") {
@@ -317,7 +341,7 @@ fn write_group(
     {
         run_in_savepoint(db, job, answers)?;
     }
-    readers.forget();
+    lock(readers).commit_begins();
     run(db, "COMMIT")
 }
 
@@ -486,20 +510,65 @@ mod tests {
         futures::future::join_all(busy).await;
     }
 
-    #[tokio::test]
+    #[test]
+    fn a_snapshot_is_kept_between_commits_only() {
+        let db = Connection::open_in_memory().expect("opens");
+        let mut readers = Readers { idle: vec![Reader { db, since: None }], commits: 0, committing: false };
+        let held = |readers: &Readers| {
+            let reader = &readers.idle[0];
+            assert_eq!(reader.since.is_some(), !reader.db.is_autocommit());
+            reader.since
+        };
+        let begin = |readers: &mut Readers| {
+            let (reader, commits) = readers.take();
+            let mut reader = reader.expect("a reader");
+            reader.see(commits).expect("a snapshot");
+            reader
+        };
+        let reader = begin(&mut readers);
+        readers.put_back(reader);
+        assert_eq!(held(&readers), Some(0));
+        readers.commit_begins();
+        assert_eq!(held(&readers), None, "it stood in the way");
+        let reader = begin(&mut readers);
+        readers.put_back(reader);
+        assert_eq!(held(&readers), None, "and would again");
+        let reader = begin(&mut readers);
+        readers.commit_ends();
+        readers.put_back(reader);
+        assert_eq!(held(&readers), None, "it is old");
+        let reader = begin(&mut readers);
+        readers.put_back(reader);
+        assert_eq!(held(&readers), Some(1));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn readers_let_the_log_begin_anew() {
         let dir = tempfile::tempdir().expect("a folder");
         let (db, log) = (open(&dir), dir.path().join("t.db-wal"));
+        // Some questions come while a commit is under way.
+        let stop = CancellationToken::new();
+        let asks = |_| {
+            let (db, stop) = (db.clone(), stop.clone());
+            tokio::spawn(async move {
+                while !stop.is_cancelled() {
+                    count(&db).await;
+                    tokio::time::sleep(Duration::from_micros(100)).await;
+                }
+            })
+        };
+        let asking: Vec<_> = (0..READERS).map(asks).collect();
         let (mut longest, mut written) = (0, 0);
-        for i in 0..400_usize {
+        for i in 0..800_usize {
             let value = format!("{i}{}", "x".repeat(100_000));
             written += value.len() as u64;
             db.write(move |c| Ok(c.execute("INSERT INTO t (v) VALUES (?1)", [value])?))
                 .await
                 .expect("writes");
-            futures::future::join_all((0..2 * READERS).map(|_| count(&db))).await;
             longest = longest.max(fs_err::metadata(&log).expect("a log").len());
         }
+        stop.cancel();
+        futures::future::join_all(asking).await;
         assert!(longest < written / 2, "{longest} bytes of log for {written}");
     }
 

@@ -170,7 +170,7 @@ def test_what_is_wrong_is_named(server, holder):
 
 
 def test_an_owner_may_be_bound_by_their_own_policy(server, holder):
-    s3, _, bucket = holder
+    s3, iam, bucket = holder
     statement = {
         "Effect": "Deny",
         "Principal": "*",
@@ -186,6 +186,40 @@ def test_an_owner_may_be_bound_by_their_own_policy(server, holder):
     admin = client(server, {"access_key_id": server.access_key, "secret_access_key": server.secret_key})
     admin.delete_bucket_policy(Bucket=bucket)
     assert refused(s3.get_bucket_policy, Bucket=bucket) == ("NoSuchBucketPolicy", 404)
+
+    iam.create_user(UserName="robot")
+    iam.attach_user_policy(UserName="robot", PolicyArn=FULL)
+    robot = client(server, iam.create_access_key(UserName="robot")["AccessKey"])
+    robot.put_bucket_policy(Bucket=bucket, Policy=policy, ConfirmRemoveSelfBucketAccess=True)
+    assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == policy, "a part of the account binds nobody"
+
+
+def test_a_name_is_a_users_or_an_iam_users(server):
+    admin = {"access_key_id": server.access_key, "secret_access_key": server.secret_key}
+    iam = client(server, admin, "iam", region_name="")
+    name = f"r-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=name)
+    with server.api() as api:
+        user = {"name": name, "role": "viewer", "password": uuid.uuid4().hex}
+        assert api.post("/users", json=user).status_code == 409
+    make_user(server, f"{name}-1", "viewer")
+    assert refused(iam.create_user, UserName=f"{name}-1") == ("EntityAlreadyExists", 409)
+
+
+def test_a_key_stays_in_the_account_it_was_made_for(server):
+    """An admin who becomes a guest takes no key of the house's programs along."""
+    name = f"a-{uuid.uuid4().hex[:8]}"
+    key = make_user(server, name, "admin")
+    iam = client(server, key, "iam", region_name="")
+    robot = f"{name}-robot"
+    iam.create_user(UserName=robot)
+    iam.attach_user_policy(UserName=robot, PolicyArn=FULL)
+    program = client(server, iam.create_access_key(UserName=robot)["AccessKey"])
+    assert "Buckets" in program.list_buckets()
+    with server.api() as api:
+        assert api.patch(f"/users/{name}", json={"role": "guest"}).status_code == 204
+    assert refused(program.list_buckets) == ("InvalidAccessKeyId", 403)
+    assert client(server, key).list_buckets()["Buckets"] == []
 
 
 def test_an_account_may_stand_before_a_bucket(server, holder):

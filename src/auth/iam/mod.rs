@@ -3,13 +3,13 @@
 
 mod store;
 
-pub use store::{clear, of_key};
+pub use store::{clear, is_taken, of_key};
 
 use super::{
     keys::access_key_id,
     model::{IamKey, IamUser},
     service::Service,
-    store::{NewKey, key_put},
+    store::{NewKey, key_put, user_get},
 };
 use crate::{
     kernel::{
@@ -31,7 +31,8 @@ impl Service {
     pub async fn iam_user_create(&self, account: &str, name: String, path: String) -> Result<IamUser> {
         let account = account.to_owned();
         let create = move |db: &Connection| {
-            if store::get(db, &account, &name)?.is_some() {
+            // In a policy a user of the house and an IAM user of the house would have one name.
+            if store::get(db, &account, &name)?.is_some() || user_get(db, &name)?.is_some() {
                 return Err(Error::exists(format!("User with name {name} already exists.")));
             }
             if store::count(db, &account)? >= USERS_MAX {

@@ -52,12 +52,22 @@ pub fn key_delete(db: &Connection, access: &str, id: &str) -> Result<usize> {
     Ok(db.execute("DELETE FROM s3_keys WHERE access_key = ?1 AND iam_user = ?2", [access, id])?)
 }
 
-/// Removes an account's IAM users with their keys, when the account goes.
-pub fn clear(db: &Connection, account: &str) -> Result<()> {
+/// Removes what a user has had to do with IAM users, when they go or change their account: their account's, and the keys
+/// they have made for such of another.
+pub fn clear(db: &Connection, user: &str) -> Result<()> {
     let theirs = "(SELECT id FROM iam_users WHERE account = ?1)";
-    db.execute(&format!("DELETE FROM s3_keys WHERE iam_user IN {theirs}"), [account])?;
-    db.execute("DELETE FROM iam_users WHERE account = ?1", [account])?;
+    let made = "user = ?1 AND iam_user IS NOT NULL";
+    db.execute(&format!("DELETE FROM s3_keys WHERE iam_user IN {theirs} OR ({made})"), [user])?;
+    db.execute("DELETE FROM iam_users WHERE account = ?1", [user])?;
     Ok(())
+}
+
+/// Whether a user and an IAM user of this name would be one in the words of a policy. For an account that is no
+/// guest's, which is the house's, all the users count.
+pub fn is_taken(db: &Connection, name: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM iam_users WHERE name = ?1
+               AND account NOT IN (SELECT name FROM users WHERE role IN ('guest', 'member'))";
+    Ok(db.prepare_cached(sql)?.exists([name])?)
 }
 
 /// The name of an IAM user and their policies, for the lookup of a key.

@@ -139,6 +139,7 @@ impl Asked<'_> {
                 let kind = match caller {
                     None => "Anonymous",
                     Some(_) if who?.role.is_some() => "AssumedRole",
+                    Some(caller) if caller.iam_user().is_some() => "User",
                     Some(caller) if caller.principal.role.has_own_account() => "Account",
                     Some(_) => "User",
                 };

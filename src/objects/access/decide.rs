@@ -35,8 +35,12 @@ impl Caller {
 
     /// The name of the user, or of the IAM user.
     pub fn name(&self) -> &str {
-        let iam = self.session.as_ref().and_then(|session| session.user.as_deref());
-        iam.unwrap_or(&self.principal.user)
+        self.iam_user().unwrap_or(&self.principal.user)
+    }
+
+    /// The IAM user whose key it is.
+    pub fn iam_user(&self) -> Option<&str> {
+        self.session.as_ref()?.user.as_deref()
     }
 
     /// Whether they stand for their account as a whole, which in other words is its root.
@@ -134,7 +138,8 @@ pub fn may(place: &Place<'_>, question: &Question<'_>, target: Target<'_>) -> bo
         && let Some(policy) = caller.session_policy()
     {
         // An IAM user may also do what a bucket of their own account lets them.
-        let let_in = own && said == Verdict::Allow && caller.name() != caller.principal.user;
+        let theirs = own && caller.iam_user().is_some() && !foreign(place, target);
+        let let_in = theirs && said == Verdict::Allow;
         match policy.verdict(&ask) {
             Verdict::Allow => {}
             Verdict::Silent if let_in => {}

@@ -44,7 +44,8 @@ impl S3Auth for Keys {
             refuse(S3ErrorCode::InvalidAccessKeyId, "The access key id is not known here, or was revoked.")
         })?;
         let secret = SecretKey::from(key.secret.clone());
-        Asker::is(&key.principal.user, &key.label);
+        let user = key.iam.as_ref().map_or(&key.principal.user, |user| &user.name);
+        Asker::is(user, &key.label);
         KEY.with(|known| known.replace(Some((access_key.to_owned(), key))));
         Ok(secret)
     }

@@ -1,7 +1,7 @@
 //! Which bucket and key a request is about, told before (and without) s3s: for cross-origin requests,
 //! access logs and websites.
 
-use super::hosts::Hosts;
+use super::{super::names, hosts::Hosts};
 use http::{HeaderMap, Uri, header, request::Parts};
 use percent_encoding::percent_decode_str;
 
@@ -22,6 +22,7 @@ pub fn place(parts: &Parts) -> Option<Place> {
         return Some(Place { bucket: bucket.to_owned(), key: path.to_owned() });
     }
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    let bucket = names::qualified(bucket).1;
     (!bucket.is_empty()).then(|| Place { bucket: bucket.to_owned(), key: key.to_owned() })
 }
 
@@ -68,6 +69,7 @@ mod tests {
         assert_eq!(of("b.localhost:9000", "/k/x"), expected("b", "k/x"));
         assert_eq!(of("b.localhost", "/"), expected("b", ""));
         assert_eq!(of("localhost", "/"), None);
+        assert_eq!(of("localhost", "/ann:b/k:x"), expected("b", "k:x"));
         assert_eq!(of("www.b.s3-website.localhost:9000", "/k/"), expected("www.b", "k/"));
     }
 }

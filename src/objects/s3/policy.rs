@@ -56,7 +56,9 @@ pub async fn put(
              can put its policy.",
         ));
     }
-    let binds_owner = input.confirm_remove_self_bucket_access == Some(true);
+    // Who has less than the whole account cannot take it from its head.
+    let heads = caller.as_ref().is_some_and(|caller| caller.heads_account());
+    let binds_owner = heads && input.confirm_remove_self_bucket_access == Some(true);
     let policy = BucketPolicy { text: input.policy, policy, binds_owner };
     gatekeeper.service.setting_put(&input.bucket, &policy).await.map_err(error)?;
     Ok(PutBucketPolicyOutput::default())

@@ -178,6 +178,9 @@ fn framed_answer(namespace: &str, action: &str, result: &str, id: &str) -> Strin
 /// what it is for.
 pub fn framed(document: &[u8], id: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(document).ok()?;
+    if text.contains("<ErrorResponse ") {
+        return None;
+    }
     let inside = &text[text.find("<Error>")? + "<Error>".len()..text.find("</Error>")?];
     let inside = inside.replace("<Code>InvalidAccessKeyId<", "<Code>InvalidClientTokenId<");
     let framed = format!(
@@ -203,6 +206,7 @@ mod tests {
         let text = String::from_utf8(framed.unwrap()).unwrap();
         assert!(text.contains("<Error><Type>Sender</Type><Code>InvalidClientTokenId</Code></Error>"));
         assert!(text.ends_with("<RequestId>7</RequestId></ErrorResponse>"));
+        assert_eq!(super::framed(text.as_bytes(), "7"), None, "once is enough");
         assert_eq!(super::framed(b"", "7"), None);
     }
 
