@@ -52,8 +52,8 @@ pub fn key_delete(db: &Connection, access: &str, id: &str) -> Result<usize> {
     Ok(db.execute("DELETE FROM s3_keys WHERE access_key = ?1 AND iam_user = ?2", [access, id])?)
 }
 
-/// Removes what a user has had to do with IAM users, when they go or change their account: their account's, and the keys
-/// they have made for such of another.
+/// Removes what a user has had to do with IAM users, when they go or change their account: those of their own
+/// account, and the keys they have made for others.
 pub fn clear(db: &Connection, user: &str) -> Result<()> {
     let theirs = "(SELECT id FROM iam_users WHERE account = ?1)";
     let made = "user = ?1 AND iam_user IS NOT NULL";
