@@ -7,7 +7,9 @@
 use super::{
     ahead::Ahead,
     migrate::{self, Migration},
-    percentile, regexp,
+    percentile,
+    readers::{Reader, Readers},
+    regexp,
 };
 use crate::kernel::error::{Error, Result};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
@@ -66,9 +68,9 @@ impl Db {
         for _ in 0..READERS {
             let reader = Connection::open_with_flags(path, flags)?;
             prepare_for_use(&reader)?;
-            readers.push(Reader { db: reader, since: None });
+            readers.push(Reader::new(reader));
         }
-        let readers = Arc::new(Mutex::new(Readers { idle: readers, commits: 0, committing: false }));
+        let readers = Arc::new(Mutex::new(Readers::new(readers)));
         let shared = Arc::clone(&readers);
         let (jobs, queue) = mpsc::channel(QUEUE);
         let name = path.file_stem().map_or_else(|| "db".into(), |stem| stem.to_string_lossy().into_owned());
@@ -97,11 +99,8 @@ impl Db {
         }
         let shared = Arc::clone(&self.0);
         let shrink = move || -> Result<()> {
-            let mut readers = lock(&shared.readers);
-            let kept = readers.idle.len() - permits.len();
-            let free = readers.idle.split_off(kept);
-            drop(readers);
-            let outcome = free.iter().try_for_each(|reader| reader.db.execute_batch(SHRINK));
+            let free = lock(&shared.readers).take_many(permits.len());
+            let outcome = free.iter().try_for_each(|reader| reader.db().execute_batch(SHRINK));
             free.into_iter().for_each(|reader| lock(&shared.readers).put_back(reader));
             // The permits go last: who holds one finds a reader.
             drop(permits);
@@ -168,75 +167,13 @@ impl Inner {
         let mut reader = reader.ok_or_else(|| Error::internal("no reader is free"))?;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             reader.see(commits)?;
-            work(&reader.db)
+            work(reader.db())
         }));
         if !matches!(outcome, Ok(Ok(_))) {
             reader.forget();
         }
         lock(&self.readers).put_back(reader);
         outcome.unwrap_or_else(|_| Err(Error::internal("a read panicked")))
-    }
-}
-
-/// The connections that read, and what they must know of the writer.
-struct Readers {
-    idle: Vec<Reader>,
-    /// How often it has committed.
-    commits: u64,
-    /// It is about to, or does: the log begins anew only where nobody idle holds an old snapshot then.
-    committing: bool,
-}
-
-/// All that one question reads is of one moment. The next may be answered from the same, as long as nothing was
-/// committed since: to take a snapshot and give it back costs as much as to look up a row.
-struct Reader {
-    db: Connection,
-    /// The commits its snapshot has, when it holds one.
-    since: Option<u64>,
-}
-
-impl Reader {
-    /// Holds a snapshot with these commits, or a later one.
-    fn see(&mut self, commits: u64) -> rusqlite::Result<()> {
-        if self.since == Some(commits) && !self.db.is_autocommit() {
-            return Ok(());
-        }
-        self.forget();
-        run(&self.db, "BEGIN")?;
-        self.since = Some(commits);
-        Ok(())
-    }
-
-    fn forget(&mut self) {
-        self.since = None;
-        if !self.db.is_autocommit() {
-            // It has written nothing: there is nothing to lose.
-            let _ = run(&self.db, "COMMIT").or_else(|_| self.db.execute_batch("ROLLBACK"));
-        }
-    }
-}
-
-impl Readers {
-    fn take(&mut self) -> (Option<Reader>, u64) {
-        (self.idle.pop(), self.commits)
-    }
-
-    /// A snapshot stays only where the next question may be answered from it.
-    fn put_back(&mut self, mut reader: Reader) {
-        if self.committing || reader.since != Some(self.commits) {
-            reader.forget();
-        }
-        self.idle.push(reader);
-    }
-
-    fn commit_begins(&mut self) {
-        self.committing = true;
-        self.idle.iter_mut().for_each(Reader::forget);
-    }
-
-    fn commit_ends(&mut self) {
-        self.committing = false;
-        self.commits += 1;
     }
 }
 
@@ -345,7 +282,8 @@ fn write_group(
     run(db, "COMMIT")
 }
 
-fn run(db: &Connection, word: &str) -> rusqlite::Result<()> {
+/// A statement without values, compiled once.
+pub(super) fn run(db: &Connection, word: &str) -> rusqlite::Result<()> {
     db.prepare_cached(word)?.execute([])?;
     Ok(())
 }
@@ -508,38 +446,6 @@ mod tests {
         }
         stop.cancel();
         futures::future::join_all(busy).await;
-    }
-
-    #[test]
-    fn a_snapshot_is_kept_between_commits_only() {
-        let db = Connection::open_in_memory().expect("opens");
-        let mut readers = Readers { idle: vec![Reader { db, since: None }], commits: 0, committing: false };
-        let held = |readers: &Readers| {
-            let reader = &readers.idle[0];
-            assert_eq!(reader.since.is_some(), !reader.db.is_autocommit());
-            reader.since
-        };
-        let begin = |readers: &mut Readers| {
-            let (reader, commits) = readers.take();
-            let mut reader = reader.expect("a reader");
-            reader.see(commits).expect("a snapshot");
-            reader
-        };
-        let reader = begin(&mut readers);
-        readers.put_back(reader);
-        assert_eq!(held(&readers), Some(0));
-        readers.commit_begins();
-        assert_eq!(held(&readers), None, "it stood in the way");
-        let reader = begin(&mut readers);
-        readers.put_back(reader);
-        assert_eq!(held(&readers), None, "and would again");
-        let reader = begin(&mut readers);
-        readers.commit_ends();
-        readers.put_back(reader);
-        assert_eq!(held(&readers), None, "it is old");
-        let reader = begin(&mut readers);
-        readers.put_back(reader);
-        assert_eq!(held(&readers), Some(1));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

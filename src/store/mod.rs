@@ -11,6 +11,7 @@ mod early;
 pub mod migrate;
 pub mod outbox;
 mod percentile;
+mod readers;
 pub mod regexp;
 mod rest;
 
