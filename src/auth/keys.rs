@@ -54,7 +54,7 @@ impl Service {
             }
             let (access, sealed) = (key.as_str(), sealed.as_slice());
             let now = now_ms();
-            store::key_put(db, &NewKey { access, sealed, user, label, now, expires_at: None, session: None })
+            store::key_put(db, &NewKey { access, sealed, user, label, now, ..NewKey::default() })
         };
         self.change(put).await?;
         Ok((access, secret))
@@ -88,7 +88,10 @@ impl Service {
                 return Err(Error::conflict(message));
             }
             let (expires_at, session) = (Some(expires_ms), Some(session.as_str()));
-            store::key_put(db, &NewKey { access, sealed, user, label, now, expires_at, session })
+            store::key_put(
+                db,
+                &NewKey { access, sealed, user, label, now, expires_at, session, ..NewKey::default() },
+            )
         };
         // A new key changes nothing that is remembered.
         self.0.db.write(put).await?;

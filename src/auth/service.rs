@@ -109,8 +109,7 @@ impl Service {
                 user: &made.user,
                 label: "first start",
                 now: now_ms(),
-                expires_at: None,
-                session: None,
+                ..store::NewKey::default()
             };
             store::key_put(db, &key)
         };

@@ -175,6 +175,7 @@ pub fn user_sign_out(db: &Connection, user: &str) -> Result<()> {
 }
 
 /// An S3 key to be stored.
+#[derive(Default)]
 pub struct NewKey<'a> {
     pub access: &'a str,
     pub sealed: &'a [u8],
@@ -183,15 +184,26 @@ pub struct NewKey<'a> {
     pub now: i64,
     pub expires_at: Option<i64>,
     pub session: Option<&'a str>,
+    /// The id of the IAM user it is of.
+    pub iam_user: Option<&'a str>,
 }
 
 pub fn key_put(db: &Connection, key: &NewKey<'_>) -> Result<()> {
     // A client whose temporary key ended lately is told so; a day later it is a key nobody knows.
     db.execute("DELETE FROM s3_keys WHERE expires_at < ?1 - 86400000", [key.now])?;
     db.execute(
-        "INSERT INTO s3_keys (access_key, sealed, user, label, created_at, expires_at, session)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![key.access, key.sealed, key.user, key.label, key.now, key.expires_at, key.session],
+        "INSERT INTO s3_keys (access_key, sealed, user, label, created_at, expires_at, session, iam_user)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            key.access,
+            key.sealed,
+            key.user,
+            key.label,
+            key.now,
+            key.expires_at,
+            key.session,
+            key.iam_user
+        ],
     )?;
     Ok(())
 }

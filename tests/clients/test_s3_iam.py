@@ -194,7 +194,7 @@ def test_an_owner_may_be_bound_by_their_own_policy(server, holder):
     assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == policy, "a part of the account binds nobody"
 
 
-def test_a_name_is_a_users_or_an_iam_users(server):
+def test_in_an_account_a_name_is_a_users_or_an_iam_users(server):
     admin = {"access_key_id": server.access_key, "secret_access_key": server.secret_key}
     iam = client(server, admin, "iam", region_name="")
     name = f"r-{uuid.uuid4().hex[:8]}"
@@ -204,6 +204,10 @@ def test_a_name_is_a_users_or_an_iam_users(server):
         assert api.post("/users", json=user).status_code == 409
     make_user(server, f"{name}-1", "viewer")
     assert refused(iam.create_user, UserName=f"{name}-1") == ("EntityAlreadyExists", 409)
+    guest = make_user(server, f"{name}-2", "guest")
+    iam = client(server, guest, "iam", region_name="")
+    assert refused(iam.create_user, UserName=f"{name}-2") == ("EntityAlreadyExists", 409)
+    iam.create_user(UserName=f"{name}-1")  # the house's users are none of a guest's account
 
 
 def test_a_key_stays_in_the_account_it_was_made_for(server):

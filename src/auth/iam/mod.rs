@@ -31,8 +31,7 @@ impl Service {
     pub async fn iam_user_create(&self, account: &str, name: String, path: String) -> Result<IamUser> {
         let account = account.to_owned();
         let create = move |db: &Connection| {
-            // In a policy a user of the house and an IAM user of the house would have one name.
-            if store::get(db, &account, &name)?.is_some() || user_get(db, &name)?.is_some() {
+            if store::get(db, &account, &name)?.is_some() || is_user(db, &account, &name)? {
                 return Err(Error::exists(format!("User with name {name} already exists.")));
             }
             if store::count(db, &account)? >= USERS_MAX {
@@ -114,11 +113,10 @@ impl Service {
                 user: &holder,
                 label: &label,
                 now,
-                expires_at: None,
-                session: None,
+                iam_user: Some(&user.id),
+                ..NewKey::default()
             };
             key_put(db, &new)?;
-            store::key_set(db, &access, &user.id)?;
             Ok(IamKey { access_key_id: access, created_at: rfc3339(now) })
         };
         Ok((self.change(put).await?, secret))
@@ -139,5 +137,14 @@ impl Service {
             }
         };
         self.change(delete).await
+    }
+}
+
+/// Whether a user of this account has the name: in the words of a policy the two would be one.
+fn is_user(db: &Connection, account: &str, name: &str) -> Result<bool> {
+    let own = |user: &str| -> Result<_> { Ok(user_get(db, user)?.map(|(role, _)| role.has_own_account())) };
+    match own(account)? {
+        Some(true) => Ok(name == account),
+        _ => Ok(own(name)? == Some(false)),
     }
 }

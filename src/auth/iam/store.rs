@@ -42,12 +42,6 @@ pub fn set_policies(db: &Connection, user: &IamUser) -> Result<()> {
     Ok(())
 }
 
-/// Makes a key one of this user.
-pub fn key_set(db: &Connection, access: &str, id: &str) -> Result<()> {
-    db.execute("UPDATE s3_keys SET iam_user = ?2 WHERE access_key = ?1", [access, id])?;
-    Ok(())
-}
-
 pub fn key_delete(db: &Connection, access: &str, id: &str) -> Result<usize> {
     Ok(db.execute("DELETE FROM s3_keys WHERE access_key = ?1 AND iam_user = ?2", [access, id])?)
 }
