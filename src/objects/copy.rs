@@ -106,6 +106,7 @@ impl Service {
         let from = (from.0.to_owned(), from.1.to_owned());
         let (bucket, key) = (to.0.to_owned(), to.1.to_owned());
         let teller = self.teller(to.0).await?;
+        let told = teller.is_some();
         let copy = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &bucket)?;
             let Record { info: source, extents } =
@@ -129,7 +130,7 @@ impl Service {
             Ok(Copied { info, source: version })
         };
         let copied = self.db().write(copy).await?;
-        self.created(to.0, &copied.info);
+        self.created(to.0, &copied.info, told);
         Ok(copied)
     }
 

@@ -191,6 +191,7 @@ impl Service {
         let rules = self.bucket(bucket).await?;
         let (name, wanted, id) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
         let teller = self.teller(bucket).await?;
+        let told = teller.is_some();
         let complete = move |c: &crate::store::Connection| {
             let upload = match store::upload::upload_get(c, &name, &wanted, &id) {
                 Ok(upload) => upload,
@@ -211,7 +212,7 @@ impl Service {
             Ok(info)
         };
         let info = self.db().write(complete).await?;
-        self.created(bucket, &info);
+        self.created(bucket, &info, told);
         Ok(info)
     }
 }

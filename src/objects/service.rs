@@ -100,8 +100,8 @@ impl Service {
         self.0.pipelines.set(starter);
     }
 
-    /// Says in this process that an object came.
-    pub(super) fn created(&self, bucket: &str, info: &ObjectInfo) {
+    /// Says in this process that an object came; `told` where a notice of it may have been written.
+    pub(super) fn created(&self, bucket: &str, info: &ObjectInfo, told: bool) {
         self.0.bus.publish(Event::ObjectCreated {
             bucket: bucket.to_owned(),
             key: info.key.clone(),
@@ -109,16 +109,23 @@ impl Service {
             size: info.size,
             etag: info.etag.clone(),
         });
-        self.bell().ring();
+        self.ring(told);
     }
 
-    fn removed(&self, bucket: &str, key: &str, deleted: &Deleted) {
+    fn removed(&self, bucket: &str, key: &str, deleted: &Deleted, told: bool) {
         self.0.bus.publish(Event::ObjectRemoved {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             version: deleted.version.map(|version| version.to_string()),
         });
-        self.bell().ring();
+        self.ring(told);
+    }
+
+    /// Wakes the courier where there may be something to deliver: its look around costs more than a small put.
+    fn ring(&self, told: bool) {
+        if told {
+            self.0.bell.ring();
+        }
     }
 
     /// Puts an object; it is visible, whole and durable, when this returns.
@@ -173,6 +180,7 @@ impl Service {
     ) -> Result<ObjectInfo> {
         let mut info = record.info.clone();
         let (name, new, teller) = (bucket.to_owned(), blob.clone(), self.teller(bucket).await?);
+        let told = teller.is_some();
         let write = move |c: &crate::store::Connection| {
             store::blob::insert(c, &new)?;
             let version = store::object::object_put(c, &name, &record, &condition)?;
@@ -181,7 +189,7 @@ impl Service {
         };
         info.version = settle(self.db().write(write).await, blob).await?;
         info.latest = true;
-        self.created(bucket, &info);
+        self.created(bucket, &info, told);
         Ok(info)
     }
 
@@ -300,6 +308,7 @@ impl Service {
     pub async fn delete_one(&self, bucket: &str, wanted: Deletion, owner: Owner) -> Result<Deleted> {
         let (name, key, now) = (bucket.to_owned(), wanted.key.clone(), now_ms());
         let teller = self.teller(bucket).await?;
+        let told = teller.is_some();
         let delete = move |c: &crate::store::Connection| {
             let deleted = store::object::object_delete(c, &name, &wanted, &owner, now)?;
             tell_removed(c, teller.as_ref(), &wanted, &deleted)?;
@@ -307,7 +316,7 @@ impl Service {
         };
         let deleted = self.db().write(delete).await?;
         if deleted.changed {
-            self.removed(bucket, &key, &deleted);
+            self.removed(bucket, &key, &deleted, told);
         }
         Ok(deleted)
     }
@@ -320,6 +329,7 @@ impl Service {
         owner: Owner,
     ) -> Result<Vec<(Deletion, Result<Deleted, Fault>)>> {
         let (name, now, teller) = (bucket.to_owned(), now_ms(), self.teller(bucket).await?);
+        let told = teller.is_some();
         let delete = move |c: &crate::store::Connection| {
             store::bucket::bucket_require(c, &name)?;
             let mut outcomes = Vec::new();
@@ -339,7 +349,7 @@ impl Service {
         let outcomes = self.db().write(delete).await?;
         for (deletion, outcome) in &outcomes {
             if let Some(deleted) = outcome.as_ref().ok().filter(|deleted| deleted.changed) {
-                self.removed(bucket, &deletion.key, deleted);
+                self.removed(bucket, &deletion.key, deleted, told);
             }
         }
         Ok(outcomes)
@@ -382,6 +392,7 @@ impl Service {
         change: impl FnOnce(&mut Traits) -> Result<()> + Send + 'static,
     ) -> Result<ObjectInfo> {
         let teller = self.teller(bucket).await?;
+        let told = teller.is_some();
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let write = move |c: &crate::store::Connection| {
             let info = update(c, (&bucket, &key), version, change)?;
@@ -389,7 +400,7 @@ impl Service {
             Ok(info)
         };
         let info = self.db().write(write).await?;
-        self.bell().ring();
+        self.ring(told);
         Ok(info)
     }
 

@@ -88,14 +88,19 @@ impl Waits {
             };
             let pause = round.unwrap_or_else(|error| {
                 tracing::error!(?error, "waits could not be looked at; the next round tries again");
-                SWEEP
+                Some(SWEEP)
             });
+            // Where nothing waits nobody listens: each object put would cost a round.
             let news = tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.bell.notified() => None,
-                () = tokio::time::sleep(pause) => None,
-                event = events.recv() => News::of(event),
+                () = tokio::time::sleep(pause.unwrap_or(SWEEP)) => None,
+                event = events.recv(), if pause.is_some() => News::of(event),
             };
+            if pause.is_none() {
+                // What came until now came before the next round looks.
+                events = self.bus.subscribe();
+            }
             if let Some(news) = news
                 && let Err(error) = self.hasten(news, &mut events).await
             {
@@ -104,21 +109,18 @@ impl Waits {
         }
     }
 
-    /// Looks at what is due; answers how long nothing more will be.
-    async fn round(&self) -> Result<Duration> {
+    /// Looks at what is due; answers how long nothing more will be, if anything waits.
+    async fn round(&self) -> Result<Option<Duration>> {
         let now = now_ms();
         let due = self.db.read(move |db| store::wait_due(db, now, ROUND)).await?;
         stream::iter(due).for_each_concurrent(AT_ONCE, |wait| self.look_at(wait)).await;
         let next = self.db.read(store::wait_next).await?;
-        let pause = next.map_or(SWEEP, |at| Duration::from_millis(u64::try_from(at - now_ms()).unwrap_or(0)));
-        Ok(pause.min(SWEEP))
+        let pause = |at| Duration::from_millis(u64::try_from(at - now_ms()).unwrap_or(0)).min(SWEEP);
+        Ok(next.map(pause))
     }
 
     /// Makes the waits due that news may concern, with all news that follows within a moment.
     async fn hasten(&self, first: News, events: &mut Receiver<Event>) -> Result<()> {
-        if self.db.read(store::wait_next).await?.is_none() {
-            return Ok(());
-        }
         let mut news = BTreeSet::from([first]);
         let until = tokio::time::Instant::now() + EAGER;
         while let Ok(event) = tokio::time::timeout_at(until, events.recv()).await {
