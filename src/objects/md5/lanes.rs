@@ -2,8 +2,10 @@
 //! leaves most of a processor idle, and eight in the lanes of one vector take it to five times the speed.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_extract_epi32, _mm256_or_si256, _mm256_set_epi32,
-    _mm256_set1_epi32, _mm256_setzero_si256, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_xor_si256,
+    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_extract_epi32, _mm256_loadu_si256, _mm256_or_si256,
+    _mm256_permute2x128_si256, _mm256_set_epi32, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_slli_epi32,
+    _mm256_srli_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi32,
+    _mm256_unpacklo_epi64, _mm256_xor_si256,
 };
 
 use super::{BLOCK, LANES, State};
@@ -31,33 +33,79 @@ pub fn able() -> bool {
 /// Takes the next `blocks` blocks of each body into its state. Every body has that many.
 pub fn compress(states: &mut [State; LANES], bodies: &[&[[u8; BLOCK]]; LANES], blocks: usize) {
     assert!(able(), "asked before");
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+        // SAFETY: the processor has both, and nothing else is asked of the caller.
+        return unsafe { compress_avx512(states, bodies, blocks) };
+    }
     // SAFETY: the processor has AVX2, and nothing else is asked of the caller.
     unsafe { compress_avx2(states, bodies, blocks) };
 }
 
-#[expect(clippy::needless_range_loop, reason = "the index is that of the block in all eight bodies")]
-#[target_feature(enable = "avx2")]
-fn compress_avx2(states: &mut [State; LANES], bodies: &[&[[u8; BLOCK]]; LANES], blocks: usize) {
-    let mut state = [_mm256_setzero_si256(); 4];
-    for (word, slot) in state.iter_mut().enumerate() {
-        *slot = gather(|lane| states[lane][word]);
-    }
-    let mut message = [_mm256_setzero_si256(); 16];
-    for block in 0..blocks {
-        for (word, slot) in message.iter_mut().enumerate() {
-            *slot = gather(|lane| {
-                let (body, at) = (&bodies[lane][block], word * 4);
-                u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]])
-            });
-        }
-        state = rounds(state, &message);
-    }
-    for (word, words) in state.into_iter().enumerate() {
-        for (lane, value) in scatter(words).into_iter().enumerate() {
-            states[lane][word] = value;
-        }
-    }
+/// One of MD5's four rounds: sixteen steps in fours; the roles of the four words turn with each step.
+macro_rules! round {
+    ($mix:ident $state:tt $message:ident, $first:literal, $stride:literal, $sine:literal, $turns:tt) => {
+        round!(@four $mix $state $message, $first, $stride, $sine, 0, $turns);
+        round!(@four $mix $state $message, $first, $stride, $sine, 4, $turns);
+        round!(@four $mix $state $message, $first, $stride, $sine, 8, $turns);
+        round!(@four $mix $state $message, $first, $stride, $sine, 12, $turns);
+    };
+    (@four $mix:ident [$a:ident $b:ident $c:ident $d:ident] $message:ident, $first:literal, $stride:literal, $sine:literal, $step:literal, [$p:literal $q:literal $r:literal $s:literal]) => {
+        round!(@one $mix [$a $b $c $d] $message, $first, $stride, $sine, $step, $p);
+        round!(@one $mix [$d $a $b $c] $message, $first, $stride, $sine, $step + 1, $q);
+        round!(@one $mix [$c $d $a $b] $message, $first, $stride, $sine, $step + 2, $r);
+        round!(@one $mix [$b $c $d $a] $message, $first, $stride, $sine, $step + 3, $s);
+    };
+    (@one $mix:ident [$a:ident $b:ident $c:ident $d:ident] $message:ident, $first:literal, $stride:literal, $sine:literal, $step:expr, $turn:literal) => {
+        let known = _mm256_add_epi32(
+            $message[($first + $stride * ($step)) % 16],
+            _mm256_set1_epi32(SINES[$sine + $step].cast_signed()),
+        );
+        let sum = _mm256_add_epi32(_mm256_add_epi32($a, known), round!(@$mix $b, $c, $d));
+        let turned = _mm256_or_si256(_mm256_slli_epi32::<$turn>(sum), _mm256_srli_epi32::<{ 32 - $turn }>(sum));
+        $a = _mm256_add_epi32(turned, $b);
+    };
+    (@f $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($d, _mm256_and_si256($b, _mm256_xor_si256($c, $d))) };
+    (@g $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($c, _mm256_and_si256($d, _mm256_xor_si256($b, $c))) };
+    (@h $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256(_mm256_xor_si256($c, $d), $b) };
+    (@i $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($c, _mm256_or_si256($b, _mm256_xor_si256($d, _mm256_set1_epi32(-1)))) };
 }
+
+/// The same steps for two kinds of processors: with AVX-512VL the compiler makes one operation of each turn, and of
+/// each mix of three words.
+macro_rules! compress {
+    ($name:ident, $features:literal) => {
+        #[target_feature(enable = $features)]
+        fn $name(states: &mut [State; LANES], bodies: &[&[[u8; BLOCK]]; LANES], blocks: usize) {
+            let bodies = bodies.map(|body| &body[..blocks]);
+            let mut state = [_mm256_setzero_si256(); 4];
+            for (word, slot) in state.iter_mut().enumerate() {
+                *slot = gather(|lane| states[lane][word]);
+            }
+            for block in 0..blocks {
+                let message = words(&bodies.map(|body| &body[block]));
+                let [mut a, mut b, mut c, mut d] = state;
+                round!(f [a b c d] message, 0, 1, 0, [7 12 17 22]);
+                round!(g [a b c d] message, 1, 5, 16, [5 9 14 20]);
+                round!(h [a b c d] message, 5, 3, 32, [4 11 16 23]);
+                round!(i [a b c d] message, 0, 7, 48, [6 10 15 21]);
+                state = [
+                    _mm256_add_epi32(a, state[0]),
+                    _mm256_add_epi32(b, state[1]),
+                    _mm256_add_epi32(c, state[2]),
+                    _mm256_add_epi32(d, state[3]),
+                ];
+            }
+            for (word, words) in state.into_iter().enumerate() {
+                for (lane, value) in scatter(words).into_iter().enumerate() {
+                    states[lane][word] = value;
+                }
+            }
+        }
+    };
+}
+
+compress!(compress_avx2, "avx2");
+compress!(compress_avx512, "avx512f,avx512vl");
 
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -81,50 +129,48 @@ fn scatter(words: Words) -> [u32; LANES] {
     ]
 }
 
+/// The sixteen words of a block of each body.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn rounds(state: [Words; 4], message: &[Words; 16]) -> [Words; 4] {
-    let [mut a, mut b, mut c, mut d] = state;
-    let ones = _mm256_set1_epi32(-1);
-    // Sixteen steps in fours; the roles of the four words turn with each step.
-    macro_rules! round {
-        ($mix:ident, $first:literal, $stride:literal, $sine:literal, [$($turn:literal),*]) => {
-            round!(@four $mix, $first, $stride, $sine, 0, [$($turn),*]);
-            round!(@four $mix, $first, $stride, $sine, 4, [$($turn),*]);
-            round!(@four $mix, $first, $stride, $sine, 8, [$($turn),*]);
-            round!(@four $mix, $first, $stride, $sine, 12, [$($turn),*]);
-        };
-        (@four $mix:ident, $first:literal, $stride:literal, $sine:literal, $step:literal, [$p:literal, $q:literal, $r:literal, $s:literal]) => {
-            round!(@one $mix, a, b, c, d, $first, $stride, $sine, $step, $p);
-            round!(@one $mix, d, a, b, c, $first, $stride, $sine, $step + 1, $q);
-            round!(@one $mix, c, d, a, b, $first, $stride, $sine, $step + 2, $r);
-            round!(@one $mix, b, c, d, a, $first, $stride, $sine, $step + 3, $s);
-        };
-        (@one $mix:ident, $a:ident, $b:ident, $c:ident, $d:ident, $first:literal, $stride:literal, $sine:literal, $step:expr, $turn:literal) => {
-            let known = _mm256_add_epi32(
-                message[($first + $stride * ($step)) % 16],
-                _mm256_set1_epi32(SINES[$sine + $step].cast_signed()),
-            );
-            let sum = _mm256_add_epi32(_mm256_add_epi32($a, known), round!(@$mix $b, $c, $d));
-            let turned = _mm256_or_si256(
-                _mm256_slli_epi32::<$turn>(sum),
-                _mm256_srli_epi32::<{ 32 - $turn }>(sum),
-            );
-            $a = _mm256_add_epi32(turned, $b);
-        };
-        (@f $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($d, _mm256_and_si256($b, _mm256_xor_si256($c, $d))) };
-        (@g $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($c, _mm256_and_si256($d, _mm256_xor_si256($b, $c))) };
-        (@h $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256(_mm256_xor_si256($c, $d), $b) };
-        (@i $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($c, _mm256_or_si256($b, _mm256_xor_si256($d, ones))) };
+fn words(blocks: &[&[u8; BLOCK]; LANES]) -> [Words; 16] {
+    let mut words = [_mm256_setzero_si256(); 16];
+    for (half, words) in words.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        *words = turn_over(blocks.map(|block| load(&block.as_chunks().0[half])));
     }
-    round!(f, 0, 1, 0, [7, 12, 17, 22]);
-    round!(g, 1, 5, 16, [5, 9, 14, 20]);
-    round!(h, 5, 3, 32, [4, 11, 16, 23]);
-    round!(i, 0, 7, 48, [6, 10, 15, 21]);
-    [
-        _mm256_add_epi32(a, state[0]),
-        _mm256_add_epi32(b, state[1]),
-        _mm256_add_epi32(c, state[2]),
-        _mm256_add_epi32(d, state[3]),
-    ]
+    words
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(bytes: &[u8; 32]) -> Words {
+    // SAFETY: as many bytes as are read, at any address.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+/// Of eight rows of eight words, the eight columns.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn turn_over(rows: [Words; 8]) -> [Words; 8] {
+    let [a, b, c, d, e, f, g, h] = rows;
+    // Of two rows each: words 0, 1, 4, 5 and then 2, 3, 6, 7 in turns.
+    let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
+    let (ef, gh) = (_mm256_unpacklo_epi32(e, f), _mm256_unpacklo_epi32(g, h));
+    let (ab2, cd2) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
+    let (ef2, gh2) = (_mm256_unpackhi_epi32(e, f), _mm256_unpackhi_epi32(g, h));
+    // Of four rows each: a word, and the one four behind it.
+    let upper = [
+        _mm256_unpacklo_epi64(ab, cd),
+        _mm256_unpackhi_epi64(ab, cd),
+        _mm256_unpacklo_epi64(ab2, cd2),
+        _mm256_unpackhi_epi64(ab2, cd2),
+    ];
+    let lower = [
+        _mm256_unpacklo_epi64(ef, gh),
+        _mm256_unpackhi_epi64(ef, gh),
+        _mm256_unpacklo_epi64(ef2, gh2),
+        _mm256_unpackhi_epi64(ef2, gh2),
+    ];
+    let near = |word: usize| _mm256_permute2x128_si256::<0x20>(upper[word], lower[word]);
+    let far = |word: usize| _mm256_permute2x128_si256::<0x31>(upper[word], lower[word]);
+    [near(0), near(1), near(2), near(3), far(0), far(1), far(2), far(3)]
 }

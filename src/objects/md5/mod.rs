@@ -7,6 +7,7 @@ mod table;
 
 use bytes::Bytes;
 use md5::block_api::compress;
+use std::collections::VecDeque;
 
 const LANES: usize = 8;
 const BLOCK: usize = 64;
@@ -33,8 +34,11 @@ impl Default for Md5 {
 
 impl Md5 {
     pub fn update(&mut self, bytes: &[u8]) {
-        let bytes = &bytes[self.fill(bytes)..];
-        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let taken = self.fill(bytes);
+        if let Some(block) = self.filled_block(taken) {
+            compress(&mut self.state, &[block]);
+        }
+        let (blocks, rest) = bytes[taken..].as_chunks::<BLOCK>();
         compress(&mut self.state, blocks);
         self.keep(blocks.len() * BLOCK, rest);
     }
@@ -46,14 +50,17 @@ impl Md5 {
             chunks.iter().for_each(|chunk| self.update(chunk));
             return;
         }
+        let mut pieces = VecDeque::with_capacity(2 * chunks.len());
         for chunk in chunks {
-            let start = self.fill(chunk);
-            let whole = (chunk.len() - start) / BLOCK * BLOCK;
+            let taken = self.fill(chunk);
+            pieces.extend(self.filled_block(taken).map(|block| Bytes::copy_from_slice(&block)));
+            let whole = (chunk.len() - taken) / BLOCK * BLOCK;
             if whole > 0 {
-                self.state = table::TABLE.digest(self.state, chunk.slice(start..start + whole));
+                pieces.push_back(chunk.slice(taken..taken + whole));
             }
-            self.keep(whole, &chunk[start + whole..]);
+            self.keep(whole, &chunk[taken + whole..]);
         }
+        self.state = table::TABLE.digest(self.state, pieces);
     }
 
     pub fn finish(mut self) -> [u8; 16] {
@@ -75,7 +82,7 @@ impl Md5 {
         (self.length % BLOCK as u64) as usize
     }
 
-    /// Completes a block begun earlier; answers how many bytes that took.
+    /// Adds to a block begun earlier; answers how many bytes that took.
     fn fill(&mut self, bytes: &[u8]) -> usize {
         let filled = self.filled();
         if filled == 0 {
@@ -84,10 +91,12 @@ impl Md5 {
         let taken = bytes.len().min(BLOCK - filled);
         self.rest[filled..filled + taken].copy_from_slice(&bytes[..taken]);
         self.length += taken as u64;
-        if filled + taken == BLOCK {
-            compress(&mut self.state, &[self.rest]);
-        }
         taken
+    }
+
+    /// The block begun earlier, where the bytes just taken have completed it.
+    fn filled_block(&self, taken: usize) -> Option<[u8; BLOCK]> {
+        (taken > 0 && self.filled() == 0).then_some(self.rest)
     }
 
     /// Counts the whole blocks that were taken in, and keeps what is behind them.

@@ -4,7 +4,7 @@
 //! alone, until another comes.
 
 use super::{BLOCK, LANES, State, compress};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
@@ -34,15 +34,28 @@ struct Inner {
 /// Whole blocks to take into a state, and who waits for it.
 struct Job {
     state: State,
-    bytes: Bytes,
-    /// Blocks that are done.
-    done: usize,
+    /// Each of whole blocks.
+    pieces: VecDeque<Bytes>,
     seat: Arc<Seat>,
 }
 
 impl Job {
-    fn rest(&self) -> &[[u8; BLOCK]] {
-        self.bytes.as_chunks().0.get(self.done..).unwrap_or_default()
+    /// The blocks of the piece it is at; none when it is done.
+    fn blocks(&self) -> &[[u8; BLOCK]] {
+        self.pieces.front().map_or(&[], |piece| piece.as_chunks().0)
+    }
+
+    /// Goes on behind so many of them.
+    fn went(&mut self, blocks: usize, state: State) {
+        self.state = state;
+        if let Some(piece) = self.pieces.front_mut() {
+            piece.advance(blocks * BLOCK);
+        }
+        self.pieces.pop_front_if(|piece| piece.is_empty());
+    }
+
+    fn left(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
     }
 }
 
@@ -59,10 +72,10 @@ enum Turn {
 }
 
 impl Table {
-    /// Takes whole blocks into a state. Blocks its thread.
-    pub fn digest(&self, state: State, bytes: Bytes) -> State {
+    /// Takes pieces, each of whole blocks, into a state. Blocks its thread.
+    pub fn digest(&self, state: State, pieces: VecDeque<Bytes>) -> State {
         let seat = Arc::new(Seat::default());
-        let job = Job { state, bytes, done: 0, seat: Arc::clone(&seat) };
+        let job = Job { state, pieces, seat: Arc::clone(&seat) };
         let mut jobs = match self.sit_down(job) {
             Some(job) => vec![job],
             None => match seat.wait() {
@@ -108,7 +121,7 @@ impl Table {
                 return;
             }
         }
-        let heir = jobs.iter().max_by_key(|job| job.rest().len()).map(|job| Arc::clone(&job.seat));
+        let heir = jobs.iter().max_by_key(|job| job.left()).map(|job| Arc::clone(&job.seat));
         if let Some(heir) = heir {
             heir.say(Turn::Work(jobs));
         }
@@ -135,7 +148,7 @@ impl Seat {
 /// Sends home who is done, and answers the state of the worker's own body if that is among them.
 fn tell(jobs: &mut Vec<Job>, own: &Arc<Seat>) -> Option<State> {
     let mut answer = None;
-    for job in jobs.extract_if(.., |job| job.rest().is_empty()) {
+    for job in jobs.extract_if(.., |job| job.blocks().is_empty()) {
         match Arc::ptr_eq(&job.seat, own) {
             true => answer = Some(job.state),
             false => job.seat.say(Turn::Done(job.state)),
@@ -146,17 +159,18 @@ fn tell(jobs: &mut Vec<Job>, own: &Arc<Seat>) -> Option<State> {
 
 /// The next slice of every job, in step where they are at least two.
 fn work(jobs: &mut [Job]) {
-    let blocks = jobs.iter().map(|job| job.rest().len()).min().unwrap_or_default().min(SLICE);
+    let blocks = jobs.iter().map(|job| job.blocks().len()).min().unwrap_or_default().min(SLICE);
     match jobs {
         [] => {}
-        [job] => {
-            let mut state = job.state;
-            compress(&mut state, &job.rest()[..blocks]);
-            job.state = state;
-            job.done += blocks;
-        }
+        [job] => alone(job, blocks),
         jobs => step(jobs, blocks),
     }
+}
+
+fn alone(job: &mut Job, blocks: usize) {
+    let mut state = job.state;
+    compress(&mut state, &job.blocks()[..blocks]);
+    job.went(blocks, state);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -164,22 +178,14 @@ fn step(jobs: &mut [Job], blocks: usize) {
     // A lane without a job repeats another, and its outcome is forgotten.
     let job = |lane: usize| &jobs[lane % jobs.len()];
     let mut states = std::array::from_fn(|lane| job(lane).state);
-    super::lanes::compress(&mut states, &std::array::from_fn(|lane| job(lane).rest()), blocks);
-    for (job, state) in jobs.iter_mut().zip(states) {
-        job.state = state;
-        job.done += blocks;
-    }
+    super::lanes::compress(&mut states, &std::array::from_fn(|lane| job(lane).blocks()), blocks);
+    jobs.iter_mut().zip(states).for_each(|(job, state)| job.went(blocks, state));
 }
 
 /// Nobody sits down together where the processor cannot.
 #[cfg(not(target_arch = "x86_64"))]
 fn step(jobs: &mut [Job], blocks: usize) {
-    for job in jobs {
-        let mut state = job.state;
-        compress(&mut state, &job.rest()[..blocks]);
-        job.state = state;
-        job.done += blocks;
-    }
+    jobs.iter_mut().for_each(|job| alone(job, blocks));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
