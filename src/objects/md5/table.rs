@@ -1,25 +1,27 @@
-//! Where bodies that arrive at the same time are digested together. Whoever comes while a place to work is
-//! free works for all that sit there, up to eight, and takes in who comes meanwhile; the others sleep until
-//! their digest is done, or until it is their turn to work. Nobody waits for company: a body alone is digested
-//! alone, until another comes.
+//! Where bodies that arrive at the same time are digested together. What came of a body waits here until much of it
+//! does, or its digest is asked for; who needs that works then for all that waits, eight bodies at a time. A body
+//! that is alone waits for nobody.
 
 use super::{BLOCK, LANES, State, compress};
 use bytes::{Buf, Bytes};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 /// Blocks of each body between two looks at who came: 16 KiB, some 40 us.
 const SLICE: usize = 256;
+/// Bytes that may wait of one body, and of all.
+const EACH: usize = 1 << 20;
+const ALL: usize = 8 << 20;
 
 /// The one table of the process.
-pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Table { places: (cores / 2).max(1), inner: Mutex::default() }
 });
 
-pub struct Table {
+struct Table {
     /// How many may work at the same time; the fewer they are, the fuller the lanes.
     places: usize,
     inner: Mutex<Inner>,
@@ -27,20 +29,190 @@ pub struct Table {
 
 #[derive(Default)]
 struct Inner {
-    waiting: VecDeque<Job>,
+    next: u64,
+    guests: HashMap<u64, Guest>,
+    /// Those nobody works for, the longest waiting first.
+    queue: VecDeque<u64>,
+    /// Bytes of those in the queue.
+    waiting: usize,
     working: usize,
 }
 
-/// Whole blocks to take into a state, and who waits for it.
-struct Job {
+/// A body whose bytes come here.
+struct Guest {
     state: State,
     /// Each of whole blocks.
     pieces: VecDeque<Bytes>,
-    seat: Arc<Seat>,
+    bytes: usize,
+    stage: Stage,
+    /// Its thread sleeps on the bell.
+    asleep: bool,
+    bell: Arc<Condvar>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Stage {
+    /// All that came is digested.
+    Served,
+    Queued,
+    /// Somebody works for it.
+    InHands,
+}
+
+/// What a worker has of a body.
+struct Job {
+    guest: u64,
+    state: State,
+    pieces: VecDeque<Bytes>,
+}
+
+/// A body's place at the table, given back when it is dropped.
+pub struct Seat(u64);
+
+impl Seat {
+    /// For a body that has come so far.
+    pub fn take(state: State) -> Self {
+        let mut inner = TABLE.lock();
+        inner.next += 1;
+        let id = inner.next;
+        let (pieces, bell) = (VecDeque::new(), Arc::default());
+        let guest = Guest { state, pieces, bytes: 0, stage: Stage::Served, asleep: false, bell };
+        inner.guests.insert(id, guest);
+        Self(id)
+    }
+
+    /// Leaves pieces of whole blocks here. Blocks its thread where enough of them wait.
+    pub fn bring(&self, pieces: VecDeque<Bytes>) {
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
+        let mut inner = TABLE.lock();
+        let alone = inner.guests.len() == 1;
+        let Some(guest) = inner.guests.get_mut(&self.0).filter(|_| bytes > 0) else { return };
+        guest.pieces.extend(pieces);
+        guest.bytes += bytes;
+        let much = alone || guest.bytes >= EACH;
+        match guest.stage {
+            Stage::Served => inner.queue_up(self.0, false),
+            Stage::Queued => inner.waiting += bytes,
+            Stage::InHands => {}
+        }
+        if much || inner.waiting >= ALL {
+            TABLE.serve(inner, self.0);
+        }
+    }
+
+    /// The state with all that came. Blocks its thread.
+    pub fn settle(self) -> State {
+        TABLE.serve(TABLE.lock(), self.0)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut inner = TABLE.lock();
+        if let Some(guest) = inner.guests.remove(&self.0).filter(|guest| guest.stage == Stage::Queued) {
+            inner.waiting -= guest.bytes;
+            inner.queue.retain(|id| *id != self.0);
+        }
+    }
+}
+
+impl Table {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that all that came of this body is digested.
+    fn serve<'a>(&'a self, mut inner: MutexGuard<'a, Inner>, own: u64) -> State {
+        loop {
+            let has_place = inner.working < self.places;
+            let Some(guest) = inner.guests.get_mut(&own) else { return State::default() };
+            match guest.stage {
+                Stage::Served => return guest.state,
+                Stage::Queued if has_place => inner = self.work(inner, own),
+                _ => {
+                    guest.asleep = true;
+                    let bell = Arc::clone(&guest.bell);
+                    inner = bell.wait(inner).unwrap_or_else(PoisonError::into_inner);
+                    inner.guests.entry(own).and_modify(|guest| guest.asleep = false);
+                }
+            }
+        }
+    }
+
+    /// Works for this body, and for others meanwhile.
+    fn work<'a>(&'a self, mut inner: MutexGuard<'a, Inner>, own: u64) -> MutexGuard<'a, Inner> {
+        inner.working += 1;
+        inner.queue.retain(|id| *id != own);
+        let mut jobs: Vec<Job> = inner.hand_over(own).into_iter().collect();
+        while jobs.iter().any(|job| job.guest == own) {
+            while jobs.len() < LANES
+                && let Some(next) = inner.queue.pop_front()
+            {
+                jobs.extend(inner.hand_over(next));
+            }
+            drop(inner);
+            work(&mut jobs);
+            inner = self.lock();
+            jobs.retain_mut(|job| job.pieces.front().is_some() || inner.goes_on(job));
+        }
+        jobs.into_iter().rev().for_each(|job| inner.put_back(job));
+        inner.working -= 1;
+        inner.wake_one();
+        inner
+    }
+}
+
+impl Inner {
+    fn queue_up(&mut self, id: u64, first: bool) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        guest.stage = Stage::Queued;
+        self.waiting += guest.bytes;
+        if first { self.queue.push_front(id) } else { self.queue.push_back(id) }
+    }
+
+    /// All that came of a body that was in the queue.
+    fn hand_over(&mut self, id: u64) -> Option<Job> {
+        let guest = self.guests.get_mut(&id)?;
+        guest.stage = Stage::InHands;
+        self.waiting -= std::mem::take(&mut guest.bytes);
+        Some(Job { guest: id, state: guest.state, pieces: std::mem::take(&mut guest.pieces) })
+    }
+
+    /// Whether more came of a body meanwhile; if not, it is served.
+    fn goes_on(&mut self, job: &mut Job) -> bool {
+        let Some(guest) = self.guests.get_mut(&job.guest) else { return false };
+        if guest.bytes > 0 {
+            guest.bytes = 0;
+            std::mem::swap(&mut job.pieces, &mut guest.pieces);
+            return true;
+        }
+        (guest.state, guest.stage) = (job.state, Stage::Served);
+        if guest.asleep {
+            guest.bell.notify_one();
+        }
+        false
+    }
+
+    /// The rest of a body, before what came of it since.
+    fn put_back(&mut self, mut job: Job) {
+        let Some(guest) = self.guests.get_mut(&job.guest) else { return };
+        job.pieces.append(&mut guest.pieces);
+        (guest.state, guest.pieces) = (job.state, job.pieces);
+        guest.bytes = guest.pieces.iter().map(Bytes::len).sum();
+        self.queue_up(job.guest, true);
+    }
+
+    /// There is a place to work: whoever sleeps, and is in nobody's hands, takes it.
+    fn wake_one(&self) {
+        let mut queued = self.queue.iter().filter_map(|id| self.guests.get(id));
+        if let Some(guest) = queued.find(|guest| guest.asleep) {
+            guest.bell.notify_one();
+        }
+    }
 }
 
 impl Job {
-    /// The blocks of the piece it is at; none when it is done.
+    /// The blocks of the piece it is at.
     fn blocks(&self) -> &[[u8; BLOCK]] {
         self.pieces.front().map_or(&[], |piece| piece.as_chunks().0)
     }
@@ -53,108 +225,6 @@ impl Job {
         }
         self.pieces.pop_front_if(|piece| piece.is_empty());
     }
-
-    fn left(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum()
-    }
-}
-
-#[derive(Default)]
-struct Seat {
-    turn: Mutex<Option<Turn>>,
-    came: Condvar,
-}
-
-enum Turn {
-    /// To work for these; one's own is among them.
-    Work(Vec<Job>),
-    Done(State),
-}
-
-impl Table {
-    /// Takes pieces, each of whole blocks, into a state. Blocks its thread.
-    pub fn digest(&self, state: State, pieces: VecDeque<Bytes>) -> State {
-        let seat = Arc::new(Seat::default());
-        let job = Job { state, pieces, seat: Arc::clone(&seat) };
-        let mut jobs = match self.sit_down(job) {
-            Some(job) => vec![job],
-            None => match seat.wait() {
-                Turn::Done(state) => return state,
-                Turn::Work(jobs) => jobs,
-            },
-        };
-        loop {
-            self.take_in(&mut jobs);
-            work(&mut jobs);
-            if let Some(state) = tell(&mut jobs, &seat) {
-                self.pass_on(jobs);
-                return state;
-            }
-        }
-    }
-
-    /// Gives the job back to who may work at once.
-    fn sit_down(&self, job: Job) -> Option<Job> {
-        let mut inner = lock(&self.inner);
-        if inner.working < self.places {
-            inner.working += 1;
-            return Some(job);
-        }
-        inner.waiting.push_back(job);
-        None
-    }
-
-    /// Fills free lanes with those that wait, the longest first.
-    fn take_in(&self, jobs: &mut Vec<Job>) {
-        let mut inner = lock(&self.inner);
-        let free = LANES.saturating_sub(jobs.len()).min(inner.waiting.len());
-        jobs.extend(inner.waiting.drain(..free));
-    }
-
-    /// Who has most before them works on, for all that are left, or else who has waited longest.
-    fn pass_on(&self, mut jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            let mut inner = lock(&self.inner);
-            jobs.extend(inner.waiting.pop_front());
-            if jobs.is_empty() {
-                inner.working -= 1;
-                return;
-            }
-        }
-        let heir = jobs.iter().max_by_key(|job| job.left()).map(|job| Arc::clone(&job.seat));
-        if let Some(heir) = heir {
-            heir.say(Turn::Work(jobs));
-        }
-    }
-}
-
-impl Seat {
-    fn wait(&self) -> Turn {
-        let mut turn = lock(&self.turn);
-        loop {
-            match turn.take() {
-                Some(came) => return came,
-                None => turn = self.came.wait(turn).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-    }
-
-    fn say(&self, turn: Turn) {
-        *lock(&self.turn) = Some(turn);
-        self.came.notify_one();
-    }
-}
-
-/// Sends home who is done, and answers the state of the worker's own body if that is among them.
-fn tell(jobs: &mut Vec<Job>, own: &Arc<Seat>) -> Option<State> {
-    let mut answer = None;
-    for job in jobs.extract_if(.., |job| job.blocks().is_empty()) {
-        match Arc::ptr_eq(&job.seat, own) {
-            true => answer = Some(job.state),
-            false => job.seat.say(Turn::Done(job.state)),
-        }
-    }
-    answer
 }
 
 /// The next slice of every job, in step where they are at least two.
@@ -188,6 +258,17 @@ fn step(jobs: &mut [Job], blocks: usize) {
     jobs.iter_mut().for_each(|job| alone(job, blocks));
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_goes_away_leaves_nothing_behind() {
+        let (one, other) = (Seat::take([0; 4]), Seat::take([0; 4]));
+        one.bring(VecDeque::from([Bytes::from_static(&[7; 4 * BLOCK])]));
+        let id = one.0;
+        drop((one, other));
+        let inner = TABLE.lock();
+        assert!(!inner.guests.contains_key(&id) && !inner.queue.contains(&id));
+    }
 }
