@@ -147,6 +147,10 @@ impl Tap for Hashes {
         self.md5.update_together(chunks);
         chunks.iter().for_each(|chunk| self.sum(chunk));
     }
+
+    fn settle(&mut self) {
+        self.md5.settle();
+    }
 }
 
 impl Hashes {

@@ -40,10 +40,13 @@ pub trait Tap: Send + 'static {
 
     fn see(&mut self, bytes: &[u8]);
 
-    /// Many at once: what can be digested together with other bodies, is.
+    /// Many at once: what can be digested together with other bodies, is, now or later.
     fn see_all(&mut self, chunks: &[Bytes]) {
         chunks.iter().for_each(|chunk| self.see(chunk));
     }
+
+    /// Waits for what was left for later.
+    fn settle(&mut self) {}
 
     /// What is written for these bytes, when that is not they themselves.
     fn change(&mut self, _bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
@@ -273,6 +276,7 @@ impl<T: Tap> Writer<T> {
             sink.take(&rest)?;
             let end = sink.tap.end()?;
             sink.append(&end)?;
+            sink.tap.settle();
             let file = sink.file()?;
             file.file.sync_all()?;
             fs_err::File::open(folder)?.sync_all()?;
@@ -307,13 +311,14 @@ impl<T: Tap> Writer<T> {
 
 impl<T: Tap> Sink<T> {
     fn take(&mut self, chunks: &[Bytes]) -> io::Result<()> {
-        self.tap.see_all(chunks);
         for chunk in chunks {
             match self.tap.change(chunk)? {
                 Some(changed) => self.append(&changed)?,
                 None => self.append(chunk)?,
             }
         }
+        // The disk is at work already while these are digested.
+        self.tap.see_all(chunks);
         Ok(())
     }
 

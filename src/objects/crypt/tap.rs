@@ -31,6 +31,10 @@ impl Tap for SealingTap {
         self.hashes.see_all(chunks);
     }
 
+    fn settle(&mut self) {
+        self.hashes.settle();
+    }
+
     fn change(&mut self, bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let Some(sealing) = &mut self.sealing else { return Ok(None) };
         let mut out = Vec::new();
