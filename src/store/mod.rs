@@ -14,6 +14,7 @@ mod percentile;
 mod readers;
 pub mod regexp;
 mod rest;
+mod writer;
 
 pub use blob::Blobs;
 pub use db::{Db, Durability};

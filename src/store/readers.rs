@@ -1,7 +1,7 @@
 //! The connections that read, and the snapshots they keep: from one question to the next, and no longer than until the
 //! next commit.
 
-use super::db::run;
+use super::writer::run;
 use rusqlite::Connection;
 
 /// The connections that read, and what they must know of the writer.
