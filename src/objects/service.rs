@@ -122,7 +122,7 @@ impl Service {
     }
 
     /// Wakes the courier where there may be something to deliver: its look around costs more than a small put.
-    fn ring(&self, told: bool) {
+    pub(super) fn ring(&self, told: bool) {
         if told {
             self.0.bell.ring();
         }

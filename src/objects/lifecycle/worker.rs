@@ -173,6 +173,7 @@ impl Round<'_> {
 
     async fn relabel(&self, labels: Vec<(Row, String)>) -> Result<u64> {
         let (bucket, teller) = (self.bucket.name.clone(), self.service.teller(&self.bucket.name).await?);
+        let told = teller.is_some();
         let write = move |c: &crate::store::Connection| {
             let mut changed = 0;
             for (row, class) in &labels {
@@ -187,7 +188,9 @@ impl Round<'_> {
             }
             Ok(changed)
         };
-        self.service.db().write(write).await
+        let changed = self.service.db().write(write).await?;
+        self.service.ring(told);
+        Ok(changed)
     }
 
     async fn uploads(&self) -> Result<u64> {
