@@ -1,17 +1,7 @@
-//! MD5's compression over eight bodies in step. In MD5 each addition waits for the one before it; one body
-//! leaves most of a processor idle, and eight in the lanes of one vector take it to five times the speed.
+//! MD5's compression over many bodies in step. In MD5 each addition waits for the one before it; one body leaves most
+//! of a processor idle. Eight in the lanes of one vector take it to nine times the speed, and sixteen to eighteen.
 
-use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_extract_epi32, _mm256_loadu_si256, _mm256_or_si256,
-    _mm256_permute2x128_si256, _mm256_set_epi32, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_slli_epi32,
-    _mm256_srli_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi32,
-    _mm256_unpacklo_epi64, _mm256_xor_si256,
-};
-
-use super::{BLOCK, LANES, State};
-
-/// One word of each body.
-type Words = __m256i;
+use super::{BLOCK, State};
 
 /// floor(2^32 * |sin(i + 1)|), as RFC 1321 has it.
 const SINES: [u32; 64] = [
@@ -25,20 +15,41 @@ const SINES: [u32; 64] = [
     0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
 ];
 
-/// Whether this processor can.
-pub fn able() -> bool {
-    is_x86_feature_detected!("avx2")
+const EIGHT: usize = 8;
+const SIXTEEN: usize = 16;
+
+/// How many bodies this processor takes in step: one, if it cannot.
+pub fn most() -> usize {
+    if is_x86_feature_detected!("avx512f") {
+        SIXTEEN
+    } else if is_x86_feature_detected!("avx2") {
+        EIGHT
+    } else {
+        1
+    }
 }
 
-/// Takes the next `blocks` blocks of each body into its state. Every body has that many.
-pub fn compress(states: &mut [State; LANES], bodies: &[&[[u8; BLOCK]]; LANES], blocks: usize) {
-    assert!(able(), "asked before");
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-        // SAFETY: the processor has both, and nothing else is asked of the caller.
-        return unsafe { compress_avx512(states, bodies, blocks) };
+/// Takes the next `blocks` blocks of each body into its state. Every body has that many, and there are no more of
+/// them than this processor takes.
+pub fn compress(states: &mut [State], bodies: &[&[[u8; BLOCK]]], blocks: usize) {
+    match most() {
+        // SAFETY: the processor has AVX-512, and nothing else is asked of the caller.
+        SIXTEEN => spread(states, bodies, |all, bodies| unsafe { sixteen::compress(all, bodies, blocks) }),
+        // SAFETY: the processor has AVX2, and nothing else is asked of the caller.
+        EIGHT => spread(states, bodies, |all, bodies| unsafe { eight::compress(all, bodies, blocks) }),
+        _ => unreachable!("the caller asked how many"),
     }
-    // SAFETY: the processor has AVX2, and nothing else is asked of the caller.
-    unsafe { compress_avx2(states, bodies, blocks) };
+}
+
+/// Gives each lane a body. One without repeats another, and its outcome is forgotten.
+fn spread<'a, const LANES: usize>(
+    states: &mut [State],
+    bodies: &[&'a [[u8; BLOCK]]],
+    compress: impl FnOnce(&mut [State; LANES], &[&'a [[u8; BLOCK]]; LANES]),
+) {
+    let mut all = std::array::from_fn(|lane| states[lane % states.len()]);
+    compress(&mut all, &std::array::from_fn(|lane| bodies[lane % bodies.len()]));
+    states.copy_from_slice(&all[..states.len()]);
 }
 
 /// One of MD5's four rounds: sixteen steps in fours; the roles of the four words turn with each step.
@@ -56,121 +67,203 @@ macro_rules! round {
         round!(@one $mix [$b $c $d $a] $message, $first, $stride, $sine, $step + 3, $s);
     };
     (@one $mix:ident [$a:ident $b:ident $c:ident $d:ident] $message:ident, $first:literal, $stride:literal, $sine:literal, $step:expr, $turn:literal) => {
-        let known = _mm256_add_epi32(
-            $message[($first + $stride * ($step)) % 16],
-            _mm256_set1_epi32(SINES[$sine + $step].cast_signed()),
-        );
-        let sum = _mm256_add_epi32(_mm256_add_epi32($a, known), round!(@$mix $b, $c, $d));
-        let turned = _mm256_or_si256(_mm256_slli_epi32::<$turn>(sum), _mm256_srli_epi32::<{ 32 - $turn }>(sum));
-        $a = _mm256_add_epi32(turned, $b);
+        let known = add($message[($first + $stride * ($step)) % 16], set1(SINES[$sine + $step].cast_signed()));
+        let sum = add(first(add($a, known)), round!(@$mix $b, $c, $d));
+        $a = add(or(left::<$turn>(sum), right::<{ 32 - $turn }>(sum)), $b);
     };
-    (@f $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($d, _mm256_and_si256($b, _mm256_xor_si256($c, $d))) };
-    (@g $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($c, _mm256_and_si256($d, _mm256_xor_si256($b, $c))) };
-    (@h $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256(_mm256_xor_si256($c, $d), $b) };
-    (@i $b:ident, $c:ident, $d:ident) => { _mm256_xor_si256($c, _mm256_or_si256($b, _mm256_xor_si256($d, _mm256_set1_epi32(-1)))) };
+    (@f $b:ident, $c:ident, $d:ident) => { xor($d, and($b, xor($c, $d))) };
+    (@g $b:ident, $c:ident, $d:ident) => { xor($c, and($d, xor($b, $c))) };
+    (@h $b:ident, $c:ident, $d:ident) => { xor(xor($c, $d), $b) };
+    (@i $b:ident, $c:ident, $d:ident) => { xor($c, or($b, xor($d, set1(-1)))) };
 }
 
-/// The same steps for two kinds of processors: with AVX-512VL the compiler makes one operation of each turn, and of
-/// each mix of three words.
+/// A quarter of a block: four of its sixteen words.
+type Quarter = [u8; BLOCK / 4];
+
+/// The same for both kinds of vectors. With AVX-512 the compiler makes one operation of each turn, and of each mix of
+/// three words.
 macro_rules! compress {
-    ($name:ident, $features:literal) => {
+    ($features:literal, $register:ident, $lanes:ident) => {
         #[target_feature(enable = $features)]
-        fn $name(states: &mut [State; LANES], bodies: &[&[[u8; BLOCK]]; LANES], blocks: usize) {
+        pub fn compress(states: &mut [State; $lanes], bodies: &[&[[u8; BLOCK]]; $lanes], blocks: usize) {
             let bodies = bodies.map(|body| &body[..blocks]);
-            let mut state = [_mm256_setzero_si256(); 4];
+            let mut state = [set1(0); 4];
             for (word, slot) in state.iter_mut().enumerate() {
-                *slot = gather(|lane| states[lane][word]);
+                *slot = gather(&states.map(|state| state[word]));
             }
             for block in 0..blocks {
-                let message = words(&bodies.map(|body| &body[block]));
+                let message = words(&bodies, block);
                 let [mut a, mut b, mut c, mut d] = state;
                 round!(f [a b c d] message, 0, 1, 0, [7 12 17 22]);
                 round!(g [a b c d] message, 1, 5, 16, [5 9 14 20]);
                 round!(h [a b c d] message, 5, 3, 32, [4 11 16 23]);
                 round!(i [a b c d] message, 0, 7, 48, [6 10 15 21]);
-                state = [
-                    _mm256_add_epi32(a, state[0]),
-                    _mm256_add_epi32(b, state[1]),
-                    _mm256_add_epi32(c, state[2]),
-                    _mm256_add_epi32(d, state[3]),
-                ];
+                state = [add(a, state[0]), add(b, state[1]), add(c, state[2]), add(d, state[3])];
             }
             for (word, words) in state.into_iter().enumerate() {
-                for (lane, value) in scatter(words).into_iter().enumerate() {
-                    states[lane][word] = value;
+                for (state, value) in states.iter_mut().zip(scatter(words)) {
+                    state[word] = value;
                 }
             }
+        }
+
+        /// The sixteen words of a block of each body: four times the four columns of four rows.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn words(bodies: &[&[[u8; BLOCK]]; $lanes], block: usize) -> [Words; 16] {
+            let mut words = [set1(0); 16];
+            for (quarter, words) in words.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                let mut rows = [set1(0); 4];
+                for (lane, row) in rows.iter_mut().enumerate() {
+                    *row = load(bodies, block, quarter, lane);
+                }
+                let (low, high) = (low32(rows[0], rows[1]), low32(rows[2], rows[3]));
+                let (low2, high2) = (high32(rows[0], rows[1]), high32(rows[2], rows[3]));
+                *words = [low64(low, high), high64(low, high), low64(low2, high2), high64(low2, high2)];
+            }
+            words
+        }
+
+        /// A sum that is to be ready before what is added to it next: left alone the compiler adds all parts in an
+        /// order of its own, and each step waits a fifth longer for the one before it.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn first(mut sum: Words) -> Words {
+            // SAFETY: nothing is done.
+            unsafe { asm!("/* {0} */", inout($register) sum, options(pure, nomem, nostack, preserves_flags)) };
+            sum
         }
     };
 }
 
-compress!(compress_avx2, "avx2");
-compress!(compress_avx512, "avx512f,avx512vl");
-
+/// The quarter of a body's block.
 #[inline]
-#[target_feature(enable = "avx2")]
-fn gather(word: impl Fn(usize) -> u32) -> Words {
-    let w = |lane: usize| word(lane).cast_signed();
-    _mm256_set_epi32(w(7), w(6), w(5), w(4), w(3), w(2), w(1), w(0))
+fn quarter(body: &[[u8; BLOCK]], block: usize, quarter: usize) -> &Quarter {
+    &body[block].as_chunks().0[quarter]
 }
 
-#[inline]
-#[target_feature(enable = "avx2")]
-fn scatter(words: Words) -> [u32; LANES] {
-    [
-        _mm256_extract_epi32::<0>(words).cast_unsigned(),
-        _mm256_extract_epi32::<1>(words).cast_unsigned(),
-        _mm256_extract_epi32::<2>(words).cast_unsigned(),
-        _mm256_extract_epi32::<3>(words).cast_unsigned(),
-        _mm256_extract_epi32::<4>(words).cast_unsigned(),
-        _mm256_extract_epi32::<5>(words).cast_unsigned(),
-        _mm256_extract_epi32::<6>(words).cast_unsigned(),
-        _mm256_extract_epi32::<7>(words).cast_unsigned(),
-    ]
-}
+/// Eight lanes, with AVX2.
+mod eight {
+    use super::{BLOCK, EIGHT, SINES, State, quarter};
+    use std::arch::{
+        asm,
+        x86_64::{
+            __m256i as Words, _mm256_add_epi32 as add, _mm256_and_si256 as and, _mm256_loadu_si256,
+            _mm256_loadu2_m128i, _mm256_or_si256 as or, _mm256_set1_epi32 as set1, _mm256_slli_epi32 as left,
+            _mm256_srli_epi32 as right, _mm256_storeu_si256, _mm256_unpackhi_epi32 as high32,
+            _mm256_unpackhi_epi64 as high64, _mm256_unpacklo_epi32 as low32, _mm256_unpacklo_epi64 as low64,
+            _mm256_xor_si256 as xor,
+        },
+    };
 
-/// The sixteen words of a block of each body.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn words(blocks: &[&[u8; BLOCK]; LANES]) -> [Words; 16] {
-    let mut words = [_mm256_setzero_si256(); 16];
-    for (half, words) in words.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-        *words = turn_over(blocks.map(|block| load(&block.as_chunks().0[half])));
+    compress!("avx2", ymm_reg, EIGHT);
+
+    /// The quarter of a block of every fourth body.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load(bodies: &[&[[u8; BLOCK]]; EIGHT], block: usize, at: usize, lane: usize) -> Words {
+        let low = quarter(bodies[lane], block, at);
+        let high = quarter(bodies[lane + 4], block, at);
+        // SAFETY: as many bytes as are read, at any address.
+        unsafe { _mm256_loadu2_m128i(high.as_ptr().cast(), low.as_ptr().cast()) }
     }
-    words
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn gather(words: &[u32; EIGHT]) -> Words {
+        // SAFETY: as many bytes as are read, at any address.
+        unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn scatter(words: Words) -> [u32; EIGHT] {
+        let mut all = [0; EIGHT];
+        // SAFETY: as many bytes as are written, at any address.
+        unsafe { _mm256_storeu_si256(all.as_mut_ptr().cast(), words) };
+        all
+    }
 }
 
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; 32]) -> Words {
-    // SAFETY: as many bytes as are read, at any address.
-    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+/// Sixteen lanes, with AVX-512.
+mod sixteen {
+    use super::{BLOCK, Quarter, SINES, SIXTEEN, State, quarter};
+    use std::arch::{
+        asm,
+        x86_64::{
+            __m128i, __m512i as Words, _mm_loadu_si128, _mm512_add_epi32 as add, _mm512_and_si512 as and,
+            _mm512_broadcast_i32x4, _mm512_loadu_si512, _mm512_mask_broadcast_i32x4, _mm512_or_si512 as or,
+            _mm512_set1_epi32 as set1, _mm512_slli_epi32 as left, _mm512_srli_epi32 as right,
+            _mm512_storeu_si512, _mm512_unpackhi_epi32 as high32, _mm512_unpackhi_epi64 as high64,
+            _mm512_unpacklo_epi32 as low32, _mm512_unpacklo_epi64 as low64, _mm512_xor_si512 as xor,
+        },
+    };
+
+    compress!("avx512f", zmm_reg, SIXTEEN);
+
+    /// The quarter of a block of every fourth body.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load(bodies: &[&[[u8; BLOCK]]; SIXTEEN], block: usize, at: usize, lane: usize) -> Words {
+        let all = _mm512_broadcast_i32x4(part(quarter(bodies[lane], block, at)));
+        let all = _mm512_mask_broadcast_i32x4(all, 0x00f0, part(quarter(bodies[lane + 4], block, at)));
+        let all = _mm512_mask_broadcast_i32x4(all, 0x0f00, part(quarter(bodies[lane + 8], block, at)));
+        _mm512_mask_broadcast_i32x4(all, 0xf000, part(quarter(bodies[lane + 12], block, at)))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn part(quarter: &Quarter) -> __m128i {
+        // SAFETY: as many bytes as are read, at any address.
+        unsafe { _mm_loadu_si128(quarter.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn gather(words: &[u32; SIXTEEN]) -> Words {
+        // SAFETY: as many bytes as are read, at any address.
+        unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn scatter(words: Words) -> [u32; SIXTEEN] {
+        let mut all = [0; SIXTEEN];
+        // SAFETY: as many bytes as are written, at any address.
+        unsafe { _mm512_storeu_si512(all.as_mut_ptr().cast(), words) };
+        all
+    }
 }
 
-/// Of eight rows of eight words, the eight columns.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn turn_over(rows: [Words; 8]) -> [Words; 8] {
-    let [a, b, c, d, e, f, g, h] = rows;
-    // Of two rows each: words 0, 1, 4, 5 and then 2, 3, 6, 7 in turns.
-    let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
-    let (ef, gh) = (_mm256_unpacklo_epi32(e, f), _mm256_unpacklo_epi32(g, h));
-    let (ab2, cd2) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
-    let (ef2, gh2) = (_mm256_unpackhi_epi32(e, f), _mm256_unpackhi_epi32(g, h));
-    // Of four rows each: a word, and the one four behind it.
-    let upper = [
-        _mm256_unpacklo_epi64(ab, cd),
-        _mm256_unpackhi_epi64(ab, cd),
-        _mm256_unpacklo_epi64(ab2, cd2),
-        _mm256_unpackhi_epi64(ab2, cd2),
-    ];
-    let lower = [
-        _mm256_unpacklo_epi64(ef, gh),
-        _mm256_unpackhi_epi64(ef, gh),
-        _mm256_unpacklo_epi64(ef2, gh2),
-        _mm256_unpackhi_epi64(ef2, gh2),
-    ];
-    let near = |word: usize| _mm256_permute2x128_si256::<0x20>(upper[word], lower[word]);
-    let far = |word: usize| _mm256_permute2x128_si256::<0x31>(upper[word], lower[word]);
-    [near(0), near(1), near(2), near(3), far(0), far(1), far(2), far(3)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Compress<const LANES: usize> = unsafe fn(&mut [State; LANES], &[&[[u8; BLOCK]]; LANES], usize);
+
+    fn has_the_states_of_the_reference<const LANES: usize>(compress: Compress<LANES>) {
+        const BLOCKS: usize = 5;
+        let byte = |at: usize, lane: usize| (at * 31 + lane * 57 + at * at / 7) as u8;
+        let bodies: [[[u8; BLOCK]; BLOCKS]; LANES] = std::array::from_fn(|lane| {
+            std::array::from_fn(|block| std::array::from_fn(|at| byte(block * BLOCK + at, lane)))
+        });
+        let mut states = std::array::from_fn(|lane| [lane as u32, 1, u32::MAX, 7 * lane as u32]);
+        let mut expected: [State; LANES] = states;
+        for (state, body) in expected.iter_mut().zip(&bodies) {
+            md5::block_api::compress(state, &body[..BLOCKS - 1]);
+        }
+        // SAFETY: whoever calls this has asked the processor.
+        unsafe { compress(&mut states, &bodies.each_ref().map(|body| &body[..]), BLOCKS - 1) };
+        assert_eq!(states, expected);
+    }
+
+    #[test]
+    fn each_kind_of_vector_has_the_states_of_the_reference() {
+        if most() >= EIGHT {
+            has_the_states_of_the_reference::<EIGHT>(|a, b, c| unsafe { eight::compress(a, b, c) });
+        }
+        if most() >= SIXTEEN {
+            has_the_states_of_the_reference::<SIXTEEN>(|a, b, c| unsafe { sixteen::compress(a, b, c) });
+        }
+    }
 }

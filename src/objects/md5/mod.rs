@@ -10,7 +10,6 @@ use md5::block_api::compress;
 use std::collections::VecDeque;
 use table::Seat;
 
-const LANES: usize = 8;
 const BLOCK: usize = 64;
 type State = [u32; 4];
 
@@ -50,7 +49,7 @@ impl Md5 {
     /// The same, for a thread that may block: together with the bodies that come at the same time.
     pub fn update_together(&mut self, chunks: &[Bytes]) {
         let total: usize = chunks.iter().map(Bytes::len).sum();
-        if self.seat.is_none() && (total < WORTH_MEETING || !able()) {
+        if self.seat.is_none() && (total < WORTH_MEETING || most() < 2) {
             chunks.iter().for_each(|chunk| self.update(chunk));
             return;
         }
@@ -121,12 +120,12 @@ impl Md5 {
     }
 }
 
-/// Whether this processor digests several bodies at once.
-fn able() -> bool {
+/// How many bodies this processor digests in step.
+fn most() -> usize {
     #[cfg(target_arch = "x86_64")]
-    return lanes::able();
+    return lanes::most();
     #[cfg(not(target_arch = "x86_64"))]
-    return false;
+    return 1;
 }
 
 #[cfg(test)]

@@ -1,27 +1,28 @@
 //! Where bodies that arrive at the same time are digested together. What came of a body waits here until much of it
-//! does, or its digest is asked for; who needs that works then for all that waits, eight bodies at a time. A body
-//! that is alone waits for nobody.
+//! does, or its digest is asked for; who needs that works then for all that waits, as many bodies at a time as the
+//! processor takes. A body that is alone waits for nobody.
 
-use super::{BLOCK, LANES, State, compress};
+use super::{BLOCK, State, compress, most};
 use bytes::{Buf, Bytes};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-/// Blocks of each body between two looks at who came: 16 KiB, some 40 us.
+/// Blocks of each body between two looks at who came: 16 KiB, some 25 us.
 const SLICE: usize = 256;
-/// Bytes that may wait of one body, and of all.
+/// Bytes that may wait of one body; of all, as much for each that is taken in step.
 const EACH: usize = 1 << 20;
-const ALL: usize = 8 << 20;
 
 /// The one table of the process.
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Table { places: (cores / 2).max(1), inner: Mutex::default() }
+    Table { lanes: most(), places: (cores / 2).max(1), inner: Mutex::default() }
 });
 
 struct Table {
+    /// How many bodies are taken in step.
+    lanes: usize,
     /// How many may work at the same time; the fewer they are, the fuller the lanes.
     places: usize,
     inner: Mutex<Inner>,
@@ -95,7 +96,7 @@ impl Seat {
             Stage::Queued => inner.waiting += bytes,
             Stage::InHands => {}
         }
-        if much || inner.waiting >= ALL {
+        if much || inner.waiting >= TABLE.lanes * EACH {
             TABLE.serve(inner, self.0);
         }
     }
@@ -145,7 +146,7 @@ impl Table {
         inner.queue.retain(|id| *id != own);
         let mut jobs: Vec<Job> = inner.hand_over(own).into_iter().collect();
         while jobs.iter().any(|job| job.guest == own) {
-            while jobs.len() < LANES
+            while jobs.len() < self.lanes
                 && let Some(next) = inner.queue.pop_front()
             {
                 jobs.extend(inner.hand_over(next));
@@ -245,10 +246,9 @@ fn alone(job: &mut Job, blocks: usize) {
 
 #[cfg(target_arch = "x86_64")]
 fn step(jobs: &mut [Job], blocks: usize) {
-    // A lane without a job repeats another, and its outcome is forgotten.
-    let job = |lane: usize| &jobs[lane % jobs.len()];
-    let mut states = std::array::from_fn(|lane| job(lane).state);
-    super::lanes::compress(&mut states, &std::array::from_fn(|lane| job(lane).blocks()), blocks);
+    let mut states: Vec<State> = jobs.iter().map(|job| job.state).collect();
+    let bodies: Vec<_> = jobs.iter().map(Job::blocks).collect();
+    super::lanes::compress(&mut states, &bodies, blocks);
     jobs.iter_mut().zip(states).for_each(|(job, state)| job.went(blocks, state));
 }
 
