@@ -17,7 +17,7 @@ use object_store::{
 };
 use std::{
     collections::HashSet,
-    io::{self, Write},
+    io::{self, IoSlice, Write},
     ops::Range,
     path::{Path, PathBuf},
     sync::{
@@ -275,12 +275,12 @@ impl<T: Tap> Writer<T> {
         let finish = move || {
             sink.take(&rest)?;
             let end = sink.tap.end()?;
-            sink.append(&end)?;
-            sink.tap.settle();
-            let file = sink.file()?;
-            file.file.sync_all()?;
+            sink.append(&[&end])?;
+            sink.file()?.file.sync_all()?;
             fs_err::File::open(folder)?.sync_all()?;
-            file.keep = true;
+            // What waited longer was digested together with more.
+            sink.tap.settle();
+            sink.file()?.keep = true;
             io::Result::Ok((sink.tap, sink.crc))
         };
         let (tap, crc) = spawn_blocking(finish).await.map_err(io::Error::other)??;
@@ -311,23 +311,21 @@ impl<T: Tap> Writer<T> {
 
 impl<T: Tap> Sink<T> {
     fn take(&mut self, chunks: &[Bytes]) -> io::Result<()> {
-        for chunk in chunks {
-            match self.tap.change(chunk)? {
-                Some(changed) => self.append(&changed)?,
-                None => self.append(chunk)?,
-            }
-        }
+        let changed: Vec<_> = chunks.iter().map(|chunk| self.tap.change(chunk)).collect::<io::Result<_>>()?;
+        let pieces: Vec<&[u8]> =
+            chunks.iter().zip(&changed).map(|(chunk, changed)| changed.as_deref().unwrap_or(chunk)).collect();
+        self.append(&pieces)?;
         // The disk is at work already while these are digested.
         self.tap.see_all(chunks);
         Ok(())
     }
 
     /// Every byte the disk gets goes through here, and into the checksum.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.crc.see(bytes);
+    fn append(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
+        pieces.iter().for_each(|piece| self.crc.see(piece));
         let Unfinished { file, early, .. } = self.file()?;
-        file.write_all(bytes)?;
-        early.wrote(file, bytes.len())
+        write_all(file, pieces)?;
+        early.wrote(file, pieces.iter().map(|piece| piece.len()).sum())
     }
 
     fn file(&mut self) -> io::Result<&mut Unfinished> {
@@ -340,6 +338,22 @@ impl<T: Tap> Sink<T> {
         };
         Ok(self.file.insert(made))
     }
+}
+
+/// Writes all pieces with as few calls as can be: the kernel takes larger pages for what comes at once.
+fn write_all(file: &mut impl Write, pieces: &[&[u8]]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut rest = &mut slices[..];
+    IoSlice::advance_slices(&mut rest, 0); // over empty ones
+    while !rest.is_empty() {
+        match file.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Unfinished {
