@@ -91,10 +91,11 @@ def main():
                 missing.append(f"{name} is not installed")
                 continue
             try:
+                let_removed_files_age()
                 results[name] = measure(options, server)
             finally:
                 server.stop()
-                remove(folder)
+                shutil.rmtree(folder, ignore_errors=True)
     show(options, machine, results, missing)
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, "servers": results, "missing": missing}, indent=1))
@@ -156,14 +157,13 @@ def synced_files(root: Path, threads=16, seconds=3) -> float:
     with ThreadPoolExecutor(threads) as pool:
         written = sum(pool.map(write, range(threads)))
     rate = written * 1.048576 / (time.perf_counter() - began)
-    remove(folder)
+    shutil.rmtree(folder)
     return rate
 
 
-def remove(folder: Path):
-    """Removes a folder, and waits until nobody pays for it: for a minute ext4 looks at each inode freed lately, one
-    by one, whenever a file is made beside it (7 % of a durable PUT of 1 MiB, measured)."""
-    shutil.rmtree(folder, ignore_errors=True)
+def let_removed_files_age():
+    """Waits until nobody pays for what was removed before: for a minute ext4 looks at each inode freed lately, one by
+    one, whenever a file is made beside it (7 % of a durable PUT of 1 MiB, measured)."""
     os.sync()
     time.sleep(EXT4_RECENTLY_S)
 
