@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod auth; // 2  users, roles, tokens, access keys, sessions
+pub mod backup; // 4  snapshots of the data directory, and the way back
 pub mod cli; // 8  commands
 pub mod kernel; // 0  no domain words: config, errors, ids, tasks, events, HTTP
 pub mod kubernetes; // 1  manifests and the OCI image: pure functions of config

@@ -8,7 +8,7 @@ use super::{
     layers, metrics, starts,
 };
 use crate::{
-    auth,
+    auth, backup,
     kernel::{
         config::Config,
         error::{Kind, Result},
@@ -37,6 +37,7 @@ pub struct House {
     permissions: permissions::Service,
     serving: serving::Service,
     pipelines: pipelines::Service,
+    backup: backup::Service,
     sender: Sender,
     health: Health,
     s3: objects::S3Settings,
@@ -44,7 +45,13 @@ pub struct House {
 
 impl House {
     /// Builds the services on opened stores; nothing runs yet.
-    pub async fn furnish(config: &Config, stores: &Stores, health: Health, events: &Bus) -> Result<Self> {
+    pub async fn furnish(
+        config: &Config,
+        stores: &Stores,
+        health: Health,
+        events: &Bus,
+        tasks: &Tasks,
+    ) -> Result<Self> {
         let auth = auth::Service::open(stores.control.clone(), &stores.secrets())?;
         let objects = objects::Service::new(stores, events.clone());
         let tracking = tracking::Service::open(stores, objects.clone(), events.clone()).await?;
@@ -79,6 +86,8 @@ impl House {
         let default = config.mlflow.default_permission.0;
         let permissions =
             permissions::Service::new(stores.control.clone(), auth.clone(), tracking.clone(), default)?;
+        let backup =
+            backup::Service::new(stores, objects.clone(), (&config.backup).into(), tasks.clone());
         watch_stores(&health, stores);
         watch_blobs(&health, &objects);
         Ok(Self {
@@ -90,6 +99,7 @@ impl House {
             permissions,
             serving,
             pipelines,
+            backup,
             sender,
             health,
             s3: s3_settings(config),
@@ -115,6 +125,7 @@ impl House {
         registry::webhooks::start(&self.webhooks, &self.registry, tasks);
         self.serving.start(tasks, config.serving.log_interval.0, self.sender.clone());
         self.pipelines.start(tasks);
+        self.backup.start();
         Ok(())
     }
 
@@ -163,7 +174,7 @@ impl House {
     fn routes(&self) -> Router {
         Router::new()
             .merge(health::router(self.health.clone()))
-            .merge(metrics::router(self.serving.clone()))
+            .merge(metrics::router(self.serving.clone(), self.backup.clone()))
             .merge(auth::router(self.auth.clone()))
             .merge(objects::router(self.objects.clone(), self.auth.clone(), self.s3_address()))
             .merge(self.mlflow_routes())
@@ -172,6 +183,7 @@ impl House {
             .merge(pipelines::router(self.pipelines.clone()))
             .merge(pipelines::hooks_router(self.pipelines.clone()))
             .merge(pipelines::airflow_router(self.pipelines.clone(), self.auth.clone()))
+            .merge(backup::router(self.backup.clone()))
             .merge(ui::router())
     }
 }

@@ -46,7 +46,7 @@ pub async fn serve(effective: &Effective) -> Result<()> {
     open_door(&doors, "door s3", s3, tls.clone(), config);
 
     let stores = open_stores(&config.data_dir).await?;
-    let house = House::furnish(config, &stores, health.clone(), &Bus::new()).await?;
+    let house = House::furnish(config, &stores, health.clone(), &Bus::new(), &tasks).await?;
     let chosen = std::env::var("CRANNOG_ADMIN_PASSWORD").ok().filter(|text| !text.is_empty());
     let random_password = chosen.is_none();
     let first = house.auth.first_admin(&stores.secrets(), chosen).await?;

@@ -1,6 +1,7 @@
 //! Floor 8: the commands. Data goes to standard output, everything else to standard error; exit
 //! codes are in `failure`. A command is one file with its arguments and one `run`.
 
+mod backup;
 mod bucket;
 mod ca;
 pub mod client;
@@ -91,6 +92,9 @@ enum Command {
     /// Work with S3 keys: key list, key create, key delete
     #[command(subcommand)]
     S3(s3::Command),
+    /// Take snapshots of everything, look at them, and restore them
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Check that what the database says and what the disk has agree
     Fsck(fsck::Arguments),
     /// Take over what another tracker holds: import mlflow
@@ -148,6 +152,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Webhook(command) => webhook::run(&global, &command),
         Command::User(command) => user::run(&global, &command),
         Command::S3(command) => s3::run(&global, &command),
+        Command::Backup(command) => backup::run(&global, &command),
         Command::Fsck(arguments) => fsck::run(&global, &arguments),
         Command::Import(command) => migrate::import(&global, &command),
         Command::Export(command) => migrate::export(&global, &command),

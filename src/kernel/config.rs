@@ -5,7 +5,7 @@ mod file;
 mod keys;
 mod value;
 
-pub use keys::{Config, Http, KEYS, Key, Log, Objects, Pipelines, S3, Server, Tls, Tracking};
+pub use keys::{Backup, Config, Http, KEYS, Key, Log, Objects, Pipelines, S3, Server, Tls, Tracking};
 pub use value::{Duration, LogFormat, OptionalPattern, OptionalText, Value};
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};

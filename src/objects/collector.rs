@@ -3,11 +3,15 @@
 
 use super::{service::Service, store};
 use crate::kernel::{clock::now_ms, error::Result, tasks::Tasks};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::OwnedRwLockReadGuard;
 
 const EVERY: Duration = Duration::from_secs(600);
 const GRACE_MS: i64 = 3_600_000;
 const BATCH: usize = 1000;
+
+/// As long as this lives, no file is removed.
+pub struct Kept(#[expect(dead_code, reason = "what it does is to be dropped")] OwnedRwLockReadGuard<()>);
 
 impl Service {
     /// Starts the collector as a background task.
@@ -30,8 +34,15 @@ impl Service {
         });
     }
 
-    /// Removes blobs without an owner for longer than the grace; answers how many files went.
+    /// Lets every file stay that is there now, until what this answers is dropped.
+    pub async fn keep_files(&self) -> Kept {
+        Kept(Arc::clone(self.collecting()).read_owned().await)
+    }
+
+    /// Removes blobs without an owner for longer than the grace; answers how many files went. While somebody keeps the
+    /// files, it leaves them to a later round.
     pub async fn collect(&self, grace_ms: i64) -> Result<usize> {
+        let Ok(_alone) = self.collecting().try_write() else { return Ok(0) };
         let before = now_ms() - grace_ms;
         Ok(self.collect_dead(before).await? + self.collect_unknown(before).await?)
     }

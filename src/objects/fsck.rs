@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     kernel::error::Result,
-    store::{Db, blob::Blobs},
+    store::{Db, blob::Blobs, snapshot},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -127,7 +127,7 @@ async fn check_tables(db: &Db, report: &mut Report) -> Result<()> {
     let (integrity, totals, latest, homeless) = db
         .read(|c| {
             Ok((
-                store::audit::integrity(c)?,
+                snapshot::integrity(c)?,
                 store::audit::wrong_totals(c)?,
                 store::audit::wrong_latest(c)?,
                 store::audit::homeless(c)?,

@@ -50,6 +50,7 @@ mod store;
 mod tests;
 mod website;
 
+pub use collector::Kept;
 pub use error::Fault;
 pub use links::{Link, Signer, check_life};
 pub use model::{BucketInfo, Condition, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};
@@ -59,3 +60,7 @@ pub use read::ByteStream;
 pub use routes::{Address, router};
 pub use s3::{REGION, S3Door, S3Settings, is_s3_request, s3_service};
 pub use service::Service;
+pub use store::{
+    audit::{OwnedFile, file_page, file_totals},
+    blob::unknown as unknown_files,
+};

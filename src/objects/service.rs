@@ -26,6 +26,7 @@ use crate::{
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use std::{io, ops::Range, sync::Arc};
+use tokio::sync::RwLock;
 
 /// The object store. Cloning it is cheap.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ struct Inner {
     bell: Arc<Bell>,
     logs: Logs,
     pipelines: Pipelines,
+    /// Held by who removes files, and shared by who wants them to stay.
+    collecting: Arc<RwLock<()>>,
 }
 
 /// Keys a prefix deletion takes in one transaction.
@@ -49,8 +52,8 @@ impl Service {
     pub fn new(stores: &Stores, bus: Bus) -> Self {
         let (db, blobs) = (stores.objects.clone(), stores.blobs.clone());
         let vault = Vault::new(db.clone(), stores.secrets());
-        let (buckets, bell, logs, pipelines) = Default::default();
-        Self(Arc::new(Inner { db, blobs, bus, buckets, vault, bell, logs, pipelines }))
+        let (buckets, bell, logs, pipelines, collecting) = Default::default();
+        Self(Arc::new(Inner { db, blobs, bus, buckets, vault, bell, logs, pipelines, collecting }))
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -59,6 +62,10 @@ impl Service {
 
     pub(super) fn blobs(&self) -> &Blobs {
         &self.0.blobs
+    }
+
+    pub(super) fn collecting(&self) -> &Arc<RwLock<()>> {
+        &self.0.collecting
     }
 
     pub(super) fn buckets(&self) -> &Buckets {

@@ -39,6 +39,9 @@ pub enum Durability {
     Normal,
 }
 
+/// As long as this lives, nothing is committed.
+pub(super) struct Held(#[expect(dead_code, reason = "what it does is to be dropped")] std::sync::mpsc::Sender<()>);
+
 /// A handle to one database. Clones share it.
 #[derive(Clone)]
 pub struct Db(Arc<Inner>);
@@ -118,6 +121,29 @@ impl Db {
             )
         })?;
         receiver.await.map_err(|_| Error::internal("a write was dropped before it was committed"))?
+    }
+
+    /// Lets the writer commit nothing more until what this answers is dropped. Do not wait for a write meanwhile.
+    pub(super) async fn hold(&self) -> Result<Held> {
+        let (release, released) = std::sync::mpsc::channel();
+        let (arrived, arrival) = tokio::sync::oneshot::channel();
+        let db = self.clone();
+        let held = tokio::spawn(async move {
+            let wait = move |_: &Connection| {
+                let _ = arrived.send(());
+                // Nothing is ever sent: it ends when the other side is dropped, however that comes.
+                let _ = released.recv();
+                Ok(())
+            };
+            db.write(wait).await
+        });
+        match arrival.await {
+            Ok(()) => Ok(Held(release)),
+            Err(_) => match held.await.map_err(Error::internal)? {
+                Err(error) => Err(error),
+                Ok(()) => Err(Error::internal("the writer was not held")),
+            },
+        }
     }
 
     /// Runs `work` where it is called, if a connection is free. For a look-up of a few rows by their

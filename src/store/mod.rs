@@ -14,6 +14,7 @@ mod percentile;
 mod readers;
 pub mod regexp;
 mod rest;
+pub mod snapshot;
 mod writer;
 
 pub use blob::Blobs;
@@ -22,9 +23,15 @@ pub use migrate::Migration;
 /// What the closures of `Db::read` and `Db::write` are given, so that services need not name SQLite.
 pub use rusqlite::Connection;
 
-use crate::kernel::{error::Result, private};
+use crate::kernel::{
+    error::{Error, Result},
+    private,
+};
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
+
+/// A file in the data directory as long as a restore into it is not finished.
+pub const RESTORING: &str = "restoring";
 
 /// The databases of one data directory.
 #[derive(Clone)]
@@ -41,6 +48,12 @@ pub struct Stores {
 impl Stores {
     /// Opens or creates what is under `data_dir`, and makes its private folders.
     pub fn open(data_dir: &Path) -> Result<Self> {
+        if data_dir.join(RESTORING).exists() {
+            return Err(Error::conflict(format!(
+                "A restore into {} was not finished: run `crannog backup restore` again, or empty the directory.",
+                data_dir.display()
+            )));
+        }
         for folder in ["blobs", "tasks", "secrets"] {
             private::folder(&data_dir.join(folder))?;
         }

@@ -10,6 +10,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("kubernetes", 1),
     ("auth", 2),
     ("objects", 3),
+    ("backup", 4),
     ("tracking", 4),
     ("registry", 5),
     ("permissions", 6),

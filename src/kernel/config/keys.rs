@@ -161,6 +161,20 @@ settings! {
         scrub_period: Duration = "30d";
     }
 
+    /// Snapshots of the whole data directory, taken while the server runs.
+    backup: Backup {
+        /// The folder that snapshots are written into, an absolute path: on another disk, or a mounted share;
+        /// empty for none. Under systemd, `ReadWritePaths=` has to name it as well.
+        dir: Option<PathBuf> = "";
+        /// Between two snapshots; 0s is only when one is asked for.
+        every: Duration = "24h";
+        /// Snapshots that are kept; older ones go when a new one is there.
+        keep: usize = "7";
+        /// Whether the keys and credentials in `secrets` go along. Without them nothing that was encrypted can
+        /// be read, so keep them elsewhere then.
+        secrets: bool = "true";
+    }
+
     /// Logs, on standard error.
     log: Log {
         /// What is logged: error, warn, info, debug, trace, or a filter such as `info,crannog=debug`.
@@ -255,6 +269,12 @@ impl Config {
             issues.push(Issue {
                 message: format!("data_dir = {:?}: there is no HOME to put it in", self.data_dir.display()),
                 hint: Some("name a directory with --data-dir or CRANNOG_DATA_DIR".into()),
+            });
+        }
+        if let Some(dir) = self.backup.dir.as_ref().filter(|dir| !dir.is_absolute()) {
+            issues.push(Issue {
+                message: format!("backup.dir = {:?} is not an absolute path", dir.display()),
+                hint: Some("name the folder from the root, such as /mnt/backup/crannog".into()),
             });
         }
         let missing = match (&self.tls.certificate, &self.tls.key) {

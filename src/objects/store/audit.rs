@@ -19,6 +19,16 @@ pub struct BlobRow {
     pub data: Option<Vec<u8>>,
 }
 
+/// A file that objects or parts own.
+#[derive(Debug)]
+pub struct OwnedFile {
+    /// Its name in the folder of blobs.
+    pub id: String,
+    pub size: u64,
+    /// CRC-64/NVME of its bytes, where it was written since there are such.
+    pub crc: Option<u64>,
+}
+
 /// Blobs behind `after`, in the order of their ids.
 pub fn blob_page(c: &Connection, after: &str, limit: usize) -> Result<Vec<BlobRow>> {
     let mut statement =
@@ -42,6 +52,26 @@ fn blob(row: &Row<'_>) -> rusqlite::Result<BlobRow> {
         crc: crc.map(i64::cast_unsigned),
         data: row.get(4)?,
     })
+}
+
+/// Files that are owned, behind `after`, in the order of their ids.
+pub fn file_page(c: &Connection, after: &str, limit: usize) -> Result<Vec<OwnedFile>> {
+    let mut statement = c.prepare_cached(
+        "SELECT id, size, crc FROM blob WHERE id > ?1 AND refs > 0 AND data IS NULL ORDER BY id LIMIT ?2",
+    )?;
+    let read = |row: &Row<'_>| {
+        let crc: Option<i64> = row.get(2)?;
+        Ok(OwnedFile { id: row.get(0)?, size: unsigned(row.get(1)?), crc: crc.map(i64::cast_unsigned) })
+    };
+    let rows = statement.query_map(params![after, limit as i64], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many files are owned, and bytes in them.
+pub fn file_totals(c: &Connection) -> Result<(u64, u64)> {
+    let read = |row: &Row<'_>| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)));
+    let sql = "SELECT count(*), coalesce(sum(size), 0) FROM blob WHERE refs > 0 AND data IS NULL";
+    Ok(c.query_row(sql, [], read)?)
 }
 
 /// How many blobs there are, and bytes in them.
@@ -110,13 +140,6 @@ pub fn homeless(c: &Connection) -> Result<Vec<(String, String)>> {
     )?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// What SQLite itself finds wrong with the file.
-pub fn integrity(c: &Connection) -> Result<Vec<String>> {
-    let mut statement = c.prepare("PRAGMA integrity_check(20)")?;
-    let rows: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(rows.into_iter().filter(|row| row != "ok").collect())
 }
 
 /// Where the scrubber is; at the beginning if it never ran.

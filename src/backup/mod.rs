@@ -1,0 +1,40 @@
+//! Floor 4: backups of the whole data directory, into a folder elsewhere, and the way back.
+//!
+//! Invariants
+//! - A snapshot is one moment of both databases, with every file that objects own at that moment: no file is removed
+//!   while one is taken. It is there under its name when all of it is on the disk, and not before.
+//! - A file of the object store never changes, so a folder of backups has each one once, whatever number of snapshots
+//!   it belongs to. What it has is copied no more, and is the second copy of a file that is damaged here.
+//! - Nothing is copied, there or back, whose checksum is not the one that its row has.
+//! - A restore writes into an empty data directory only, and no server starts on one that was not finished.
+//!
+//! Not in it: the configuration file, tasks that are running, environments of Python: they belong to the machine.
+//! There is no copying from second to second either: what is lost with a disk is what came since the last snapshot.
+
+mod copier;
+mod create;
+mod repository;
+mod restore;
+mod routes;
+mod service;
+mod verify;
+
+pub use create::{Order, create};
+pub use repository::{Manifest, Repository};
+pub use restore::restore;
+pub use routes::router;
+pub use service::{Begun, Service, Settings, State};
+pub use verify::{Checked, verify};
+
+use crate::kernel::error::{Error, Kind};
+use std::io;
+
+/// What keeps a backup from being written or read, in words that name the path: its asker may know it.
+fn told(error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Full,
+        io::ErrorKind::NotFound => Kind::NotFound,
+        _ => Kind::Invalid,
+    };
+    Error { cause: None, ..Error::new(kind, error.to_string()) }
+}

@@ -1,0 +1,110 @@
+//! Whether a folder of backups still has what was written into it.
+
+use super::{
+    copier::read_through,
+    create::PAGE,
+    repository::{Database, Manifest, Repository},
+};
+use crate::{
+    kernel::error::Result,
+    objects::file_page,
+    store::snapshot::{integrity, open_frozen},
+};
+use serde::Serialize;
+use std::collections::HashMap;
+
+const TOLD_MAX: usize = 100;
+
+/// What was looked at, and what is wrong with it.
+#[derive(Debug, Default, Serialize)]
+pub struct Checked {
+    pub snapshots: Vec<String>,
+    /// Files read whole, each once, and bytes in them.
+    pub files: u64,
+    pub bytes: u64,
+    /// Each with the snapshot that it was found in.
+    pub problems: Vec<String>,
+    /// Problems beyond those told.
+    pub more: u64,
+}
+
+impl Checked {
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn find(&mut self, snapshot: &str, what: &str) {
+        if self.problems.len() < TOLD_MAX {
+            self.problems.push(format!("{snapshot}: {what}"));
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+/// Reads everything of the snapshot of this name, or of all of them. Blocks.
+pub fn verify(repository: &Repository, name: Option<&str>) -> Result<Checked> {
+    let wanted = match name {
+        Some(name) => vec![repository.find(Some(name))?],
+        None => repository.snapshots()?,
+    };
+    let (mut checked, mut seen) = (Checked::default(), HashMap::new());
+    for manifest in &wanted {
+        checked.snapshots.push(manifest.name.clone());
+        for damaged in &manifest.damaged {
+            checked.find(&manifest.name, &format!("was not copied: {damaged}"));
+        }
+        if databases_are_sound(repository, manifest, &mut checked)? {
+            check_files(repository, manifest, &mut checked, &mut seen)?;
+        }
+    }
+    Ok(checked)
+}
+
+/// A database that is not what was written is not asked for its files.
+fn databases_are_sound(repository: &Repository, manifest: &Manifest, checked: &mut Checked) -> Result<bool> {
+    let before = (checked.problems.len(), checked.more);
+    for said in &manifest.databases {
+        let path = repository.of(manifest).join(&said.name);
+        match Database::of(&path, &said.name) {
+            Ok(is) if is.bytes == said.bytes && is.crc64nvme == said.crc64nvme => {
+                for what in integrity(&open_frozen(&path)?)? {
+                    checked.find(&manifest.name, &format!("{}: {what}", said.name));
+                }
+            }
+            Ok(_) => checked.find(&manifest.name, &format!("{} is not what was written", said.name)),
+            Err(error) => checked.find(&manifest.name, &error.message),
+        }
+    }
+    Ok((checked.problems.len(), checked.more) == before)
+}
+
+fn check_files(
+    repository: &Repository,
+    manifest: &Manifest,
+    checked: &mut Checked,
+    seen: &mut HashMap<String, bool>,
+) -> Result<()> {
+    let objects = repository.objects(manifest)?;
+    let (folder, mut buffer, mut after) = (repository.files(), vec![0; 1 << 20], String::new());
+    loop {
+        let page = file_page(&objects, &after, PAGE)?;
+        for file in &page {
+            if seen.get(&file.id) == Some(&true) {
+                continue;
+            }
+            let wrong = read_through(&folder.join(&file.id), file, &mut buffer, None)?;
+            if seen.insert(file.id.clone(), wrong.is_none()).is_none() {
+                checked.files += 1;
+                checked.bytes += file.size;
+            }
+            if let Some(wrong) = wrong {
+                checked.find(&manifest.name, &format!("file {}: {wrong}", file.id));
+            }
+        }
+        match page.last() {
+            Some(last) => after.clone_from(&last.id),
+            None => return Ok(()),
+        }
+    }
+}
