@@ -86,8 +86,7 @@ impl House {
         let default = config.mlflow.default_permission.0;
         let permissions =
             permissions::Service::new(stores.control.clone(), auth.clone(), tracking.clone(), default)?;
-        let backup =
-            backup::Service::new(stores, objects.clone(), (&config.backup).into(), tasks.clone());
+        let backup = backup::Service::new(stores, objects.clone(), (&config.backup).into(), tasks.clone());
         watch_stores(&health, stores);
         watch_blobs(&health, &objects);
         Ok(Self {

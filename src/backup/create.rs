@@ -10,8 +10,7 @@ use crate::{
         VERSION,
         clock::{now_ms, rfc3339},
         error::{Error, Result},
-        private,
-        tls,
+        private, tls,
     },
     objects::{file_page, file_totals},
     store::{
@@ -23,8 +22,8 @@ use serde::Serialize;
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
     sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
 use tokio::task::spawn_blocking;
@@ -72,10 +71,16 @@ pub async fn create(
         let taken_at = rfc3339(taken_ms);
         let name = taken_at.replace(':', "-");
         let partial = repository.partial(&name);
-        let manifest =
-            Manifest { name, taken_at, crannog: VERSION.into(), secrets: order.secrets, ..Manifest::default() };
-        let written = Writing { data_dir: &data_dir, repository: &repository, progress: &progress, stop: &stop }
-            .write(snapshot, manifest, begun);
+        let manifest = Manifest {
+            name,
+            taken_at,
+            crannog: VERSION.into(),
+            secrets: order.secrets,
+            ..Manifest::default()
+        };
+        let written =
+            Writing { data_dir: &data_dir, repository: &repository, progress: &progress, stop: &stop }
+                .write(snapshot, manifest, begun);
         if written.is_err() {
             let _ = fs_err::remove_dir_all(&partial);
         }

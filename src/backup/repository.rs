@@ -6,7 +6,7 @@ use crate::{
         error::{Error, Result},
         private,
     },
-    objects::unknown_files,
+    objects::unowned,
     store::{Connection, blob::Crc, snapshot::open_frozen},
 };
 use rustix::{
@@ -105,7 +105,8 @@ impl Repository {
     /// To write into; the folder is made, or may be empty.
     pub fn make(folder: &Path) -> Result<Self> {
         if !folder.is_absolute() {
-            let message = format!("`{}` is not an absolute path: name the folder from the root", folder.display());
+            let message =
+                format!("`{}` is not an absolute path: name the folder from the root", folder.display());
             return Err(Error::invalid(message));
         }
         let mark = folder.join(MARK);
@@ -143,7 +144,10 @@ impl Repository {
     fn locked(folder: &Path, operation: FlockOperation) -> Result<Self> {
         let path = folder.join(MARK);
         let text = fs_err::read_to_string(&path).map_err(|_| {
-            Error::not_found(format!("{} is no folder of Crannog's backups: it has no {MARK}", folder.display()))
+            Error::not_found(format!(
+                "{} is no folder of Crannog's backups: it has no {MARK}",
+                folder.display()
+            ))
         })?;
         let mark: Mark = serde_json::from_str(&text)
             .map_err(|error| Error::invalid(format!("{} cannot be read: {error}", path.display())))?;
@@ -157,7 +161,10 @@ impl Repository {
         let lock = fs_err::File::open(&path).map_err(told)?;
         // A file system without locks is the operator's choice; one of its users is enough to know.
         if flock(lock.file(), operation) == Err(Errno::WOULDBLOCK) {
-            return Err(Error::conflict(format!("{} is in use by another backup or restore", folder.display())));
+            return Err(Error::conflict(format!(
+                "{} is in use by another backup or restore",
+                folder.display()
+            )));
         }
         Ok(Self { folder: folder.to_owned(), _lock: lock })
     }
@@ -223,7 +230,9 @@ impl Repository {
             let folder = self.folder.display();
             Error::not_found(match name {
                 None => format!("{folder} holds no snapshot"),
-                Some(name) => format!("{folder} holds no snapshot `{name}`: `crannog backup list` names them"),
+                Some(name) => {
+                    format!("{folder} holds no snapshot `{name}`: `crannog backup list` names them")
+                }
             })
         })
     }
@@ -248,11 +257,11 @@ impl Repository {
         }
         let mut removed = 0;
         for batch in names.chunks(BATCH) {
-            let mut unknown = batch.to_vec();
+            let mut useless = batch.to_vec();
             for objects in &kept {
-                unknown = unknown_files(objects, unknown)?;
+                useless = unowned(objects, useless)?;
             }
-            for name in unknown {
+            for name in useless {
                 fs_err::remove_file(self.files().join(name)).map_err(told)?;
                 removed += 1;
             }

@@ -1,9 +1,6 @@
 //! Backups in our own JSON API, for administrators.
 
-use super::{
-    Begun, Service, State,
-    service::Wish,
-};
+use super::{Begun, Service, State, service::Wish};
 use crate::{
     auth::{Admin, Viewer},
     kernel::http::{Json, Problem},

@@ -90,7 +90,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
     let config = effective(global, &Settings::default())?.config;
     match command {
         Command::Create { dir, keep, without_secrets, json } => {
-            let wish = Wish { dir: dir.as_deref(), keep: *keep, secrets: !without_secrets && config.backup.secrets };
+            let wish =
+                Wish { dir: dir.as_deref(), keep: *keep, secrets: !without_secrets && config.backup.secrets };
             create(global, &config, &wish, *json)
         }
         Command::List { dir, json } => list(&Repository::open(&folder(&config, dir.as_deref())?)?, *json),

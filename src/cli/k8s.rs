@@ -29,6 +29,9 @@ pub struct Render {
     /// The size of the volume
     #[arg(long, default_value = "20Gi")]
     size: String,
+    /// A PersistentVolumeClaim that exists in the namespace, for daily backups
+    #[arg(long, value_name = "NAME")]
+    backup_claim: Option<String>,
     /// A Secret that exists, whose key `password` is the administrator's first password
     /// [default: a new Secret with a random one]
     #[arg(long, value_name = "NAME")]
@@ -48,6 +51,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         image: given.image.clone().unwrap_or_else(image_name),
         storage_class: given.storage_class.clone(),
         size: given.size.clone(),
+        backup_claim: given.backup_claim.clone(),
         password,
         network_policy: given.network_policy,
     };

@@ -14,6 +14,8 @@ pub struct Options {
     /// The cluster's default when absent.
     pub storage_class: Option<String>,
     pub size: String,
+    /// A PersistentVolumeClaim that exists, for backups.
+    pub backup_claim: Option<String>,
     pub password: Password,
     pub network_policy: bool,
 }
@@ -27,6 +29,8 @@ pub enum Password {
 }
 
 const SECRET: &str = "crannog-admin";
+/// Where the volume of backups is mounted.
+const BACKUP: &str = "/backup";
 
 /// All manifests, in the order they must be applied.
 pub fn manifests(options: &Options) -> Result<Vec<Value>> {
@@ -151,6 +155,16 @@ fn stateful_set(options: &Options) -> Value {
 }
 
 fn pod(options: &Options) -> Value {
+    let mut volumes = vec![
+        json!({ "name": "data", "persistentVolumeClaim": { "claimName": "crannog-data" } }),
+        json!({ "name": "tmp", "emptyDir": {} }),
+    ];
+    volumes.extend(
+        options
+            .backup_claim
+            .as_ref()
+            .map(|claim| json!({ "name": "backup", "persistentVolumeClaim": { "claimName": claim } })),
+    );
     json!({
         "automountServiceAccountToken": false,
         // Otherwise Kubernetes sets CRANNOG_PORT and its like, which are not settings of ours.
@@ -162,10 +176,7 @@ fn pod(options: &Options) -> Value {
             "seccompProfile": { "type": "RuntimeDefault" },
         },
         "containers": [container(options)],
-        "volumes": [
-            { "name": "data", "persistentVolumeClaim": { "claimName": "crannog-data" } },
-            { "name": "tmp", "emptyDir": {} },
-        ],
+        "volumes": volumes,
     })
 }
 
@@ -176,6 +187,9 @@ fn container(options: &Options) -> Value {
             "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 3,
         })
     };
+    let mut mounts =
+        vec![json!({ "name": "data", "mountPath": DATA_DIR }), json!({ "name": "tmp", "mountPath": "/tmp" })];
+    mounts.extend(options.backup_claim.as_ref().map(|_| json!({ "name": "backup", "mountPath": BACKUP })));
     json!({
         "name": "crannog", "image": options.image, "imagePullPolicy": "IfNotPresent",
         "args": ["serve"],
@@ -196,10 +210,7 @@ fn container(options: &Options) -> Value {
             "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
             "capabilities": { "drop": ["ALL"] },
         },
-        "volumeMounts": [
-            { "name": "data", "mountPath": DATA_DIR },
-            { "name": "tmp", "mountPath": "/tmp" },
-        ],
+        "volumeMounts": mounts,
     })
 }
 
@@ -209,17 +220,21 @@ fn environment(options: &Options) -> Value {
         Password::Existing(name) => name.as_str(),
         Password::New(_) => SECRET,
     };
-    json!([
-        { "name": "CRANNOG_DATA_DIR", "value": DATA_DIR },
-        { "name": "CRANNOG_HTTP_LISTEN", "value": format!("0.0.0.0:{HTTP_PORT}") },
-        { "name": "CRANNOG_S3_LISTEN", "value": format!("0.0.0.0:{S3_PORT}") },
+    let mut variables = vec![json!({ "name": "CRANNOG_DATA_DIR", "value": DATA_DIR })];
+    // A folder in the volume: its root may belong to somebody else.
+    let folder = || json!({ "name": "CRANNOG_BACKUP_DIR", "value": format!("{BACKUP}/crannog") });
+    variables.extend(options.backup_claim.as_ref().map(|_| folder()));
+    variables.extend([
+        json!({ "name": "CRANNOG_HTTP_LISTEN", "value": format!("0.0.0.0:{HTTP_PORT}") }),
+        json!({ "name": "CRANNOG_S3_LISTEN", "value": format!("0.0.0.0:{S3_PORT}") }),
         // Said in so many words: inside the cluster the doors speak plain HTTP; TLS ends at the ingress.
-        { "name": "CRANNOG_HTTP_ALLOW_PLAINTEXT", "value": "true" },
-        { "name": "CRANNOG_HTTP_PUBLIC_URL", "value": format!("http://{host}:{HTTP_PORT}") },
-        { "name": "CRANNOG_S3_PUBLIC_URL", "value": format!("http://{host}:{S3_PORT}") },
-        { "name": "CRANNOG_LOG_FORMAT", "value": "json" },
-        { "name": "CRANNOG_ADMIN_PASSWORD", "valueFrom": { "secretKeyRef": { "name": secret, "key": "password" } } },
-    ])
+        json!({ "name": "CRANNOG_HTTP_ALLOW_PLAINTEXT", "value": "true" }),
+        json!({ "name": "CRANNOG_HTTP_PUBLIC_URL", "value": format!("http://{host}:{HTTP_PORT}") }),
+        json!({ "name": "CRANNOG_S3_PUBLIC_URL", "value": format!("http://{host}:{S3_PORT}") }),
+        json!({ "name": "CRANNOG_LOG_FORMAT", "value": "json" }),
+        json!({ "name": "CRANNOG_ADMIN_PASSWORD", "valueFrom": { "secretKeyRef": { "name": secret, "key": "password" } } }),
+    ]);
+    variables.into()
 }
 
 fn service(options: &Options) -> Value {

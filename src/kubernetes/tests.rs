@@ -15,6 +15,7 @@ fn options() -> Options {
         image: image_name(),
         storage_class: Some("local-path".into()),
         size: "20Gi".into(),
+        backup_claim: None,
         password: Password::New("yes".into()),
         network_policy: true,
     }

@@ -40,7 +40,9 @@ pub enum Durability {
 }
 
 /// As long as this lives, nothing is committed.
-pub(super) struct Held(#[expect(dead_code, reason = "what it does is to be dropped")] std::sync::mpsc::Sender<()>);
+pub(super) struct Held(
+    #[expect(dead_code, reason = "what it does is to be dropped")] std::sync::mpsc::Sender<()>,
+);
 
 /// A handle to one database. Clones share it.
 #[derive(Clone)]

@@ -30,10 +30,7 @@ impl Stores {
     pub async fn snapshot(&self) -> Result<Snapshot> {
         let folder = self.data_dir.clone();
         let opened = spawn_blocking(move || {
-            DATABASES
-                .iter()
-                .map(|name| Ok((*name, open(&folder.join(name))?)))
-                .collect::<Result<Vec<_>>>()
+            DATABASES.iter().map(|name| Ok((*name, open(&folder.join(name))?))).collect::<Result<Vec<_>>>()
         });
         let opened = opened.await.map_err(Error::internal)??;
         let held: [Held; 2] = [self.control.hold().await?, self.objects.hold().await?];
@@ -86,7 +83,8 @@ pub fn open_frozen(path: &Path) -> Result<Connection> {
         Error::invalid(format!("the path {} is not UTF-8: name the folder otherwise", path.display()))
     })?;
     let uri = format!("file:{}?immutable=1", utf8_percent_encode(path, PATH));
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Ok(Connection::open_with_flags(uri, flags)?)
 }
 

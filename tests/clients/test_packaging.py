@@ -51,6 +51,20 @@ def test_the_pod_is_confined_limited_and_probed(rendered, crannog):
     assert isinstance(password, str) and len(password) >= 20
 
 
+def test_backups_go_to_a_claim_that_is_named(crannog, tmp_path):
+    command = [str(crannog), "k8s", "render", "--backup-claim", "nas"]
+    path = tmp_path / "crannog.yaml"
+    path.write_text(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+    subprocess.run([VALIDATE, "--strict", "--kubernetes-version", "1.34", str(path)], check=True, timeout=120)
+    resources = {one["kind"]: one for one in yaml.safe_load_all(path.read_text())}
+    pod = resources["StatefulSet"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "backup"]
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "backup"]
+    (folder,) = [one["value"] for one in container["env"] if one["name"] == "CRANNOG_BACKUP_DIR"]
+    assert volume["persistentVolumeClaim"]["claimName"] == "nas" and folder.startswith(mount["mountPath"] + "/")
+
+
 def test_two_renderings_share_no_password(rendered, crannog):
     again = subprocess.run([str(crannog), "k8s", "render"], capture_output=True, text=True, timeout=60)
     first = next(line for line in rendered.read_text().splitlines() if "password:" in line)

@@ -67,6 +67,18 @@ pub fn file_page(c: &Connection, after: &str, limit: usize) -> Result<Vec<OwnedF
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Those of `ids` that nobody owns.
+pub fn unowned(c: &Connection, ids: Vec<String>) -> Result<Vec<String>> {
+    let mut statement = c.prepare_cached("SELECT 1 FROM blob WHERE id = ?1 AND refs > 0")?;
+    let mut unowned = Vec::new();
+    for id in ids {
+        if !statement.exists([&id])? {
+            unowned.push(id);
+        }
+    }
+    Ok(unowned)
+}
+
 /// How many files are owned, and bytes in them.
 pub fn file_totals(c: &Connection) -> Result<(u64, u64)> {
     let read = |row: &Row<'_>| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)));

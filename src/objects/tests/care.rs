@@ -86,3 +86,15 @@ async fn wrong_counts_are_found() {
     let kinds: Vec<_> = bench.found(false).await.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [Found::Totals, Found::Latest, Found::References]);
 }
+
+#[tokio::test]
+async fn files_stay_as_long_as_somebody_keeps_them() {
+    let bench = Bench::new().await;
+    bench.put("large", &large(1, 3_000_000)).await;
+    let kept = bench.service.keep_files().await;
+    bench.service.delete("data", "large").await.unwrap();
+    assert_eq!(bench.service.collect(-1000).await.unwrap(), 0);
+    assert!(bench.file().exists());
+    drop(kept);
+    assert_eq!(bench.service.collect(-1000).await.unwrap(), 1);
+}

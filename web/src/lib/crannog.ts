@@ -10,6 +10,13 @@ export interface Status {
   version: string; started_at: string; uptime_s: number; pid: number; data_dir: string; http_url: string; s3_url: string;
   rss_bytes: number; tasks: { name: string; count: number }[]; checks: { name: string; ok: boolean; detail: string | null }[];
 }
+export interface Snapshot { name: string; taken_at: string; took_ms: number; files: number; bytes: number; new_files: number; new_bytes: number; secrets: boolean }
+export interface BackupBegun { id: number; dir: string; begun_at: string }
+export interface Backups {
+  dir: string | null; every_s: number; keep: number | null; newest_at: string | null;
+  running: (BackupBegun & { progress: { files: number; bytes: number; of_files: number; of_bytes: number } }) | null;
+  last: (BackupBegun & { ended_at: string; snapshot: Snapshot | null; error: string | null }) | null;
+}
 export interface ClientEnv { tracking_uri: string; s3_endpoint: string; region: string; own_authority: boolean }
 export interface User { name: string; role: Role; created_at: string | null; email?: string; display_name?: string }
 export interface Token { id: string; label: string; user?: string; created_at?: string | null; expires_at?: string | null; last_used_at?: string | null }
@@ -95,6 +102,8 @@ export interface Explanation {
 
 export const me = () => ask<Me>(`${V1}/me`);
 export const status = () => ask<Status>(`${V1}/status`);
+export const backups = () => ask<Backups>(`${V1}/backups`);
+export const backupBegin = () => ask<BackupBegun>(`${V1}/backups`, { json: {} });
 export const signOut = () => ask<void>(`${V1}/session`, { method: "DELETE" });
 
 let env: Promise<ClientEnv> | undefined;

@@ -22,17 +22,20 @@ async function house(): Promise<House> {
 export function HomeScreen() {
   const all = useLoad(house, [], 10_000);
   const status = useLoad(api.status, [], 10_000);
+  const backups = useLoad(api.backups, [], 60_000);
   return (
     <Page title="Home" actions={<UseFromCode snippets={snippets} />}>
       {all.error && <Problem error={all.error} retry={all.reload} />}
       {!all.data && !all.error && <Card><Skeleton rows={8} /></Card>}
-      {all.data && <Overview house={all.data} status={status.data} />}
+      {all.data && <Overview house={all.data} status={status.data} backups={backups.data} />}
     </Page>
   );
 }
 
-function Overview({ house, status }: { house: House; status: api.Status | undefined }) {
-  const trouble = troubles(house, status);
+interface Known { house: House; status: api.Status | undefined; backups: api.Backups | undefined }
+
+function Overview({ house, status, backups }: Known) {
+  const trouble = troubles({ house, status, backups });
   const active = house.pipelines.flatMap((p) => p.recent_runs.filter((r) => r.state === "running" || r.state === "queued").map((run) => ({ ...run, pipeline: p.name })));
   const fresh = house.runs.length === 0 && house.pipelines.length === 0 && house.models.length === 0;
   return (
@@ -126,9 +129,10 @@ function Server({ status }: { status: api.Status }) {
   );
 }
 
-function troubles(house: House, status: api.Status | undefined) {
+function troubles({ house, status, backups }: Known) {
   const list: { state: string; what: string; why: string; href: string }[] = [];
   for (const check of status?.checks ?? []) if (!check.ok) list.push({ state: "failed", what: check.name, why: check.detail ?? "", href: "/settings/server" });
+  if (backups?.last?.error) list.push({ state: "failed", what: "backup", why: backups.last.error, href: "/settings/server" });
   for (const e of house.endpoints) if (e.state === "failed" || e.state === "no_model") list.push({ state: e.state, what: e.name, why: e.error ?? e.model, href: path("endpoints", e.name) });
   for (const p of house.pipelines) {
     if (p.error) list.push({ state: "broken", what: p.name, why: p.error, href: path("pipelines", p.name) });

@@ -8,6 +8,7 @@ import { Card, Empty, Facts, Page, Problem, Skeleton, Tabs, Time } from "../part
 import { Field, FormModal } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Status } from "../parts/status";
+import { BackupCard } from "./backups";
 import { KeyList, TokenList, UserList } from "./settings-lists";
 import { WebhookList } from "./webhooks";
 
@@ -63,6 +64,7 @@ function Server() {
       <Card title="Server">
         <Facts items={[["Version", s.version], ["Process", String(s.pid)], ["Started", <Time at={s.started_at} />], ["Up for", duration(s.uptime_s * 1000)], ["Memory", bytes(s.rss_bytes)], ["Data directory", <code>{s.data_dir}</code>], ["HTTP", <code>{env.data?.tracking_uri ?? s.http_url}</code>], ["S3", <code>{env.data?.s3_endpoint ?? s.s3_url}</code>]]} />
       </Card>
+      <BackupCard />
       <div class="two">
         <Card title="Checks" flush><ul class="rows">{s.checks.map((c) => <li key={c.name}><Status state={c.ok ? "ok" : "failed"} /><b>{c.name}</b><span class="muted grow cut">{c.detail}</span></li>)}</ul></Card>
         <Card title="Background tasks" flush>{s.tasks.length === 0 ? <p class="note">None.</p> : <ul class="rows">{s.tasks.map((t) => <li key={t.name}><span class="grow">{t.name}</span><span class="muted">{t.count}</span></li>)}</ul>}</Card>

@@ -1,0 +1,335 @@
+"""`crannog backup`: one moment of everything, taken from a server that is being written to, and the way back."""
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import threading
+from itertools import count
+
+import boto3
+import mlflow
+import pytest
+import requests
+from conftest import Server, eventually
+
+KEYS = "/api/crannog/v1/encryption/keys"
+WAITS = """
+import pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+(folder / "began").touch()
+deadline = time.monotonic() + 120
+while not (folder / "go").exists():
+    if time.monotonic() > deadline:
+        sys.exit("nobody said go")
+    time.sleep(0.02)
+"""
+
+
+def create(server, *args):
+    return json.loads(server.cli("backup", "create", *args, "--json").stdout)
+
+
+@pytest.fixture
+def restored(tmp_path_factory):
+    """A function that restores a folder of backups and starts a server on it."""
+    made = []
+
+    def make(server, folder, *args, start=True):
+        other = Server(tmp_path_factory.mktemp("restored"))
+        other.cli("backup", "restore", folder, *args)
+        made.append(other)
+        return other.start() if start else other
+
+    yield make
+    for other in made:
+        if other.process is not None:
+            other.stop()
+
+
+def bodies(s3, bucket):
+    """Every object there is, with the digest of its bytes."""
+    found = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for entry in page.get("Contents", []):
+            body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+            assert len(body) == entry["Size"]
+            found[entry["Key"]] = hashlib.sha256(body).hexdigest()
+    return found
+
+
+def test_what_was_acknowledged_before_is_in_it_and_what_is_in_it_is_whole(private_server, restored, tmp_path):
+    server = private_server()
+    s3, folder = server.s3(), tmp_path / "backups"
+    s3.create_bucket(Bucket="ledger")
+    client = mlflow.MlflowClient(server.http_url)
+    os.environ.update(server.env())
+    experiment = client.create_experiment("ledger")
+    objects, runs, removed, stop = {}, [], set(), threading.Event()
+
+    def put():
+        for n in count():
+            if stop.is_set():
+                return
+            # Small ones are rows, large ones files, every tenth comes in parts.
+            body = os.urandom([100, 200_000, 6_000_000][n % 3 if n % 10 else 2])
+            digest = hashlib.sha256(body).hexdigest()
+            s3.put_object(Bucket="ledger", Key=f"key{n}", Body=body)
+            objects[f"key{n}"] = digest
+            if n % 7 == 3:
+                removed.add(f"key{n - 3}")
+                s3.delete_object(Bucket="ledger", Key=f"key{n - 3}")
+
+    def log():
+        for n in count():
+            if stop.is_set():
+                return
+            run = client.create_run(experiment, run_name=f"run{n}")
+            client.log_metric(run.info.run_id, "n", n)
+            runs.append(run.info.run_id)
+
+    writers = [threading.Thread(target=work) for work in (put, log)]
+    for writer in writers:
+        writer.start()
+    try:
+        owed, snapshots = [], []
+        for at_least in (10, 25, 40):
+            eventually(lambda: len(objects) >= at_least and len(runs) >= at_least, what="writes")
+            owed.append((dict(objects), list(runs), set(removed)))
+            snapshots.append(create(server, folder))
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert snapshots[1]["new_files"] < snapshots[1]["files"], "what the folder had is not copied again"
+    assert "no problems found" in server.cli("backup", "verify", folder).stdout
+
+    for (there, logged, gone), snapshot in zip(owed, snapshots):
+        other = restored(server, folder, "--snapshot", snapshot["name"])
+        # The same credentials work, and every body that is listed is what was put.
+        assert other.access_key == server.access_key
+        found = bodies(other.s3(), "ledger")
+        assert all(found[key] == digest for key, digest in there.items() if key not in removed)
+        assert all(digest == objects[key] for key, digest in found.items())
+        assert not gone & found.keys()
+        assert "no problems found" in other.cli("fsck", "--checksums").stdout
+        mlflow_there = mlflow.MlflowClient(other.http_url)
+        for number, run_id in enumerate(logged):
+            run = mlflow_there.get_run(run_id)
+            assert (run.data.metrics["n"], run.info.run_name) == (number, f"run{number}")
+        other.stop()
+
+
+def test_it_is_taken_without_a_server_too(private_server, restored, tmp_path):
+    server = private_server()
+    server.s3().create_bucket(Bucket="cold")
+    server.s3().put_object(Bucket="cold", Key="model", Body=b"x" * 300_000)
+    server.stop()
+    assert create(server, tmp_path / "backups")["files"] == 1
+    assert create(server, tmp_path / "backups")["new_files"] == 0
+    assert bodies(restored(server, tmp_path / "backups").s3(), "cold").keys() == {"model"}
+
+
+def test_old_snapshots_go_and_take_only_their_own_files(private_server, restored, tmp_path):
+    server = private_server()
+    s3, folder = server.s3(), tmp_path / "backups"
+    s3.create_bucket(Bucket="turns")
+    for n in range(4):
+        s3.put_object(Bucket="turns", Key="stays" if n == 0 else "changes", Body=os.urandom(300_000))
+        create(server, folder, *(["--keep", "2"] if n == 3 else []))
+    names = [line.split()[0] for line in server.cli("backup", "list", folder).stdout.splitlines()[1:]]
+    # "stays", and the two last bodies of "changes".
+    assert len(names) == 2 and len(list((folder / "files").iterdir())) == 3
+    assert "removed 1 snapshots and 1 files" in server.cli("backup", "prune", "--keep", "1", folder).stdout
+    assert "2 files" in server.cli("backup", "verify", folder).stdout
+    assert bodies(restored(server, folder).s3(), "turns") == bodies(s3, "turns")
+    assert server.cli("backup", "prune", "--keep", "1", tmp_path / "nowhere", check=False).returncode == 4
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_nobody_else_may_read_it(server, tmp_path):
+    create(server, tmp_path / "backups")
+    for path in [tmp_path / "backups", *(tmp_path / "backups").rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_a_damaged_file_is_told_and_a_sound_copy_is_kept(private_server, restored, tmp_path):
+    server = private_server()
+    s3, folder = server.s3(), tmp_path / "backups"
+    s3.create_bucket(Bucket="disk")
+    s3.put_object(Bucket="disk", Key="saved", Body=b"s" * 300_000)
+    create(server, folder)
+    s3.put_object(Bucket="disk", Key="lost", Body=b"l" * 300_000)
+    s3.put_object(Bucket="disk", Key="sound", Body=b"o" * 300_000)
+    for blob in (server.data_dir / "blobs").iterdir():
+        if blob.read_bytes()[0] in b"sl":
+            blob.write_bytes(b"?" + blob.read_bytes()[1:])
+    told = server.cli("backup", "create", folder, check=False)
+    assert told.returncode == 1 and "its bytes are not those that were written" in told.stderr
+    assert "1 files are damaged or missing" in told.stderr
+    assert "was not copied" in server.cli("backup", "verify", folder, check=False).stdout
+
+    other = Server(tmp_path)
+    told = other.cli("backup", "restore", folder, check=False)
+    assert told.returncode == 1 and "disk/lost: bytes of it are missing" in told.stderr
+    other.start()
+    try:
+        assert other.s3().get_object(Bucket="disk", Key="saved")["Body"].read() == b"s" * 300_000
+        assert other.s3().get_object(Bucket="disk", Key="sound")["Body"].read() == b"o" * 300_000
+    finally:
+        other.stop()
+
+
+def test_a_flipped_bit_of_a_backup_is_found(server, tmp_path):
+    s3, folder = server.s3(), tmp_path / "backups"
+    s3.create_bucket(Bucket="bits")
+    s3.put_object(Bucket="bits", Key="key", Body=os.urandom(300_000))
+    name = create(server, folder)["name"]
+    for path in [next((folder / "files").iterdir()), folder / name / "control.db"]:
+        sound = path.read_bytes()
+        path.write_bytes(sound[:5000] + bytes([sound[5000] ^ 1]) + sound[5001:])
+        told = server.cli("backup", "verify", folder, check=False)
+        assert told.returncode == 1 and name in told.stdout and path.name in told.stdout
+        # A server would start on neither: a file is left out and told, a database is refused.
+        refused = Server(tmp_path / path.name)
+        told = refused.cli("backup", "restore", folder, check=False)
+        assert told.returncode == 1 and path.name in told.stderr
+        path.write_bytes(sound)
+    assert "no problems found" in server.cli("backup", "verify", folder).stdout
+    s3.delete_object(Bucket="bits", Key="key")
+    s3.delete_bucket(Bucket="bits")
+
+
+def test_a_restore_that_broke_off_goes_on_and_no_server_starts_before(private_server, tmp_path):
+    server = private_server()
+    server.s3().create_bucket(Bucket="half")
+    for n in range(3):
+        server.s3().put_object(Bucket="half", Key=f"{n}", Body=os.urandom(300_000))
+    name = create(server, tmp_path / "backups")["name"]
+    other = Server(tmp_path)
+    other.cli("backup", "restore", tmp_path / "backups")
+    # As it is when the power goes: some files, a database that is cut, the mark.
+    next((other.data_dir / "blobs").iterdir()).unlink()
+    (other.data_dir / "objects.db").write_bytes(b"half")
+    (other.data_dir / "restoring").write_text(name)
+    with pytest.raises(RuntimeError, match="was not finished: run `crannog backup restore` again"):
+        other.start()
+    create(server, tmp_path / "backups")
+    told = other.cli("backup", "restore", tmp_path / "backups", check=False)
+    assert told.returncode == 1 and f"--snapshot {name}" in told.stderr
+    other.cli("backup", "restore", tmp_path / "backups", "--snapshot", name)
+    try:
+        assert bodies(other.start().s3(), "half") == bodies(server.s3(), "half")
+        told = other.cli("backup", "restore", tmp_path / "backups", check=False)
+        assert told.returncode == 1 and "is in use by process" in told.stderr
+    finally:
+        other.stop()
+    told = other.cli("backup", "restore", tmp_path / "backups", check=False)
+    assert told.returncode == 1 and "is not empty" in told.stderr
+
+
+def test_keys_go_along_or_are_left_out(private_server, restored, tmp_path):
+    server = private_server()
+    server.cli("kms", "create", "vault")
+    s3 = server.s3()
+    s3.create_bucket(Bucket="sealed")
+    s3.put_object(
+        Bucket="sealed", Key="key", Body=b"k" * 300_000, ServerSideEncryption="aws:kms", SSEKMSKeyId="vault"
+    )
+    create(server, tmp_path / "with")
+    create(server, tmp_path / "without", "--without-secrets")
+    digest = hashlib.sha256(b"k" * 300_000).hexdigest()
+    assert bodies(restored(server, tmp_path / "with").s3(), "sealed") == {"key": digest}
+
+    assert not list((tmp_path / "without").glob("*/secrets"))
+    other = Server(tmp_path)
+    assert "put the folder `secrets` back" in other.cli("backup", "restore", tmp_path / "without").stderr
+    for secret in (server.data_dir / "secrets").iterdir():
+        (other.data_dir / "secrets" / secret.name).write_bytes(secret.read_bytes())
+    try:
+        assert bodies(other.start().s3(), "sealed") == {"key": digest}
+    finally:
+        other.stop()
+
+
+def test_the_server_takes_them_by_its_own_clock(private_server, tmp_path):
+    folder = tmp_path / "backups"
+    env = {"CRANNOG_BACKUP_DIR": str(folder), "CRANNOG_BACKUP_EVERY": "1s", "CRANNOG_BACKUP_KEEP": "2"}
+    server = private_server(env=env)
+    api = server.api()
+
+    def names():
+        return sorted(path.name for path in folder.glob("2*"))
+
+    first = eventually(names, what="a first snapshot")
+    eventually(lambda: first[0] not in names() and len(names()) == 2, what="old ones going")
+    state = api.get("/backups").json()
+    assert state["dir"] == str(folder) and state["keep"] == 2 and state["newest_at"]
+    metrics = requests.get(server.http_url + "/metrics", auth=server.auth, timeout=30).text
+    assert "crannog_backup_timestamp_seconds 1" in metrics and 'crannog_backups_total{outcome="failed"} 0' in metrics
+    # The newest one counts over a restart: an hour is not over.
+    server.stop()
+    before = names()
+    server.extra_env["CRANNOG_BACKUP_EVERY"] = "1h"
+    server.start()
+    eventually(lambda: server.api().get("/backups").json()["newest_at"], what="the newest snapshot")
+    assert names() == before
+    # What `crannog backup create` takes without a folder is one of them.
+    assert create(server)["name"] == names()[-1] and len(names()) == 2
+
+
+def test_a_task_that_ran_runs_again_after_the_restore(private_server, restored, tmp_path):
+    server = private_server()
+    (tmp_path / "wait.py").write_text(WAITS)
+    pipeline = tmp_path / "waits.yaml"
+    run = f"'\"{sys.executable}\" \"{tmp_path}/wait.py\" \"{tmp_path}\"'"
+    pipeline.write_text(f"name: waits\ntasks:\n  - id: only\n    retries: 1\n    run: {run}\n")
+    server.cli("pipeline", "apply", pipeline)
+    server.cli("pipeline", "run", "waits")
+    eventually((tmp_path / "began").exists, what="the task's begin")
+    create(server, tmp_path / "backups")
+    (tmp_path / "go").touch()
+    other = restored(server, tmp_path / "backups")
+
+    def states():
+        runs = other.api().get("/pipelines/waits/runs").json()["runs"]
+        return [run["state"] for run in runs]
+
+    eventually(lambda: states() == ["success"], what="the run's success", timeout=60)
+
+
+def test_bad_input_is_told(server, private_server, tmp_path):
+    api = server.api()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    (tmp_path / "file").write_text("no folder")
+
+    def refused(*args):
+        done = server.cli("backup", *args, check=False)
+        assert done.returncode in (1, 4) and "error: " in done.stderr
+        return done.stderr
+
+    assert "neither empty nor a folder of Crannog's backups" in refused("create", tmp_path / "full")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+    assert "is in the data directory" in refused("create", server.data_dir / "blobs" / "backups")
+    assert str(tmp_path / "file") in refused("create", tmp_path / "file" / "backups")
+    assert "backup.dir" in refused("create")
+    assert "has no crannog-backup.json" in refused("verify", tmp_path / "full")
+    answer = api.post("/backups", json={"dir": "relative"})
+    assert answer.status_code == 202
+    eventually(lambda: "not an absolute path" in (api.get("/backups").json()["last"]["error"] or ""), what="the error")
+    assert api.post("/backups", json={"folder": "/x"}).status_code in (400, 422)
+
+    api.post("/users", json={"name": "looker", "password": "looker-looker", "role": "editor"}).raise_for_status()
+    answer = requests.post(api.base + "/backups", json={"dir": str(tmp_path)}, auth=("looker", "looker-looker"), timeout=30)
+    assert answer.status_code == 403
+    api.delete("/users/looker").raise_for_status()
+
+    (tmp_path / "new").mkdir()
+    create(server, tmp_path / "new")
+    (tmp_path / "new" / "crannog-backup.json").write_text('{"format": 99}')
+    assert "newer Crannog" in refused("list", tmp_path / "new")
+    never = private_server(env={"CRANNOG_BACKUP_DIR": "relative"}, start=False)
+    with pytest.raises(RuntimeError, match="backup.dir = .relative. is not an absolute path"):
+        never.start()
