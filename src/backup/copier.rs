@@ -1,8 +1,8 @@
 //! Copies files of the object store from one folder into another, each compared with its checksum on the way, and
 //! shows them under their names when they are on the disk.
 
-use super::told;
 use crate::{kernel::error::Result, objects::OwnedFile, store::blob::Crc};
+use fs_err::os::unix::fs::OpenOptionsExt;
 use std::{
     io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
@@ -56,18 +56,22 @@ impl<'a> Copier<'a> {
 
     /// Waits for the disk, and shows what came there.
     pub fn settle(&mut self) -> Result<()> {
-        let folder = fs_err::File::open(self.to).map_err(told)?;
-        rustix::fs::syncfs(&folder).map_err(|error| told(error.into()))?;
+        let folder = fs_err::File::open(self.to)?;
+        rustix::fs::syncfs(&folder).map_err(std::io::Error::from)?;
         for id in std::mem::take(&mut self.waiting) {
-            fs_err::rename(self.hidden(&id), self.to.join(&id)).map_err(told)?;
+            fs_err::rename(self.hidden(&id), self.to.join(&id))?;
         }
         self.waiting_bytes = 0;
-        folder.sync_all().map_err(told)
+        Ok(folder.sync_all()?)
     }
 
     fn hidden(&self, id: &str) -> PathBuf {
         self.to.join(format!(".{id}"))
     }
+}
+
+fn create(path: &Path) -> std::io::Result<fs_err::File> {
+    fs_err::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Reads a file whole, writes it `into` another, and says what is wrong with it.
@@ -82,7 +86,7 @@ pub fn read_through(
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some("it is missing".into())),
         Err(error) => return Ok(Some(format!("it cannot be read: {error}"))),
     };
-    let mut to = into.map(fs_err::File::create).transpose().map_err(told)?;
+    let mut to = into.map(create).transpose()?;
     let (mut crc, mut size) = (Crc::default(), 0);
     loop {
         let read = match from.read(buffer) {
@@ -93,7 +97,7 @@ pub fn read_through(
         crc.see(&buffer[..read]);
         size += read as u64;
         if let Some(to) = &mut to {
-            to.write_all(&buffer[..read]).map_err(told)?;
+            to.write_all(&buffer[..read])?;
         }
     }
     Ok(if size != file.size {

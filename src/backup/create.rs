@@ -2,8 +2,9 @@
 
 use super::{
     copier::{Copied, Copier},
-    repository::{Database, Manifest, Repository},
-    told,
+    in_words,
+    manifest::{Manifest, Part},
+    repository::Repository,
 };
 use crate::{
     kernel::{
@@ -13,33 +14,40 @@ use crate::{
         private, tls,
     },
     objects::{file_page, file_totals},
-    store::{
-        Stores,
-        snapshot::{DATABASES, Snapshot, open_frozen},
-    },
+    store::snapshot::{DATABASES, Snapshot, open_frozen},
 };
 use serde::Serialize;
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Arc,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 /// Files read from a database in one go.
 pub const PAGE: usize = 1000;
+const SECRETS: &str = "secrets";
 
 /// What somebody wants to have.
 #[derive(Clone, Debug)]
 pub struct Order {
+    pub data_dir: PathBuf,
     pub folder: PathBuf,
     /// Snapshots that stay; all of them unless said.
     pub keep: Option<NonZeroUsize>,
     /// Whether the keys and credentials of the data directory go along.
     pub secrets: bool,
+}
+
+/// A snapshot that was taken.
+pub struct Taken {
+    pub snapshot: Manifest,
+    /// What did not go as it should have, besides.
+    pub trouble: Option<String>,
 }
 
 /// How far it is, for who watches.
@@ -51,87 +59,90 @@ pub struct Progress {
     pub of_bytes: AtomicU64,
 }
 
-/// Takes a snapshot. Whoever calls sees to it that no file of the data directory is removed meanwhile.
-pub async fn create(
-    stores: &Stores,
-    order: &Order,
-    progress: Arc<Progress>,
-    stop: CancellationToken,
-) -> Result<Manifest> {
-    let (begun, taken_ms) = (Instant::now(), now_ms());
-    let (data_dir, wanted) = (stores.data_dir.clone(), order.clone());
-    let repository = move || {
-        refuse_inside(&data_dir, &wanted.folder)?;
-        Repository::make(&wanted.folder)
-    };
-    let repository = spawn_blocking(repository).await.map_err(Error::internal)??;
-    let snapshot = stores.snapshot().await?;
-    let (data_dir, order) = (stores.data_dir.clone(), order.clone());
-    let work = move || {
-        let taken_at = rfc3339(taken_ms);
-        let name = taken_at.replace(':', "-");
-        let partial = repository.partial(&name);
-        let manifest = Manifest {
-            name,
-            taken_at,
-            crannog: VERSION.into(),
-            secrets: order.secrets,
-            ..Manifest::default()
-        };
-        let written =
-            Writing { data_dir: &data_dir, repository: &repository, progress: &progress, stop: &stop }
-                .write(snapshot, manifest, begun);
-        if written.is_err() {
-            let _ = fs_err::remove_dir_all(&partial);
+impl Order {
+    /// The folder, for this backup alone. Blocks, as it may wait for others a little.
+    pub fn repository(&self) -> Result<Repository> {
+        // A copy that dies with what it is a copy of is none.
+        let data_dir = fs_err::canonicalize(&self.data_dir)?;
+        let nearest = self.folder.ancestors().find_map(|ancestor| fs_err::canonicalize(ancestor).ok());
+        if nearest.is_some_and(|nearest| nearest.starts_with(&data_dir)) {
+            return Err(Error::invalid(format!(
+                "{} is in the data directory: keep backups elsewhere, on another disk if you can",
+                self.folder.display()
+            )));
         }
-        let manifest = written?;
-        if let Some(keep) = order.keep {
-            repository.prune(keep)?;
-        }
-        Ok(manifest)
-    };
-    spawn_blocking(work).await.map_err(Error::internal)?
-}
-
-/// A copy that dies with what it is a copy of is none.
-fn refuse_inside(data_dir: &Path, folder: &Path) -> Result<()> {
-    let data_dir = fs_err::canonicalize(data_dir)?;
-    let nearest = folder.ancestors().find_map(|ancestor| fs_err::canonicalize(ancestor).ok());
-    match nearest.is_some_and(|nearest| nearest.starts_with(&data_dir)) {
-        false => Ok(()),
-        true => Err(Error::invalid(format!(
-            "{} is in the data directory: keep backups elsewhere, on another disk if you can",
-            folder.display()
-        ))),
+        Repository::make(&self.folder)
     }
 }
 
+/// Writes a snapshot of the moment that was just taken. Whoever calls sees to it that no file of the data directory is
+/// removed between that moment and the end. Blocks.
+pub fn create(
+    order: &Order,
+    repository: &Repository,
+    moment: Snapshot,
+    progress: &Arc<Progress>,
+    stop: &CancellationToken,
+) -> Result<Taken> {
+    let begun = Instant::now();
+    let taken_at = rfc3339(now_ms());
+    let mut snapshot = Manifest {
+        name: Manifest::name_of(&taken_at),
+        taken_at,
+        crannog: VERSION.into(),
+        ..Manifest::default()
+    };
+    let writing = Writing { order, repository, progress, stop };
+    if let Err(error) = writing.write(moment, &mut snapshot, begun) {
+        let _ = fs_err::remove_dir_all(repository.hidden(&snapshot));
+        return Err(in_words(&order.folder)(error));
+    }
+    let mut trouble = (snapshot.count_damaged() > 0).then(|| {
+        let damaged = snapshot.count_damaged();
+        format!("{damaged} files are damaged or missing in the data directory and are not in the snapshot")
+    });
+    // The snapshot is there, whatever becomes of older ones.
+    let pruned = order.keep.map_or(Ok((0, 0)), |keep| repository.prune(keep, Some(&snapshot)));
+    if let Err(error) = pruned {
+        trouble.get_or_insert(in_words(&order.folder)(error).message);
+    }
+    Ok(Taken { snapshot, trouble })
+}
+
 struct Writing<'a> {
-    data_dir: &'a Path,
+    order: &'a Order,
     repository: &'a Repository,
     progress: &'a Progress,
     stop: &'a CancellationToken,
 }
 
 impl Writing<'_> {
-    fn write(&self, snapshot: Snapshot, mut manifest: Manifest, begun: Instant) -> Result<Manifest> {
-        let folder = self.repository.partial(&manifest.name);
-        private::folder(&folder)?;
-        snapshot.write(&folder, self.stop)?;
+    fn write(&self, moment: Snapshot, manifest: &mut Manifest, begun: Instant) -> Result<()> {
+        let folder = self.repository.begin(manifest)?;
+        moment.write(&folder, self.stop)?;
         for name in DATABASES {
-            manifest.databases.push(Database::of(&folder.join(name), name)?);
+            manifest.databases.push(Part::of(&folder, name)?);
         }
-        if manifest.secrets {
-            copy_private(&self.data_dir.join("secrets"), &folder.join("secrets"))?;
-            let authority = self.data_dir.join(tls::CERTIFICATE);
-            if authority.exists() {
-                private::write(&folder.join(tls::CERTIFICATE), &fs_err::read(&authority).map_err(told)?)?;
-            }
+        if self.order.secrets {
+            self.copy_secrets(&folder, manifest)?;
         }
-        self.copy_files(&folder, &mut manifest)?;
+        self.copy_files(&folder, manifest)?;
         manifest.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.repository.show(&manifest)?;
-        Ok(manifest)
+        self.repository.show(manifest)
+    }
+
+    fn copy_secrets(&self, folder: &Path, manifest: &mut Manifest) -> Result<()> {
+        let data_dir = &self.order.data_dir;
+        let mut names = vec![tls::CERTIFICATE.to_owned()];
+        for entry in fs_err::read_dir(data_dir.join(SECRETS))? {
+            names.extend(entry?.file_name().into_string().map(|name| format!("{SECRETS}/{name}")));
+        }
+        names.sort();
+        for name in names.iter().filter(|name| data_dir.join(name).is_file()) {
+            copy_private(&data_dir.join(name), &folder.join(name))?;
+            manifest.secrets.push(Part::of(folder, name)?);
+        }
+        Ok(())
     }
 
     fn copy_files(&self, folder: &Path, manifest: &mut Manifest) -> Result<()> {
@@ -139,7 +150,7 @@ impl Writing<'_> {
         let (files, bytes) = file_totals(&objects)?;
         self.progress.of_files.store(files, Ordering::Relaxed);
         self.progress.of_bytes.store(bytes, Ordering::Relaxed);
-        let (from, to) = (self.data_dir.join("blobs"), self.repository.files());
+        let (from, to) = (self.order.data_dir.join("blobs"), self.repository.files());
         let (mut copier, mut after) = (Copier::new(&from, &to), String::new());
         loop {
             let page = file_page(&objects, &after, PAGE)?;
@@ -168,14 +179,13 @@ impl Writing<'_> {
     }
 }
 
-/// Copies a folder of files that only their owner may read.
+/// Copies a file into a new one that only its owner may read, whatever holds for the first. Its folder is made.
 pub fn copy_private(from: &Path, to: &Path) -> Result<()> {
-    private::folder(to)?;
-    for entry in fs_err::read_dir(from).map_err(told)? {
-        let entry = entry.map_err(told)?;
-        if entry.file_type().map_err(told)?.is_file() {
-            private::write(&to.join(entry.file_name()), &fs_err::read(entry.path()).map_err(told)?)?;
-        }
+    if let Some(folder) = to.parent().filter(|folder| !folder.exists()) {
+        private::folder(folder)?;
     }
-    Ok(())
+    private::write(to, b"")?;
+    let mut to = fs_err::OpenOptions::new().write(true).open(to)?;
+    std::io::copy(&mut fs_err::File::open(from)?, &mut to)?;
+    Ok(to.sync_all()?)
 }

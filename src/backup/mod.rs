@@ -13,28 +13,34 @@
 
 mod copier;
 mod create;
+mod manifest;
 mod repository;
 mod restore;
 mod routes;
 mod service;
 mod verify;
 
-pub use create::{Order, create};
-pub use repository::{Manifest, Repository};
+pub use create::{Order, Taken, create};
+pub use manifest::Manifest;
+pub use repository::{Found, Repository};
 pub use restore::restore;
 pub use routes::router;
 pub use service::{Begun, Service, Settings, State};
 pub use verify::{Checked, verify};
 
 use crate::kernel::error::{Error, Kind};
-use std::io;
+use std::path::Path;
 
-/// What keeps a backup from being written or read, in words that name the path: its asker may know it.
-fn told(error: io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Full,
-        io::ErrorKind::NotFound => Kind::NotFound,
-        _ => Kind::Invalid,
-    };
-    Error { cause: None, ..Error::new(kind, error.to_string()) }
+/// Has an error say what other rooms leave to the log: who works with backups may know the machine's paths.
+fn in_words(folder: &Path) -> impl Fn(Error) -> Error {
+    move |error| {
+        let folder = folder.display();
+        match (error.kind, &error.cause) {
+            (Kind::Full, _) => Error::new(Kind::Full, format!("There is no room left in {folder}.")),
+            (Kind::Internal, Some(cause)) => {
+                Error::invalid(format!("It failed to work in {folder}: {cause}"))
+            }
+            _ => error,
+        }
+    }
 }

@@ -1,104 +1,61 @@
 //! The folder that backups are kept in: its mark, its lock, its snapshots, and the files they share.
 
-use super::told;
+use super::{
+    in_words,
+    manifest::{Manifest, Part},
+};
 use crate::{
     kernel::{
         error::{Error, Result},
         private,
     },
     objects::unowned,
-    store::{Connection, blob::Crc, snapshot::open_frozen},
+    store::{Connection, snapshot::open_frozen},
 };
+use fs_err::os::unix::fs::OpenOptionsExt;
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    io::Read,
+    io::ErrorKind,
     num::NonZeroUsize,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
-/// Says what the folder is; who works in it holds a lock on this file.
+/// Says what the folder is.
 const MARK: &str = "crannog-backup.json";
 const FORMAT: u32 = 1;
+/// Who works in the folder holds a lock on this file: no other one, as some shares let nobody read what is locked.
+const LOCK: &str = "lock";
 const FILES: &str = "files";
 const MANIFEST: &str = "manifest.json";
-const DAMAGED_TOLD: usize = 100;
 /// Files looked up in one go.
 const BATCH: usize = 1000;
+/// How long somebody else is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Deserialize, Serialize)]
 struct Mark {
     format: u32,
 }
 
-/// What a snapshot holds.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct Manifest {
-    pub name: String,
-    /// When its moment was, RFC 3339.
-    pub taken_at: String,
-    pub took_ms: u64,
-    /// The version that wrote it.
-    pub crannog: String,
-    pub databases: Vec<Database>,
-    /// Whether the keys and credentials of the data directory are in it.
-    pub secrets: bool,
-    /// Files of the object store that belong to it, and bytes in them.
-    pub files: u64,
-    pub bytes: u64,
-    /// Those of them that were not in the folder before.
-    pub new_files: u64,
-    pub new_bytes: u64,
-    /// Files that were damaged or missing in the data directory, and of which the folder had no copy.
-    pub damaged: Vec<String>,
-    /// Such files beyond those told.
-    pub more_damaged: u64,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Database {
-    pub name: String,
-    pub bytes: u64,
-    /// CRC-64/NVME of the file, in hexadecimal digits.
-    pub crc64nvme: String,
-}
-
-impl Manifest {
-    pub fn tell_damage(&mut self, what: String) {
-        if self.damaged.len() < DAMAGED_TOLD {
-            self.damaged.push(what);
-        } else {
-            self.more_damaged += 1;
-        }
-    }
-
-    pub fn is_whole(&self) -> bool {
-        self.damaged.is_empty()
-    }
-}
-
-impl Database {
-    pub fn of(path: &Path, name: &str) -> Result<Self> {
-        let (mut file, mut crc, mut bytes) = (fs_err::File::open(path).map_err(told)?, Crc::default(), 0);
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let read = file.read(&mut buffer).map_err(told)?;
-            if read == 0 {
-                return Ok(Self { name: name.into(), bytes, crc64nvme: format!("{:016x}", crc.value()) });
-            }
-            crc.see(&buffer[..read]);
-            bytes += read as u64;
-        }
-    }
-}
-
-/// A folder of backups, locked: shared by those who read, alone for who changes it.
+/// A folder of backups. While somebody changes it, nobody else does, and nobody relies on what is in there.
 pub struct Repository {
     folder: PathBuf,
-    _lock: fs_err::File,
+    _lock: Option<fs_err::File>,
+}
+
+/// What is in there.
+#[derive(Default)]
+pub struct Found {
+    /// Oldest first.
+    pub snapshots: Vec<Manifest>,
+    /// Names of snapshots whose manifest cannot be read, and why.
+    pub unreadable: Vec<(String, String)>,
 }
 
 impl Repository {
@@ -109,64 +66,58 @@ impl Repository {
                 format!("`{}` is not an absolute path: name the folder from the root", folder.display());
             return Err(Error::invalid(message));
         }
-        let mark = folder.join(MARK);
-        if !mark.exists() {
-            fs_err::create_dir_all(folder).map_err(told)?;
-            if fs_err::read_dir(folder).map_err(told)?.any(|entry| {
-                // A volume's own folder is no content.
-                entry.is_ok_and(|entry| entry.file_name() != "lost+found")
-            }) {
-                return Err(Error::conflict(format!(
-                    "{} is neither empty nor a folder of Crannog's backups: name one of its own",
-                    folder.display()
-                )));
-            }
-            private::folder(folder)?;
-            let text = serde_json::to_string(&Mark { format: FORMAT }).map_err(Error::internal)?;
-            private::write(&mark, text.as_bytes())?;
-        }
+        found(folder).map_err(in_words(folder))?;
         Self::change(folder)
     }
 
     /// One that is there, to write into.
     pub fn change(folder: &Path) -> Result<Self> {
-        let repository = Self::locked(folder, FlockOperation::NonBlockingLockExclusive)?;
-        private::folder(&repository.files())?;
-        repository.sweep()?;
-        Ok(repository)
+        let open = || {
+            check_mark(folder)?;
+            let mut options = fs_err::OpenOptions::new();
+            // NFS locks alone only who may write.
+            let lock = options
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(folder.join(LOCK))?;
+            take(folder, &lock, FlockOperation::NonBlockingLockExclusive)?;
+            let repository = Self { folder: folder.to_owned(), _lock: Some(lock) };
+            make_folder(&repository.files())?;
+            repository.sweep()?;
+            Ok(repository)
+        };
+        open().map_err(in_words(folder))
     }
 
-    /// To read from.
+    /// To read from: nothing goes meanwhile.
     pub fn open(folder: &Path) -> Result<Self> {
-        Self::locked(folder, FlockOperation::NonBlockingLockShared)
+        let open = || {
+            check_mark(folder)?;
+            let lock = match fs_err::File::open(folder.join(LOCK)) {
+                Ok(lock) => Some(lock),
+                // A copy of the folder, which has nobody else in it.
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(lock) = &lock {
+                take(folder, lock, FlockOperation::NonBlockingLockShared)?;
+            }
+            Ok(Self { folder: folder.to_owned(), _lock: lock })
+        };
+        open().map_err(in_words(folder))
     }
 
-    fn locked(folder: &Path, operation: FlockOperation) -> Result<Self> {
-        let path = folder.join(MARK);
-        let text = fs_err::read_to_string(&path).map_err(|_| {
-            Error::not_found(format!(
-                "{} is no folder of Crannog's backups: it has no {MARK}",
-                folder.display()
-            ))
-        })?;
-        let mark: Mark = serde_json::from_str(&text)
-            .map_err(|error| Error::invalid(format!("{} cannot be read: {error}", path.display())))?;
-        if mark.format != FORMAT {
-            return Err(Error::invalid(format!(
-                "{} was written by a newer Crannog (format {}, this one knows {FORMAT})",
-                folder.display(),
-                mark.format
-            )));
-        }
-        let lock = fs_err::File::open(&path).map_err(told)?;
-        // A file system without locks is the operator's choice; one of its users is enough to know.
-        if flock(lock.file(), operation) == Err(Errno::WOULDBLOCK) {
-            return Err(Error::conflict(format!(
-                "{} is in use by another backup or restore",
-                folder.display()
-            )));
-        }
-        Ok(Self { folder: folder.to_owned(), _lock: lock })
+    /// To look what is there, while others may be at work.
+    pub fn look(folder: &Path) -> Result<Self> {
+        check_mark(folder).map_err(in_words(folder))?;
+        Ok(Self { folder: folder.to_owned(), _lock: None })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The folder of the files that snapshots share.
@@ -179,9 +130,16 @@ impl Repository {
         self.folder.join(&manifest.name)
     }
 
-    /// The folder of a snapshot that is being written.
-    pub fn partial(&self, name: &str) -> PathBuf {
-        self.folder.join(format!(".{name}"))
+    /// The folder of a snapshot that is being written, or removed.
+    pub fn hidden(&self, manifest: &Manifest) -> PathBuf {
+        self.folder.join(format!(".{}", Manifest::name_of(&manifest.taken_at)))
+    }
+
+    /// Makes the folder of a snapshot that is being written.
+    pub fn begin(&self, manifest: &Manifest) -> Result<PathBuf> {
+        let folder = self.hidden(manifest);
+        make_folder(&folder)?;
+        Ok(folder)
     }
 
     /// The objects that a snapshot has.
@@ -191,40 +149,55 @@ impl Repository {
 
     /// Shows a snapshot that was written whole.
     pub fn show(&self, manifest: &Manifest) -> Result<()> {
-        let partial = self.partial(&manifest.name);
+        let hidden = self.hidden(manifest);
         let text = serde_json::to_string_pretty(manifest).map_err(Error::internal)?;
-        private::write(&partial.join(MANIFEST), format!("{text}\n").as_bytes())?;
-        let folder = fs_err::File::open(&self.folder).map_err(told)?;
-        rustix::fs::syncfs(&folder).map_err(|error| told(error.into()))?;
-        fs_err::rename(&partial, self.of(manifest)).map_err(told)?;
-        folder.sync_all().map_err(told)
+        private::write(&hidden.join(MANIFEST), format!("{text}\n").as_bytes())?;
+        let folder = fs_err::File::open(&self.folder)?;
+        rustix::fs::syncfs(&folder).map_err(std::io::Error::from)?;
+        fs_err::rename(&hidden, self.of(manifest))?;
+        Ok(folder.sync_all()?)
     }
 
-    /// The snapshots, oldest first.
-    pub fn snapshots(&self) -> Result<Vec<Manifest>> {
-        let mut found = Vec::new();
-        for entry in fs_err::read_dir(&self.folder).map_err(told)? {
-            let path = entry.map_err(told)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".").to_owned();
-            if name.starts_with('.') || !path.join(MANIFEST).exists() {
+    /// The snapshots there are.
+    pub fn snapshots(&self) -> Result<Found> {
+        let mut found = Found::default();
+        for entry in fs_err::read_dir(&self.folder)? {
+            let Ok(name) = entry?.file_name().into_string() else { continue };
+            if name.starts_with('.') {
                 continue;
             }
-            let text = fs_err::read_to_string(path.join(MANIFEST)).map_err(told)?;
-            let manifest: Manifest = serde_json::from_str(&text)
-                .map_err(|error| Error::invalid(format!("{}/{MANIFEST}: {error}", path.display())))?;
-            // Where somebody renamed the folder, that is its name.
-            found.push(Manifest { name, ..manifest });
+            match self.read(&name) {
+                Ok(Some(manifest)) => found.snapshots.push(manifest),
+                Ok(None) => {}
+                Err(error) => found.unreadable.push((name, error.message)),
+            }
         }
-        found.sort_by(|one, other| one.taken_at.cmp(&other.taken_at));
+        found.snapshots.sort_by(|one, other| one.taken_at.cmp(&other.taken_at));
         Ok(found)
+    }
+
+    /// The manifest in a folder of this name; none where there is none.
+    fn read(&self, name: &str) -> Result<Option<Manifest>> {
+        let path = self.folder.join(name).join(MANIFEST);
+        let text = match fs_err::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Error::invalid(error.to_string())),
+        };
+        let manifest: Manifest = serde_json::from_str(&text)
+            .map_err(|error| Error::invalid(format!("{} is damaged: {error}", path.display())))?;
+        // Where somebody renamed the folder, that is its name.
+        Ok(Some(Manifest { name: name.to_owned(), ..manifest }))
     }
 
     /// The snapshot of this name; the newest one unless named.
     pub fn find(&self, name: Option<&str>) -> Result<Manifest> {
-        let mut all = self.snapshots()?;
         let found = match name {
-            None => all.pop(),
-            Some(name) => all.into_iter().find(|manifest| manifest.name == name),
+            Some(name) if name.contains('/') => None,
+            Some(name) => self.read(name)?,
+            None => self.snapshots()?.snapshots.pop(),
         };
         found.ok_or_else(|| {
             let folder = self.folder.display();
@@ -237,57 +210,169 @@ impl Repository {
         })
     }
 
-    /// Keeps the newest snapshots, and the files that belong to them. Answers how many snapshots and files went.
-    pub fn prune(&self, keep: NonZeroUsize) -> Result<(u64, u64)> {
-        let mut all = self.snapshots()?;
-        let old: Vec<_> = all.drain(..all.len().saturating_sub(keep.get())).collect();
-        if old.is_empty() {
-            return Ok((0, 0));
+    /// Keeps the newest snapshots, `own` in any case, and the files that belong to them. Answers how many snapshots
+    /// and files went.
+    pub fn prune(&self, keep: NonZeroUsize, own: Option<&Manifest>) -> Result<(u64, u64)> {
+        let Found { mut snapshots, unreadable } = self.snapshots()?;
+        if let Some((name, why)) = unreadable.first() {
+            return Err(Error::conflict(format!(
+                "Nothing was removed from {}, as it cannot be told which files the snapshot {name} needs ({why}): mend \
+                 it, or remove its folder",
+                self.folder.display()
+            )));
         }
+        let mut old: Vec<_> = snapshots.drain(..snapshots.len().saturating_sub(keep.get())).collect();
+        // A clock that was ahead made others look newer.
+        snapshots.extend(old.extract_if(.., |manifest| own.is_some_and(|own| own.name == manifest.name)));
+        let kept = snapshots.iter().map(|manifest| self.objects(manifest)).collect::<Result<Vec<_>>>()?;
+        // Out of sight first: half a snapshot is none, also after a power cut.
         for manifest in &old {
-            // Out of sight first: half a snapshot is none.
-            let hidden = self.partial(&manifest.name);
-            fs_err::rename(self.of(manifest), &hidden).map_err(told)?;
-            fs_err::remove_dir_all(&hidden).map_err(told)?;
+            let hidden = self.hidden(manifest);
+            fs_err::rename(self.of(manifest), hidden)?;
         }
-        let kept = all.iter().map(|manifest| self.objects(manifest)).collect::<Result<Vec<_>>>()?;
-        let mut names = Vec::new();
-        for entry in fs_err::read_dir(self.files()).map_err(told)? {
-            names.extend(entry.map_err(told)?.file_name().into_string());
+        fs_err::File::open(&self.folder)?.sync_all()?;
+        for manifest in &old {
+            fs_err::remove_dir_all(self.hidden(manifest))?;
         }
-        let mut removed = 0;
-        for batch in names.chunks(BATCH) {
-            let mut useless = batch.to_vec();
-            for objects in &kept {
-                useless = unowned(objects, useless)?;
+        let (mut removed, mut batch) = (0, Vec::with_capacity(BATCH));
+        let mut entries = fs_err::read_dir(self.files())?;
+        loop {
+            let entry = entries.next().transpose()?;
+            let last = entry.is_none();
+            // Whatever else lies there is somebody else's.
+            batch.extend(entry.and_then(|e| e.file_name().into_string().ok()).filter(|name| is_file(name)));
+            if batch.len() < BATCH && !last {
+                continue;
             }
-            for name in useless {
-                fs_err::remove_file(self.files().join(name)).map_err(told)?;
+            for objects in &kept {
+                batch = unowned(objects, batch)?;
+            }
+            for name in batch.drain(..) {
+                fs_err::remove_file(self.files().join(name))?;
                 removed += 1;
             }
+            if last {
+                return Ok((old.len() as u64, removed));
+            }
         }
-        Ok((old.len() as u64, removed))
     }
 
     /// Removes what an interrupted backup left behind.
     fn sweep(&self) -> Result<()> {
-        for folder in [self.folder.clone(), self.files()] {
-            for entry in fs_err::read_dir(&folder).map_err(told)? {
-                let entry = entry.map_err(told)?;
+        for (folder, is_ours) in
+            [(self.folder.clone(), Manifest::is_name as fn(&str) -> bool), (self.files(), is_file)]
+        {
+            for entry in fs_err::read_dir(&folder)? {
+                let entry = entry?;
                 let name = entry.file_name();
-                let hidden = name.as_encoded_bytes();
-                // A dot, and then the year or the id that every name here begins with.
-                if !(hidden.len() > 20 && hidden[0] == b'.' && hidden[1].is_ascii_hexdigit()) {
+                if !name.to_str().and_then(|name| name.strip_prefix('.')).is_some_and(is_ours) {
                     continue;
                 }
-                let gone = if entry.file_type().map_err(told)?.is_dir() {
-                    fs_err::remove_dir_all(entry.path())
+                if entry.file_type()?.is_dir() {
+                    fs_err::remove_dir_all(entry.path())?;
                 } else {
-                    fs_err::remove_file(entry.path())
-                };
-                gone.map_err(told)?;
+                    fs_err::remove_file(entry.path())?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// What of the parts is not what was written.
+    pub fn flaws(&self, manifest: &Manifest) -> Vec<String> {
+        let folder = self.of(manifest);
+        let parts = manifest.databases.iter().chain(&manifest.secrets);
+        parts.filter_map(|said| said.flaw(&folder)).collect()
+    }
+}
+
+/// Makes an empty folder one of backups.
+fn found(folder: &Path) -> Result<()> {
+    let mark = folder.join(MARK);
+    // An empty one is what a power cut leaves.
+    if fs_err::metadata(&mark).is_ok_and(|mark| mark.len() > 0) {
+        return Ok(());
+    }
+    make_folder(folder)?;
+    for entry in fs_err::read_dir(folder)? {
+        let name = entry?.file_name();
+        // A volume's own folder is no content.
+        if name != "lost+found" && name != MARK {
+            return Err(Error::conflict(format!(
+                "{} is neither empty nor a folder of Crannog's backups: name one of its own",
+                folder.display()
+            )));
+        }
+    }
+    if mark.try_exists()? {
+        fs_err::remove_file(&mark)?;
+    }
+    let text = serde_json::to_string(&Mark { format: FORMAT }).map_err(Error::internal)?;
+    private::write(&mark, text.as_bytes())
+}
+
+fn check_mark(folder: &Path) -> Result<()> {
+    let path = folder.join(MARK);
+    let text = match fs_err::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            let message = format!("{} is no folder of Crannog's backups: it has no {MARK}", folder.display());
+            return Err(Error::not_found(message));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mark: Mark = serde_json::from_str(&text)
+        .map_err(|error| Error::invalid(format!("{} cannot be read: {error}", path.display())))?;
+    match mark.format {
+        FORMAT => Ok(()),
+        newer => Err(Error::invalid(format!(
+            "{} was written by a newer Crannog (format {newer}, this one knows {FORMAT})",
+            folder.display(),
+        ))),
+    }
+}
+
+/// Waits a little for others.
+fn take(folder: &Path, lock: &fs_err::File, operation: FlockOperation) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match flock(lock.file(), operation) {
+            // A file system without locks is the operator's choice.
+            Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(()),
+            // The latter on CIFS.
+            Err(Errno::WOULDBLOCK | Errno::ACCESS) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(Errno::WOULDBLOCK | Errno::ACCESS) => {
+                let message = format!(
+                    "{} is in use by another backup, verify or restore: wait until it is over",
+                    folder.display()
+                );
+                return Err(Error::busy(message));
+            }
+            Err(error) => return Err(std::io::Error::from(error).into()),
+        }
+    }
+}
+
+/// A folder for its owner only; one that is there stays as it is.
+fn make_folder(path: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    Ok(made.map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))?)
+}
+
+/// Whether a name can be that of a file of the object store.
+fn is_file(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+impl Part {
+    /// What is not as it was written.
+    fn flaw(&self, folder: &Path) -> Option<String> {
+        match Self::of(folder, &self.name) {
+            Ok(is) if is == *self => None,
+            Ok(_) => Some(format!("{} is not what was written", self.name)),
+            Err(error) => Some(in_words(folder)(error).message),
+        }
     }
 }

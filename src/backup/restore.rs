@@ -3,53 +3,45 @@
 use super::{
     copier::{Copied, Copier},
     create::{PAGE, copy_private},
-    repository::{Database, Manifest, Repository},
-    told,
+    in_words,
+    manifest::Manifest,
+    repository::Repository,
 };
 use crate::{
     kernel::{
         error::{Error, Result},
-        private, tls,
+        private,
     },
     objects::file_page,
     store::RESTORING,
 };
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 /// Makes `data_dir` what it was when the snapshot was taken. Answers what of it could not be brought back. The caller
 /// holds the lock of the data directory. Blocks.
 pub fn restore(repository: &Repository, manifest: &Manifest, data_dir: &Path) -> Result<Vec<String>> {
-    let from = repository.of(manifest);
-    for said in &manifest.databases {
-        let is = Database::of(&from.join(&said.name), &said.name)?;
-        if is.bytes != said.bytes || is.crc64nvme != said.crc64nvme {
-            return Err(Error::invalid(format!(
-                "{} of the snapshot {} is not what was written: restore another one",
-                said.name, manifest.name
-            )));
-        }
+    if let Some(flaw) = repository.flaws(manifest).first() {
+        return Err(Error::invalid(format!(
+            "{flaw} in the snapshot {}: restore another one, which `crannog backup list` names",
+            manifest.name
+        )));
     }
+    write(repository, manifest, data_dir).map_err(in_words(data_dir))
+}
+
+fn write(repository: &Repository, manifest: &Manifest, data_dir: &Path) -> Result<Vec<String>> {
     begin(manifest, data_dir)?;
     let lost = copy_files(repository, manifest, data_dir)?;
-    if manifest.secrets {
-        clear(&data_dir.join("secrets"))?;
-        copy_private(&from.join("secrets"), &data_dir.join("secrets"))?;
-        let authority = from.join(tls::CERTIFICATE);
-        if authority.exists() {
-            clear(&data_dir.join(tls::CERTIFICATE))?;
-            private::write(&data_dir.join(tls::CERTIFICATE), &fs_err::read(authority).map_err(told)?)?;
-        }
-    }
-    for database in &manifest.databases {
-        let to = data_dir.join(&database.name);
+    let from = repository.of(manifest);
+    for part in manifest.secrets.iter().chain(&manifest.databases) {
+        let to = data_dir.join(&part.name);
         clear(&to)?;
-        private::write(&to, b"")?;
-        fs_err::copy(from.join(&database.name), &to).map_err(told)?;
+        copy_private(&from.join(&part.name), &to)?;
     }
-    let folder = fs_err::File::open(data_dir).map_err(told)?;
-    rustix::fs::syncfs(&folder).map_err(|error| told(error.into()))?;
+    let folder = fs_err::File::open(data_dir)?;
+    rustix::fs::syncfs(&folder).map_err(std::io::Error::from)?;
     clear(&data_dir.join(RESTORING))?;
-    folder.sync_all().map_err(told)?;
+    folder.sync_all()?;
     Ok(lost)
 }
 
@@ -58,6 +50,8 @@ fn begin(manifest: &Manifest, data_dir: &Path) -> Result<()> {
     let mark = data_dir.join(RESTORING);
     match fs_err::read_to_string(&mark) {
         Ok(name) if name == manifest.name => return Ok(()),
+        // The mark comes before all else: the power went while it was written.
+        Ok(name) if name.is_empty() => clear(&mark)?,
         Ok(name) => {
             return Err(Error::conflict(format!(
                 "a restore of {name} was begun in {}: go on with `--snapshot {name}`, or empty the directory",
@@ -66,8 +60,8 @@ fn begin(manifest: &Manifest, data_dir: &Path) -> Result<()> {
         }
         Err(_) => {}
     }
-    for entry in fs_err::read_dir(data_dir).map_err(told)? {
-        let name = entry.map_err(told)?.file_name();
+    for entry in fs_err::read_dir(data_dir)? {
+        let name = entry?.file_name();
         if name != "lock" && name != "lost+found" {
             return Err(Error::conflict(format!(
                 "{} is not empty: restore into a new directory, or move what is there away",
@@ -79,9 +73,8 @@ fn begin(manifest: &Manifest, data_dir: &Path) -> Result<()> {
 }
 
 fn clear(path: &Path) -> Result<()> {
-    let gone = if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
-    match gone {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(told(error)),
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
 }

@@ -1,14 +1,15 @@
 //! Backups of the running server: one at a time, on demand and by its own clock.
 
 use super::{
-    create::{Order, Progress, create},
-    repository::{Manifest, Repository},
+    create::{Order, Progress, Taken, create},
+    manifest::Manifest,
+    repository::Repository,
 };
 use crate::{
     kernel::{
         clock::{now_ms, rfc3339},
         config,
-        error::{Error, Result},
+        error::{Error, Kind, Result},
         tasks::Tasks,
     },
     objects,
@@ -20,11 +21,14 @@ use std::{
     num::NonZeroUsize,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
+use tokio::task::spawn_blocking;
 
 /// After a failure the clock tries again then, or when the next one is due, if that is sooner.
 const AGAIN: Duration = Duration::from_secs(600);
+/// Where somebody reads in the folder, it looks again after that.
+const SOON: Duration = Duration::from_secs(30);
 
 /// What the configuration says.
 #[derive(Clone, Debug)]
@@ -44,6 +48,12 @@ impl From<&config::Backup> for Settings {
             secrets: config.secrets,
         }
     }
+}
+
+/// Who wants a backup.
+enum By {
+    Asker,
+    Clock,
 }
 
 /// Clones share it.
@@ -68,6 +78,10 @@ struct Now {
     /// The newest snapshot in the configured folder.
     newest_ms: Option<i64>,
     newest_took_ms: u64,
+    /// Whether the folder was looked at.
+    looked: bool,
+    /// The clock waits at least until then.
+    not_before: Option<Instant>,
 }
 
 /// A backup that was begun.
@@ -138,12 +152,11 @@ impl Service {
                     () = tokio::time::sleep(service.wait(every)) => {}
                     () = stop.cancelled() => return,
                 }
-                // Another one that runs is not waited for: the clock looks again.
+                // Where another one was begun meanwhile, the clock looks again when that is over.
                 if service.wait(every).is_zero()
-                    && let Err(error) = service.begin(&Wish::default())
+                    && let Err(error) = service.begin_by(&Wish::default(), By::Clock)
                 {
                     tracing::debug!(%error, "the clock could not begin a backup");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         });
@@ -156,22 +169,21 @@ impl Service {
         if now.running.is_some() {
             return GLANCE;
         }
-        let since = |ms: i64| Duration::from_millis(u64::try_from(now_ms() - ms).unwrap_or_default());
-        let due = now.newest_ms.map_or(Duration::ZERO, |ms| every.saturating_sub(since(ms)));
-        let failed_at = now.last.as_ref().filter(|last| last.error.is_some()).map(|last| &last.ended_at);
-        let pause = failed_at
-            .and_then(|at| DateTime::parse_from_rfc3339(at).ok())
-            .map(|at| AGAIN.min(every).saturating_sub(since(at.timestamp_millis())))
-            .unwrap_or_default();
+        // A snapshot of the future was taken by a clock that was ahead: it says nothing of today.
+        let age = |ms: i64| u64::try_from(now_ms() - ms).map(Duration::from_millis).unwrap_or(every);
+        let due = now.newest_ms.map_or(Duration::ZERO, |ms| every.saturating_sub(age(ms)));
+        let pause =
+            now.not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
         due.max(pause)
     }
 
     /// What the configured folder has already.
     async fn look_up(&self, folder: PathBuf) {
-        let newest = tokio::task::spawn_blocking(move || Repository::open(&folder)?.find(None)).await;
+        let newest = spawn_blocking(move || Repository::look(&folder)?.find(None)).await;
         if let Ok(Ok(newest)) = newest {
             self.note(&newest);
         }
+        self.now().looked = true;
     }
 
     fn note(&self, newest: &Manifest) {
@@ -183,12 +195,17 @@ impl Service {
 
     /// Begins a backup, which goes on whether its asker waits or not.
     pub fn begin(&self, wish: &Wish) -> Result<Begun> {
+        self.begin_by(wish, By::Asker)
+    }
+
+    fn begin_by(&self, wish: &Wish, by: By) -> Result<Begun> {
         let settings = &self.0.settings;
         let own = wish.dir.is_none() || wish.dir == settings.folder;
         let folder = wish.dir.clone().or_else(|| settings.folder.clone()).ok_or_else(|| {
             Error::invalid("Say where: no folder is configured (backup.dir), so the request has to name one.")
         })?;
         let order = Order {
+            data_dir: self.0.stores.data_dir.clone(),
             folder: folder.clone(),
             keep: wish.keep.or(settings.keep.filter(|_| own)),
             secrets: wish.secrets.unwrap_or(settings.secrets),
@@ -210,45 +227,67 @@ impl Service {
         };
         let (service, answer) = (self.clone(), begun.clone());
         self.0.tasks.spawn("backup", async move {
-            let inner = &service.0;
-            let outcome = {
-                let _kept = inner.objects.keep_files().await;
-                create(&inner.stores, &order, progress, inner.tasks.stopping()).await
-            };
-            service.end(begun, outcome, own);
+            let outcome = service.take(order, progress).await;
+            service.end(begun, outcome, own, by);
         });
         Ok(answer)
     }
 
-    fn end(&self, begun: Begun, outcome: Result<Manifest>, own: bool) {
-        let dir = begun.dir.display();
-        let error = match &outcome {
-            Ok(snapshot) if snapshot.is_whole() => {
+    async fn take(&self, order: Order, progress: Arc<Progress>) -> Result<Taken> {
+        let (order, repository) = spawn_blocking(move || order.repository().map(|there| (order, there)))
+            .await
+            .map_err(Error::internal)??;
+        let kept = self.0.objects.keep_files().await;
+        let moment = self.0.stores.snapshot().await?;
+        let stop = self.0.tasks.stopping();
+        let work = move || {
+            let taken = create(&order, &repository, moment, &progress, &stop);
+            drop(kept);
+            taken
+        };
+        spawn_blocking(work).await.map_err(Error::internal)?
+    }
+
+    fn end(&self, begun: Begun, outcome: Result<Taken>, own: bool, by: By) {
+        let dir = begun.dir.display().to_string();
+        let (snapshot, error) = match outcome {
+            Ok(Taken { snapshot, trouble }) => {
                 tracing::info!(
-                    %dir, snapshot = snapshot.name, files = snapshot.files, new_bytes = snapshot.new_bytes,
-                    took_ms = snapshot.took_ms, "took a backup"
+                    dir,
+                    snapshot = snapshot.name,
+                    files = snapshot.files,
+                    new_bytes = snapshot.new_bytes,
+                    took_ms = snapshot.took_ms,
+                    "took a backup"
                 );
-                None
+                if own {
+                    self.note(&snapshot);
+                }
+                (Some(snapshot), trouble)
             }
-            Ok(snapshot) => {
-                let damaged = snapshot.damaged.len() as u64 + snapshot.more_damaged;
-                tracing::error!(%dir, snapshot = snapshot.name, damaged, "took a backup without damaged files");
-                Some(format!(
-                    "{damaged} files are damaged or missing in the data directory and are not in the snapshot"
-                ))
+            Err(error) if error.kind == Kind::Busy && matches!(by, By::Clock) => {
+                tracing::info!(dir, %error, "the backup comes later");
+                let mut now = self.now();
+                now.running = None;
+                now.count -= 1;
+                now.not_before = Some(Instant::now() + SOON.min(self.0.settings.every));
+                return;
             }
             Err(error) => {
-                tracing::error!(%dir, ?error, "could not take a backup");
-                Some(error.message.clone())
+                tracing::debug!(dir, ?error, "a backup failed");
+                (None, Some(error.message))
             }
         };
-        if let (Ok(snapshot), true) = (&outcome, own) {
-            self.note(snapshot);
+        if let Some(error) = &error {
+            tracing::error!(dir, error, "not all is well with a backup");
         }
         let mut now = self.now();
         now.failed += u64::from(error.is_some());
         now.running = None;
-        now.last = Some(Ended { begun, ended_at: rfc3339(now_ms()), snapshot: outcome.ok(), error });
+        // The snapshot that is there is the clock's measure, whatever else went wrong.
+        let again = AGAIN.min(self.0.settings.every);
+        now.not_before = snapshot.is_none().then(|| Instant::now() + again);
+        now.last = Some(Ended { begun, ended_at: rfc3339(now_ms()), snapshot, error });
     }
 
     pub fn state(&self) -> State {
@@ -276,7 +315,14 @@ impl Service {
             now.count - now.failed - u64::from(now.running.is_some()),
             now.failed
         );
-        if let Some(ms) = now.newest_ms {
+        text += &format!(
+            "# HELP crannog_backup_running Whether a backup is under way.\n# TYPE crannog_backup_running gauge\n\
+             crannog_backup_running {}\n",
+            u8::from(now.running.is_some())
+        );
+        // Where there is none, it is as old as can be: an alert must not fall silent.
+        let newest_ms = now.newest_ms.or((now.looked && self.0.settings.folder.is_some()).then_some(0));
+        if let Some(ms) = newest_ms {
             text += &format!(
                 "# HELP crannog_backup_timestamp_seconds When the newest snapshot in backup.dir was taken.\n\
                  # TYPE crannog_backup_timestamp_seconds gauge\n\

@@ -3,7 +3,9 @@
 use super::{
     copier::read_through,
     create::PAGE,
-    repository::{Database, Manifest, Repository},
+    in_words,
+    manifest::Manifest,
+    repository::{Found, Repository},
 };
 use crate::{
     kernel::error::Result,
@@ -44,17 +46,24 @@ impl Checked {
 
 /// Reads everything of the snapshot of this name, or of all of them. Blocks.
 pub fn verify(repository: &Repository, name: Option<&str>) -> Result<Checked> {
+    look(repository, name).map_err(in_words(repository.folder()))
+}
+
+fn look(repository: &Repository, name: Option<&str>) -> Result<Checked> {
     let wanted = match name {
-        Some(name) => vec![repository.find(Some(name))?],
+        Some(name) => Found { snapshots: vec![repository.find(Some(name))?], ..Found::default() },
         None => repository.snapshots()?,
     };
     let (mut checked, mut seen) = (Checked::default(), HashMap::new());
-    for manifest in &wanted {
+    for (name, why) in &wanted.unreadable {
+        checked.find(name, why);
+    }
+    for manifest in &wanted.snapshots {
         checked.snapshots.push(manifest.name.clone());
         for damaged in &manifest.damaged {
             checked.find(&manifest.name, &format!("was not copied: {damaged}"));
         }
-        if databases_are_sound(repository, manifest, &mut checked)? {
+        if parts_are_sound(repository, manifest, &mut checked)? {
             check_files(repository, manifest, &mut checked, &mut seen)?;
         }
     }
@@ -62,21 +71,20 @@ pub fn verify(repository: &Repository, name: Option<&str>) -> Result<Checked> {
 }
 
 /// A database that is not what was written is not asked for its files.
-fn databases_are_sound(repository: &Repository, manifest: &Manifest, checked: &mut Checked) -> Result<bool> {
-    let before = (checked.problems.len(), checked.more);
-    for said in &manifest.databases {
-        let path = repository.of(manifest).join(&said.name);
-        match Database::of(&path, &said.name) {
-            Ok(is) if is.bytes == said.bytes && is.crc64nvme == said.crc64nvme => {
-                for what in integrity(&open_frozen(&path)?)? {
-                    checked.find(&manifest.name, &format!("{}: {what}", said.name));
-                }
-            }
-            Ok(_) => checked.find(&manifest.name, &format!("{} is not what was written", said.name)),
-            Err(error) => checked.find(&manifest.name, &error.message),
+fn parts_are_sound(repository: &Repository, manifest: &Manifest, checked: &mut Checked) -> Result<bool> {
+    let flaws = repository.flaws(manifest);
+    flaws.iter().for_each(|flaw| checked.find(&manifest.name, flaw));
+    if !flaws.is_empty() {
+        return Ok(false);
+    }
+    let mut sound = true;
+    for database in &manifest.databases {
+        for what in integrity(&open_frozen(&repository.of(manifest).join(&database.name))?)? {
+            checked.find(&manifest.name, &format!("{}: {what}", database.name));
+            sound = false;
         }
     }
-    Ok((checked.problems.len(), checked.more) == before)
+    Ok(sound)
 }
 
 fn check_files(

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     app::lock::{self, Lock},
-    backup::{self, Manifest, Order, Repository},
+    backup::{self, Found, Manifest, Order, Repository, Taken},
     kernel::config::Config,
     objects::fsck,
-    store::Stores,
+    store::{Stores, snapshot::Snapshot},
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -90,11 +90,10 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
     let config = effective(global, &Settings::default())?.config;
     match command {
         Command::Create { dir, keep, without_secrets, json } => {
-            let wish =
-                Wish { dir: dir.as_deref(), keep: *keep, secrets: !without_secrets && config.backup.secrets };
+            let wish = Wish { dir: dir.as_deref(), keep: *keep, without_secrets: *without_secrets };
             create(global, &config, &wish, *json)
         }
-        Command::List { dir, json } => list(&Repository::open(&folder(&config, dir.as_deref())?)?, *json),
+        Command::List { dir, json } => list(&Repository::look(&folder(&config, dir.as_deref())?)?, *json),
         Command::Verify { dir, snapshot, json } => {
             let repository = Repository::open(&folder(&config, dir.as_deref())?)?;
             verify(&repository, snapshot.as_deref(), *json)
@@ -104,7 +103,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Failure> {
             restore(&repository, snapshot.as_deref(), &config.data_dir)
         }
         Command::Prune { keep, dir } => {
-            let (snapshots, files) = Repository::change(&folder(&config, dir.as_deref())?)?.prune(*keep)?;
+            let (snapshots, files) =
+                Repository::change(&folder(&config, dir.as_deref())?)?.prune(*keep, None)?;
             print(&format!("removed {snapshots} snapshots and {files} files\n"))
         }
     }
@@ -122,42 +122,41 @@ fn folder(config: &Config, given: Option<&Path>) -> Result<PathBuf, Failure> {
 struct Wish<'a> {
     dir: Option<&'a Path>,
     keep: Option<NonZeroUsize>,
-    secrets: bool,
+    /// Otherwise it is as configured, where the backup is taken.
+    without_secrets: bool,
 }
 
 fn create(global: &Global, config: &Config, wish: &Wish<'_>, json: bool) -> Result<(), Failure> {
     let elsewhere =
         std::env::var("CRANNOG_URL").is_ok_and(|url| !url.is_empty()) && global.data_dir.is_none();
-    let manifest = if elsewhere {
+    let Taken { snapshot, trouble } = if elsewhere {
         by_server(global, wish.dir.map(Path::to_owned), wish)?
     } else if lock::running(&config.data_dir).is_some() {
         by_server(global, wish.dir.map(std::path::absolute).transpose()?, wish)?
     } else {
-        let folder = folder(config, wish.dir)?;
-        let own = config.backup.dir.as_ref() == Some(&folder);
-        let keep = wish.keep.or(NonZeroUsize::new(config.backup.keep).filter(|_| own));
-        by_ourselves(&config.data_dir, &Order { folder, keep, secrets: wish.secrets })?
+        by_ourselves(config, wish)?
     };
     if json {
-        print_json(&manifest)?;
+        print_json(&snapshot)?;
     } else {
-        tell(&manifest)?;
+        tell(&snapshot)?;
     }
-    if manifest.is_whole() {
-        return Ok(());
-    }
-    for damaged in &manifest.damaged {
+    for damaged in &snapshot.damaged {
         eprintln!("  {damaged}");
     }
-    let damaged = manifest.damaged.len() as u64 + manifest.more_damaged;
-    Err(Failure::failed(format!("{damaged} files are damaged or missing and are not in the snapshot"))
-        .hint("`crannog fsck --checksums` names the objects; an older snapshot may have them"))
+    match trouble {
+        None => Ok(()),
+        Some(what) if snapshot.count_damaged() > 0 => Err(Failure::failed(what)
+            .hint("`crannog fsck --checksums` names the objects; an older snapshot may have them")),
+        Some(what) => Err(Failure::failed(what).hint("the snapshot itself is whole")),
+    }
 }
 
 /// Begins it, and looks how it is until it is over.
-fn by_server(global: &Global, dir: Option<PathBuf>, wish: &Wish<'_>) -> Result<Manifest, Failure> {
+fn by_server(global: &Global, dir: Option<PathBuf>, wish: &Wish<'_>) -> Result<Taken, Failure> {
     let client = Client::find(global)?;
-    let order = json!({ "dir": dir, "keep": wish.keep, "secrets": wish.secrets });
+    let secrets = wish.without_secrets.then_some(false);
+    let order = json!({ "dir": dir, "keep": wish.keep, "secrets": secrets });
     let ended = wait_for(async {
         let begun = client.post(PATH, &order).await?;
         let mut wait = Duration::from_millis(20);
@@ -176,23 +175,37 @@ fn by_server(global: &Global, dir: Option<PathBuf>, wish: &Wish<'_>) -> Result<M
     });
     unshow();
     let ended = ended?;
+    let trouble = ended["error"].as_str().map(str::to_owned);
     match &ended["snapshot"] {
-        Value::Null => Err(Failure::failed(ended["error"].as_str().unwrap_or("the backup failed"))),
+        Value::Null => Err(Failure::failed(trouble.unwrap_or_else(|| "the backup failed".to_owned()))),
         snapshot => {
-            serde_json::from_value(snapshot.clone()).map_err(|error| Failure::failed(error.to_string()))
+            let snapshot: Manifest = serde_json::from_value(snapshot.clone())
+                .map_err(|error| Failure::failed(error.to_string()))?;
+            Ok(Taken { snapshot, trouble })
         }
     }
 }
 
-/// No server may start while its databases are copied.
-fn by_ourselves(data_dir: &Path, order: &Order) -> Result<Manifest, Failure> {
+/// No server may start while its databases are copied. They are left as they are: whoever takes a backup before an
+/// upgrade may have the newer binary already.
+fn by_ourselves(config: &Config, wish: &Wish<'_>) -> Result<Taken, Failure> {
+    let data_dir = &config.data_dir;
     if !data_dir.join("control.db").exists() {
         let message = format!("{} is no data directory of Crannog", data_dir.display());
         return Err(Failure::new(Code::NotFound, message).hint("name the directory with --data-dir"));
     }
+    let folder = folder(config, wish.dir)?;
+    let own = config.backup.dir.as_ref() == Some(&folder);
+    let order = Order {
+        data_dir: data_dir.clone(),
+        folder,
+        keep: wish.keep.or(NonZeroUsize::new(config.backup.keep).filter(|_| own)),
+        secrets: config.backup.secrets && !wish.without_secrets,
+    };
     let _lock = Lock::take(data_dir)?;
-    let stores = Stores::open(data_dir)?;
-    wait_for(async { Ok(backup::create(&stores, order, Arc::default(), CancellationToken::new()).await?) })
+    let repository = order.repository()?;
+    let moment = Snapshot::of_nobody(data_dir)?;
+    Ok(backup::create(&order, &repository, moment, &Arc::default(), &CancellationToken::new())?)
 }
 
 /// A line that is written over, where somebody watches.
@@ -221,17 +234,20 @@ fn tell(manifest: &Manifest) -> Result<(), Failure> {
         place::bytes(manifest.bytes),
         manifest.new_files,
         place::bytes(manifest.new_bytes),
-        if manifest.secrets { "included" } else { "left out: keep them elsewhere" },
+        if manifest.secrets.is_empty() { "left out: keep them elsewhere" } else { "included" },
         manifest.took_ms as f64 / 1e3,
     ))
 }
 
 fn list(repository: &Repository, json: bool) -> Result<(), Failure> {
-    let snapshots = repository.snapshots()?;
+    let Found { snapshots, unreadable } = repository.snapshots()?;
+    for (name, why) in &unreadable {
+        eprintln!("{name} cannot be read: {why}");
+    }
     if json {
         return print_json(&snapshots);
     }
-    if snapshots.is_empty() {
+    if snapshots.is_empty() && unreadable.is_empty() {
         eprintln!("No snapshots yet. Take one: crannog backup create DIR");
         return Ok(());
     }
@@ -246,8 +262,8 @@ fn list(repository: &Repository, json: bool) -> Result<(), Failure> {
             snapshot.files.to_string(),
             place::bytes(snapshot.bytes),
             place::bytes(snapshot.new_bytes),
-            if snapshot.secrets { "yes" } else { "no" }.to_owned(),
-            (snapshot.damaged.len() as u64 + snapshot.more_damaged).to_string(),
+            if snapshot.secrets.is_empty() { "no" } else { "yes" }.to_owned(),
+            snapshot.count_damaged().to_string(),
         ]
     }));
     print(&table(&rows))
@@ -297,7 +313,7 @@ fn restore(repository: &Repository, name: Option<&str>, data_dir: &Path) -> Resu
         manifest.files - lost.len() as u64,
         place::bytes(manifest.bytes),
     ))?;
-    if !manifest.secrets {
+    if manifest.secrets.is_empty() {
         eprintln!("The snapshot is without secrets: put the folder `secrets` back before the server starts.");
     }
     for problem in lost.iter().chain(report.problems.iter().map(|problem| &problem.what)) {

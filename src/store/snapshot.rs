@@ -29,29 +29,43 @@ impl Stores {
     /// Takes one moment of both databases.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         let folder = self.data_dir.clone();
-        let opened = spawn_blocking(move || {
-            DATABASES.iter().map(|name| Ok((*name, open(&folder.join(name))?))).collect::<Result<Vec<_>>>()
-        });
-        let opened = opened.await.map_err(Error::internal)??;
-        let held: [Held; 2] = [self.control.hold().await?, self.objects.hold().await?];
-        let pin = move || -> Result<Snapshot> {
-            for (_, db) in &opened {
-                db.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
-            }
-            drop(held);
-            Ok(Snapshot(opened))
-        };
-        spawn_blocking(pin).await.map_err(Error::internal)?
+        let opened = spawn_blocking(move || Snapshot::open(&folder)).await.map_err(Error::internal)??;
+        let held: (Held, Held) = tokio::try_join!(self.objects.hold(), self.control.hold())?;
+        // Here and not on another thread, which might have to be waited for while nobody can write.
+        opened.begin()?;
+        drop(held);
+        Ok(opened)
     }
 }
 
 impl Snapshot {
+    /// That of databases which no server has open.
+    pub fn of_nobody(data_dir: &Path) -> Result<Self> {
+        let opened = Self::open(data_dir)?;
+        opened.begin()?;
+        Ok(opened)
+    }
+
+    fn open(data_dir: &Path) -> Result<Self> {
+        let opened = DATABASES.iter().map(|name| Ok((*name, open(&data_dir.join(name))?)));
+        Ok(Self(opened.collect::<Result<_>>()?))
+    }
+
+    fn begin(&self) -> Result<()> {
+        Ok(self
+            .0
+            .iter()
+            .try_for_each(|(_, db)| db.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema"))?)
+    }
+
     /// Writes the databases into `folder`, durably, for their owner only. Blocks.
     pub fn write(self, folder: &Path, stop: &CancellationToken) -> Result<()> {
         for (name, from) in self.0 {
             let path = folder.join(name);
             private::write(&path, b"")?;
-            let mut to = Connection::open(&path)?;
+            // Nobody else is there to be locked out, and not every share has locks.
+            let mut to =
+                Connection::open_with_flags_and_vfs(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, c"unix-none")?;
             // Who finds it half written finds no manifest beside it.
             to.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
             let copy = Backup::new(&from, &mut to)?;
@@ -82,7 +96,7 @@ pub fn open_frozen(path: &Path) -> Result<Connection> {
     let path = path.to_str().ok_or_else(|| {
         Error::invalid(format!("the path {} is not UTF-8: name the folder otherwise", path.display()))
     })?;
-    let uri = format!("file:{}?immutable=1", utf8_percent_encode(path, PATH));
+    let uri = format!("file://{}?immutable=1", utf8_percent_encode(path, PATH));
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Ok(Connection::open_with_flags(uri, flags)?)

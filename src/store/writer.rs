@@ -6,11 +6,14 @@ use rusqlite::Connection;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
 
 /// Writes that share one commit at most: keeps one commit well under a tenth of a second.
 const GROUP: usize = 512;
+/// How long a clean stop waits for readers to let the log go.
+const LAST_WAIT: Duration = Duration::from_millis(200);
 
 /// Called with the commit's outcome.
 type Answer = Box<dyn FnOnce(std::result::Result<(), &rusqlite::Error>) + Send>;
@@ -76,6 +79,8 @@ pub fn write_loop(
     }
     // A clean stop leaves one file, not a log to replay. SQLite removes the log for a writer that closes last.
     drop(readers);
+    // Somebody who still reads is not waited for: the next start replays what stays in the log.
+    let _ = db.busy_timeout(LAST_WAIT);
     let _ = db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 

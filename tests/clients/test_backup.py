@@ -1,20 +1,21 @@
 """`crannog backup`: one moment of everything, taken from a server that is being written to, and the way back."""
 
+import fcntl
 import hashlib
 import json
 import os
+import sqlite3
 import stat
 import sys
 import threading
+from contextlib import closing
 from itertools import count
 
-import boto3
 import mlflow
 import pytest
 import requests
 from conftest import Server, eventually
 
-KEYS = "/api/crannog/v1/encryption/keys"
 WAITS = """
 import pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
@@ -48,6 +49,10 @@ def restored(tmp_path_factory):
             other.stop()
 
 
+def metrics(server):
+    return requests.get(server.http_url + "/metrics", auth=server.auth, timeout=30).text
+
+
 def bodies(s3, bucket):
     """Every object there is, with the digest of its bytes."""
     found = {}
@@ -66,7 +71,9 @@ def test_what_was_acknowledged_before_is_in_it_and_what_is_in_it_is_whole(privat
     client = mlflow.MlflowClient(server.http_url)
     os.environ.update(server.env())
     experiment = client.create_experiment("ledger")
-    objects, runs, removed, stop = {}, [], set(), threading.Event()
+    objects, runs, stop = {}, [], threading.Event()
+    # Keys that may be gone, and those that are.
+    doomed, removed = set(), set()
 
     def put():
         for n in count():
@@ -78,8 +85,9 @@ def test_what_was_acknowledged_before_is_in_it_and_what_is_in_it_is_whole(privat
             s3.put_object(Bucket="ledger", Key=f"key{n}", Body=body)
             objects[f"key{n}"] = digest
             if n % 7 == 3:
-                removed.add(f"key{n - 3}")
+                doomed.add(f"key{n - 3}")
                 s3.delete_object(Bucket="ledger", Key=f"key{n - 3}")
+                removed.add(f"key{n - 3}")
 
     def log():
         for n in count():
@@ -110,7 +118,7 @@ def test_what_was_acknowledged_before_is_in_it_and_what_is_in_it_is_whole(privat
         # The same credentials work, and every body that is listed is what was put.
         assert other.access_key == server.access_key
         found = bodies(other.s3(), "ledger")
-        assert all(found[key] == digest for key, digest in there.items() if key not in removed)
+        assert all(found[key] == digest for key, digest in there.items() if key not in doomed)
         assert all(digest == objects[key] for key, digest in found.items())
         assert not gone & found.keys()
         assert "no problems found" in other.cli("fsck", "--checksums").stdout
@@ -148,10 +156,83 @@ def test_old_snapshots_go_and_take_only_their_own_files(private_server, restored
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_nobody_else_may_read_it(server, tmp_path):
+def test_nobody_else_may_read_it(server, restored, tmp_path):
+    server.s3().create_bucket(Bucket="modes")
+    server.s3().put_object(Bucket="modes", Key="large", Body=os.urandom(300_000))
     create(server, tmp_path / "backups")
+    assert len(list((tmp_path / "backups" / "files").iterdir())) >= 1
     for path in [tmp_path / "backups", *(tmp_path / "backups").rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+        # As on a medium that cannot be written, or has no modes.
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    other = restored(server, tmp_path / "backups", start=False)
+    for path in other.data_dir.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) in (0o600, 0o700), path
+
+
+def test_what_is_wrong_with_one_snapshot_does_not_spoil_the_others(private_server, restored, tmp_path):
+    server = private_server()
+    s3, folder = server.s3(), tmp_path / "backups"
+    s3.create_bucket(Bucket="one")
+    s3.put_object(Bucket="one", Key="key", Body=os.urandom(300_000))
+    first, second = create(server, folder)["name"], create(server, folder)["name"]
+    # Things that are not Crannog's stay where they are.
+    (folder / "files" / "@eaDir").mkdir()
+    (folder / ".fuse_hidden0000000012345678").touch()
+    sound = (folder / first / "manifest.json").read_text()
+    (folder / first / "manifest.json").write_text(sound[:40])
+    told = server.cli("backup", "create", folder, "--keep", "1", check=False)
+    assert told.returncode == 1 and f"the snapshot {first} needs" in told.stderr
+    assert "the snapshot itself is whole" in told.stderr
+    listed = server.cli("backup", "list", folder)
+    assert f"{first} cannot be read" in listed.stderr and len(listed.stdout.splitlines()) == 3
+    told = server.cli("backup", "verify", folder, check=False)
+    assert told.returncode == 1 and f"{first}: " in told.stdout
+    restored(server, folder, "--snapshot", second, start=False)
+    (folder / first / "manifest.json").write_text(sound)
+    assert "removed 2 snapshots and 0 files" in server.cli("backup", "prune", "--keep", "1", folder).stdout
+    assert (folder / "files" / "@eaDir").exists() and (folder / ".fuse_hidden0000000012345678").exists()
+
+
+def test_a_clock_that_was_ahead_costs_no_snapshot(server, tmp_path):
+    folder = tmp_path / "backups"
+    ahead = folder / create(server, folder)["name"] / "manifest.json"
+    ahead.write_text(json.dumps(json.loads(ahead.read_text()) | {"taken_at": "2099-01-01T00:00:00.000Z"}))
+    name = create(server, folder, "--keep", "1")["name"]
+    assert (folder / name / "manifest.json").exists()
+
+
+def test_a_snapshot_before_an_upgrade_is_of_the_old_schema(private_server, tmp_path):
+    server = private_server()
+    server.stop()
+
+    def schema(path):
+        with closing(sqlite3.connect(path)) as db:
+            return db.execute("PRAGMA user_version").fetchone()[0]
+
+    with closing(sqlite3.connect(server.data_dir / "control.db")) as db:
+        old = schema(server.data_dir / "control.db") - 1
+        db.execute(f"PRAGMA user_version = {old}")
+    name = create(server, tmp_path / "backups")["name"]
+    assert schema(server.data_dir / "control.db") == schema(tmp_path / "backups" / name / "control.db") == old
+
+
+def test_who_reads_in_the_folder_is_not_disturbed(private_server, tmp_path):
+    folder = tmp_path / "backups"
+    env = {"CRANNOG_BACKUP_DIR": str(folder), "CRANNOG_BACKUP_EVERY": "1s"}
+    server = private_server(env=env)
+    eventually(lambda: list(folder.glob("2*")), what="a snapshot")
+    with (folder / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        before = sorted(folder.glob("2*"))
+        told = server.cli("backup", "prune", "--keep", "1", folder, check=False)
+        assert told.returncode != 0 and "is in use by another backup, verify or restore" in told.stderr
+        assert sorted(folder.glob("2*")) == before
+        assert before[-1].name in server.cli("backup", "list", folder).stdout
+        eventually(lambda: "the backup comes later" in server.log_path.read_text(), what="the clock's patience")
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    eventually(lambda: sorted(folder.glob("2*"))[-1] > before[-1], what="the next snapshot")
+    assert 'crannog_backups_total{outcome="failed"} 0' in metrics(server)
 
 
 def test_a_damaged_file_is_told_and_a_sound_copy_is_kept(private_server, restored, tmp_path):
@@ -186,12 +267,13 @@ def test_a_flipped_bit_of_a_backup_is_found(server, tmp_path):
     s3.create_bucket(Bucket="bits")
     s3.put_object(Bucket="bits", Key="key", Body=os.urandom(300_000))
     name = create(server, folder)["name"]
-    for path in [next((folder / "files").iterdir()), folder / name / "control.db"]:
+    snapshot = folder / name
+    for path in [next((folder / "files").iterdir()), snapshot / "control.db", snapshot / "secrets" / "master.key"]:
         sound = path.read_bytes()
-        path.write_bytes(sound[:5000] + bytes([sound[5000] ^ 1]) + sound[5001:])
+        path.write_bytes(sound[:20] + bytes([sound[20] ^ 1]) + sound[21:])
         told = server.cli("backup", "verify", folder, check=False)
         assert told.returncode == 1 and name in told.stdout and path.name in told.stdout
-        # A server would start on neither: a file is left out and told, a database is refused.
+        # A file is left out and told; a database or a key is refused.
         refused = Server(tmp_path / path.name)
         told = refused.cli("backup", "restore", folder, check=False)
         assert told.returncode == 1 and path.name in told.stderr
@@ -266,8 +348,8 @@ def test_the_server_takes_them_by_its_own_clock(private_server, tmp_path):
     eventually(lambda: first[0] not in names() and len(names()) == 2, what="old ones going")
     state = api.get("/backups").json()
     assert state["dir"] == str(folder) and state["keep"] == 2 and state["newest_at"]
-    metrics = requests.get(server.http_url + "/metrics", auth=server.auth, timeout=30).text
-    assert "crannog_backup_timestamp_seconds 1" in metrics and 'crannog_backups_total{outcome="failed"} 0' in metrics
+    assert "crannog_backup_timestamp_seconds 1" in metrics(server)
+    assert 'crannog_backups_total{outcome="failed"} 0' in metrics(server)
     # The newest one counts over a restart: an hour is not over.
     server.stop()
     before = names()
@@ -277,6 +359,14 @@ def test_the_server_takes_them_by_its_own_clock(private_server, tmp_path):
     assert names() == before
     # What `crannog backup create` takes without a folder is one of them.
     assert create(server)["name"] == names()[-1] and len(names()) == 2
+
+
+def test_an_alert_does_not_fall_silent_where_there_never_was_one(private_server, tmp_path):
+    (tmp_path / "file").touch()
+    server = private_server(env={"CRANNOG_BACKUP_DIR": str(tmp_path / "file" / "backups")})
+    eventually(lambda: 'crannog_backups_total{outcome="failed"} 1' in metrics(server), what="the failure")
+    assert "crannog_backup_timestamp_seconds 0\n" in metrics(server)
+    assert str(tmp_path / "file") in server.api().get("/backups").json()["last"]["error"]
 
 
 def test_a_task_that_ran_runs_again_after_the_restore(private_server, restored, tmp_path):

@@ -10,7 +10,7 @@ export interface Status {
   version: string; started_at: string; uptime_s: number; pid: number; data_dir: string; http_url: string; s3_url: string;
   rss_bytes: number; tasks: { name: string; count: number }[]; checks: { name: string; ok: boolean; detail: string | null }[];
 }
-export interface Snapshot { name: string; taken_at: string; took_ms: number; files: number; bytes: number; new_files: number; new_bytes: number; secrets: boolean }
+export interface Snapshot { name: string; taken_at: string; took_ms: number; files: number; bytes: number; new_files: number; new_bytes: number }
 export interface BackupBegun { id: number; dir: string; begun_at: string }
 export interface Backups {
   dir: string | null; every_s: number; keep: number | null; newest_at: string | null;
