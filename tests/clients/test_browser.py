@@ -623,3 +623,24 @@ def test_a_browser_signs_in_over_tls(private_server, browser):
     drawer.get_by_role("button", name="curl").click()
     expect(drawer).to_contain_text('curl --cacert "$CRANNOG_CA_FILE"')
     context.close()
+
+
+def test_a_backup_is_taken_by_hand_and_a_failure_is_told(private_server, browser, tmp_path):
+    folder = tmp_path / "backups"
+    server = private_server(env={"CRANNOG_BACKUP_DIR": str(folder), "CRANNOG_BACKUP_EVERY": "0s"})
+    page = browser.new_page(base_url=server.http_url)
+    page.goto("/settings/server")
+    sign_in(page, server.user, server.password)
+    page.goto("/settings/server")
+    expect(page.get_by_text("none yet")).to_be_visible()
+    page.get_by_role("button", name="Back up now").click()
+    expect(page.get_by_text("0 files with 0 B")).to_be_visible()
+    assert len(list(folder.glob("2*/manifest.json"))) == 1
+    shutil.rmtree(folder)
+    folder.touch()
+    page.get_by_role("button", name="Back up now").click()
+    expect(page.get_by_text("It failed to work in")).to_be_visible()
+    page.goto("/")
+    page.get_by_role("link", name="backup").click()
+    page.wait_for_url("**/settings/server")
+    page.close()
