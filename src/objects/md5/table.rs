@@ -11,7 +11,8 @@ use std::{
 
 /// Blocks of each body between two looks at who came: 16 KiB, some 25 us.
 const SLICE: usize = 256;
-/// Bytes that may wait of one body; of all, as much for each that is taken in step.
+/// Bytes that may wait of one body; of all, as much for each that is taken in step, and half of it in a crowd, where
+/// lanes are full anyway.
 const EACH: usize = 1 << 20;
 
 /// The one table of the process.
@@ -96,7 +97,7 @@ impl Seat {
             Stage::Queued => inner.waiting += bytes,
             Stage::InHands => {}
         }
-        if much || inner.waiting >= TABLE.lanes * EACH {
+        if much || inner.waiting >= inner.room() {
             TABLE.serve(inner, self.0);
         }
     }
@@ -164,6 +165,12 @@ impl Table {
 }
 
 impl Inner {
+    /// Bytes that may wait of all.
+    fn room(&self) -> usize {
+        let crowd = self.guests.len() > 2 * TABLE.lanes;
+        if crowd { TABLE.lanes * EACH / 2 } else { TABLE.lanes * EACH }
+    }
+
     fn queue_up(&mut self, id: u64, first: bool) {
         let Some(guest) = self.guests.get_mut(&id) else { return };
         guest.stage = Stage::Queued;
