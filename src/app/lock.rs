@@ -81,7 +81,7 @@ fn read(mut file: &File) -> Option<Running> {
 
 fn held(data_dir: &Path, file: &File) -> Error {
     let who = read(file).map_or_else(
-        || "another server that is starting just now".to_owned(),
+        || "a server that is starting just now, or a command that works on it".to_owned(),
         |other| format!("process {} at {} (since {})", other.pid, other.http_url, other.started_at),
     );
     Error::conflict(format!("the data directory {} is in use by {who}", data_dir.display()))

@@ -4,7 +4,7 @@ use super::{
     copier::{Copied, Copier},
     in_words,
     manifest::{Manifest, Part},
-    repository::Repository,
+    repository::{Repository, make_folder},
 };
 use crate::{
     kernel::{
@@ -97,15 +97,18 @@ pub fn create(
         let _ = fs_err::remove_dir_all(repository.hidden(&snapshot));
         return Err(in_words(&order.folder)(error));
     }
-    let mut trouble = (snapshot.count_damaged() > 0).then(|| {
+    let mut trouble = Vec::new();
+    if snapshot.count_damaged() > 0 {
         let damaged = snapshot.count_damaged();
-        format!("{damaged} files are damaged or missing in the data directory and are not in the snapshot")
-    });
-    // The snapshot is there, whatever becomes of older ones.
-    let pruned = order.keep.map_or(Ok((0, 0)), |keep| repository.prune(keep, Some(&snapshot)));
-    if let Err(error) = pruned {
-        trouble.get_or_insert(in_words(&order.folder)(error).message);
+        trouble.push(format!(
+            "{damaged} files are damaged or missing in the data directory and are not in the snapshot"
+        ));
     }
+    // The snapshot is there, whatever becomes of older ones.
+    if let Some(Err(error)) = order.keep.map(|keep| repository.prune(keep, Some(&snapshot))) {
+        trouble.push(in_words(&order.folder)(error).message);
+    }
+    let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
     Ok(Taken { snapshot, trouble })
 }
 
@@ -181,8 +184,8 @@ impl Writing<'_> {
 
 /// Copies a file into a new one that only its owner may read, whatever holds for the first. Its folder is made.
 pub fn copy_private(from: &Path, to: &Path) -> Result<()> {
-    if let Some(folder) = to.parent().filter(|folder| !folder.exists()) {
-        private::folder(folder)?;
+    if let Some(folder) = to.parent() {
+        make_folder(folder)?;
     }
     private::write(to, b"")?;
     let mut to = fs_err::OpenOptions::new().write(true).open(to)?;

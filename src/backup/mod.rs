@@ -25,8 +25,8 @@ pub use manifest::Manifest;
 pub use repository::{Found, Repository};
 pub use restore::restore;
 pub use routes::router;
-pub use service::{Begun, Service, Settings, State};
-pub use verify::{Checked, verify};
+pub use service::Service;
+pub use verify::verify;
 
 use crate::kernel::error::{Error, Kind};
 use std::path::Path;

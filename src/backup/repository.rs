@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     kernel::{
+        clock::{now_ms, rfc3339},
         error::{Error, Result},
         private,
     },
@@ -35,6 +36,8 @@ const FILES: &str = "files";
 const MANIFEST: &str = "manifest.json";
 /// Files looked up in one go.
 const BATCH: usize = 1000;
+/// A volume's own folder is no content of anybody's.
+pub const VOLUMES_OWN: &str = "lost+found";
 /// How long somebody else is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -172,7 +175,9 @@ impl Repository {
                 Err(error) => found.unreadable.push((name, error.message)),
             }
         }
-        found.snapshots.sort_by(|one, other| one.taken_at.cmp(&other.taken_at));
+        // Those of the future were taken by a clock that was ahead: nobody knows when, and they are no newest ones.
+        let now = rfc3339(now_ms());
+        found.snapshots.sort_by_key(|manifest| (manifest.taken_at <= now, manifest.taken_at.clone()));
         Ok(found)
     }
 
@@ -182,6 +187,10 @@ impl Repository {
         let text = match fs_err::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            // What a share keeps for itself.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && !Manifest::is_name(name) => {
                 return Ok(None);
             }
             Err(error) => return Err(Error::invalid(error.to_string())),
@@ -197,7 +206,15 @@ impl Repository {
         let found = match name {
             Some(name) if name.contains('/') => None,
             Some(name) => self.read(name)?,
-            None => self.snapshots()?.snapshots.pop(),
+            None => {
+                let Found { mut snapshots, unreadable } = self.snapshots()?;
+                if let Some((name, why)) = unreadable.first() {
+                    return Err(Error::conflict(format!(
+                        "It cannot be told whether {name} is the newest snapshot ({why}): name the one that is meant"
+                    )));
+                }
+                snapshots.pop()
+            }
         };
         found.ok_or_else(|| {
             let folder = self.folder.display();
@@ -213,18 +230,29 @@ impl Repository {
     /// Keeps the newest snapshots, `own` in any case, and the files that belong to them. Answers how many snapshots
     /// and files went.
     pub fn prune(&self, keep: NonZeroUsize, own: Option<&Manifest>) -> Result<(u64, u64)> {
-        let Found { mut snapshots, unreadable } = self.snapshots()?;
-        if let Some((name, why)) = unreadable.first() {
-            return Err(Error::conflict(format!(
+        let Found { snapshots: mut kept, unreadable } = self.snapshots()?;
+        let refused = |name: &str, why: &str| {
+            Error::conflict(format!(
                 "Nothing was removed from {}, as it cannot be told which files the snapshot {name} needs ({why}): mend \
                  it, or remove its folder",
                 self.folder.display()
-            )));
+            ))
+        };
+        if let Some((name, why)) = unreadable.first() {
+            return Err(refused(name, why));
         }
-        let mut old: Vec<_> = snapshots.drain(..snapshots.len().saturating_sub(keep.get())).collect();
-        // A clock that was ahead made others look newer.
-        snapshots.extend(old.extract_if(.., |manifest| own.is_some_and(|own| own.name == manifest.name)));
-        let kept = snapshots.iter().map(|manifest| self.objects(manifest)).collect::<Result<Vec<_>>>()?;
+        let mut old: Vec<_> = kept.drain(..kept.len().saturating_sub(keep.get())).collect();
+        // A clock that was set back since makes it look old, or one of the future.
+        kept.extend(old.extract_if(.., |manifest| own.is_some_and(|own| own.name == manifest.name)));
+        let asked = kept.iter().map(|manifest| {
+            // One question to each before anything goes: opening alone reads nothing.
+            let objects = self.objects(manifest).and_then(|objects| {
+                unowned(&objects, vec![String::new()])?;
+                Ok(objects)
+            });
+            objects.map_err(|error| refused(&manifest.name, &in_words(&self.folder)(error).message))
+        });
+        let kept = asked.collect::<Result<Vec<_>>>()?;
         // Out of sight first: half a snapshot is none, also after a power cut.
         for manifest in &old {
             let hidden = self.hidden(manifest);
@@ -296,8 +324,7 @@ fn found(folder: &Path) -> Result<()> {
     make_folder(folder)?;
     for entry in fs_err::read_dir(folder)? {
         let name = entry?.file_name();
-        // A volume's own folder is no content.
-        if name != "lost+found" && name != MARK {
+        if name != VOLUMES_OWN && name != MARK {
             return Err(Error::conflict(format!(
                 "{} is neither empty nor a folder of Crannog's backups: name one of its own",
                 folder.display()
@@ -355,8 +382,8 @@ fn take(folder: &Path, lock: &fs_err::File, operation: FlockOperation) -> Result
     }
 }
 
-/// A folder for its owner only; one that is there stays as it is.
-fn make_folder(path: &Path) -> Result<()> {
+/// A folder for its owner only; one that is there stays as it is, and is not asked to change: some shares cannot.
+pub fn make_folder(path: &Path) -> Result<()> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     Ok(made.map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))?)
 }

@@ -5,7 +5,7 @@ use super::{
     create::{PAGE, copy_private},
     in_words,
     manifest::Manifest,
-    repository::Repository,
+    repository::{Repository, VOLUMES_OWN},
 };
 use crate::{
     kernel::{
@@ -62,7 +62,7 @@ fn begin(manifest: &Manifest, data_dir: &Path) -> Result<()> {
     }
     for entry in fs_err::read_dir(data_dir)? {
         let name = entry?.file_name();
-        if name != "lock" && name != "lost+found" {
+        if name != "lock" && name != VOLUMES_OWN {
             return Err(Error::conflict(format!(
                 "{} is not empty: restore into a new directory, or move what is there away",
                 data_dir.display()

@@ -2,6 +2,7 @@
 
 use super::{
     create::{Order, Progress, Taken, create},
+    in_words,
     manifest::Manifest,
     repository::Repository,
 };
@@ -27,6 +28,10 @@ use tokio::task::spawn_blocking;
 
 /// After a failure the clock tries again then, or when the next one is due, if that is sooner.
 const AGAIN: Duration = Duration::from_secs(600);
+/// How long the folder is waited for at the start.
+const LOOK: Duration = Duration::from_secs(60);
+/// The clock looks at the time of day at least so often: it may be set, and machines sleep.
+const NAP: Duration = Duration::from_secs(60);
 /// Where somebody reads in the folder, it looks again after that.
 const SOON: Duration = Duration::from_secs(30);
 
@@ -149,10 +154,10 @@ impl Service {
             }
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(service.wait(every)) => {}
+                    () = tokio::time::sleep(service.wait(every).min(NAP)) => {}
                     () = stop.cancelled() => return,
                 }
-                // Where another one was begun meanwhile, the clock looks again when that is over.
+                // Where it is not time yet, or another one was begun meanwhile, the clock looks again.
                 if service.wait(every).is_zero()
                     && let Err(error) = service.begin_by(&Wish::default(), By::Clock)
                 {
@@ -179,8 +184,9 @@ impl Service {
 
     /// What the configured folder has already.
     async fn look_up(&self, folder: PathBuf) {
-        let newest = spawn_blocking(move || Repository::look(&folder)?.find(None)).await;
-        if let Ok(Ok(newest)) = newest {
+        let newest = spawn_blocking(move || Repository::look(&folder)?.find(None));
+        // A share that hangs holds the next backup up, where that can be seen.
+        if let Ok(Ok(Ok(newest))) = tokio::time::timeout(LOOK, newest).await {
             self.note(&newest);
         }
         self.now().looked = true;
@@ -227,7 +233,8 @@ impl Service {
         };
         let (service, answer) = (self.clone(), begun.clone());
         self.0.tasks.spawn("backup", async move {
-            let outcome = service.take(order, progress).await;
+            let data_dir = order.data_dir.clone();
+            let outcome = service.take(order, progress).await.map_err(in_words(&data_dir));
             service.end(begun, outcome, own, by);
         });
         Ok(answer)
@@ -273,10 +280,7 @@ impl Service {
                 now.not_before = Some(Instant::now() + SOON.min(self.0.settings.every));
                 return;
             }
-            Err(error) => {
-                tracing::debug!(dir, ?error, "a backup failed");
-                (None, Some(error.message))
-            }
+            Err(error) => (None, Some(error.message)),
         };
         if let Some(error) = &error {
             tracing::error!(dir, error, "not all is well with a backup");
@@ -285,8 +289,11 @@ impl Service {
         now.failed += u64::from(error.is_some());
         now.running = None;
         // The snapshot that is there is the clock's measure, whatever else went wrong.
-        let again = AGAIN.min(self.0.settings.every);
-        now.not_before = snapshot.is_none().then(|| Instant::now() + again);
+        if own {
+            let again = AGAIN.min(self.0.settings.every);
+            now.not_before = snapshot.is_none().then(|| Instant::now() + again);
+        }
+        let snapshot = snapshot.map(Manifest::discreet);
         now.last = Some(Ended { begun, ended_at: rfc3339(now_ms()), snapshot, error });
     }
 

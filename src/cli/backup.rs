@@ -169,7 +169,8 @@ fn by_server(global: &Global, dir: Option<PathBuf>, wish: &Wish<'_>) -> Result<T
             } else if state["last"]["id"] == begun["id"] {
                 return Ok(state["last"].clone());
             } else {
-                return Err(Failure::failed("the server was started anew meanwhile; begin the backup again"));
+                return Err(Failure::failed("it cannot be told what became of the backup: another one ended since, or the server was started anew")
+                    .hint("`crannog backup list` tells"));
             }
         }
     });
@@ -194,6 +195,7 @@ fn by_ourselves(config: &Config, wish: &Wish<'_>) -> Result<Taken, Failure> {
         let message = format!("{} is no data directory of Crannog", data_dir.display());
         return Err(Failure::new(Code::NotFound, message).hint("name the directory with --data-dir"));
     }
+    refuse_strangers(data_dir)?;
     let folder = folder(config, wish.dir)?;
     let own = config.backup.dir.as_ref() == Some(&folder);
     let order = Order {
@@ -206,6 +208,19 @@ fn by_ourselves(config: &Config, wish: &Wish<'_>) -> Result<Taken, Failure> {
     let repository = order.repository()?;
     let moment = Snapshot::of_nobody(data_dir)?;
     Ok(backup::create(&order, &repository, moment, &Arc::default(), &CancellationToken::new())?)
+}
+
+/// What somebody else writes, root included, the server can neither read nor remove afterwards.
+fn refuse_strangers(data_dir: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt;
+    let (owner, own) = (fs_err::metadata(data_dir)?.uid(), rustix::process::geteuid().as_raw());
+    if owner == own {
+        return Ok(());
+    }
+    let message = format!("{} belongs to another user (uid {owner})", data_dir.display());
+    Err(Failure::new(Code::Refused, message).hint(
+        "run the command as that user: sudo -u ... crannog backup create, or let the server take the backup",
+    ))
 }
 
 /// A line that is written over, where somebody watches.

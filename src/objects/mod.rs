@@ -50,7 +50,6 @@ mod store;
 mod tests;
 mod website;
 
-pub use collector::Kept;
 pub use error::Fault;
 pub use links::{Link, Signer, check_life};
 pub use model::{BucketInfo, Condition, ListPage, ListQuery, NewBucket, ObjectInfo, PutOptions};

@@ -188,6 +188,8 @@ def test_what_is_wrong_with_one_snapshot_does_not_spoil_the_others(private_serve
     assert f"{first} cannot be read" in listed.stderr and len(listed.stdout.splitlines()) == 3
     told = server.cli("backup", "verify", folder, check=False)
     assert told.returncode == 1 and f"{first}: " in told.stdout
+    told = Server(tmp_path).cli("backup", "restore", folder, check=False)
+    assert told.returncode == 1 and "name the one that is meant" in told.stderr
     restored(server, folder, "--snapshot", second, start=False)
     (folder / first / "manifest.json").write_text(sound)
     assert "removed 2 snapshots and 0 files" in server.cli("backup", "prune", "--keep", "1", folder).stdout
@@ -198,8 +200,28 @@ def test_a_clock_that_was_ahead_costs_no_snapshot(server, tmp_path):
     folder = tmp_path / "backups"
     ahead = folder / create(server, folder)["name"] / "manifest.json"
     ahead.write_text(json.dumps(json.loads(ahead.read_text()) | {"taken_at": "2099-01-01T00:00:00.000Z"}))
-    name = create(server, folder, "--keep", "1")["name"]
-    assert (folder / name / "manifest.json").exists()
+    names = [create(server, folder, "--keep", "2")["name"] for _ in range(2)]
+    assert sorted(path.name for path in folder.glob("2*")) == names
+    # Neither is it taken for the newest one.
+    other = Server(tmp_path)
+    create(server, folder)
+    ahead = folder / names[0] / "manifest.json"
+    ahead.write_text(json.dumps(json.loads(ahead.read_text()) | {"taken_at": "2099-01-01T00:00:00.000Z"}))
+    newest = sorted(path.name for path in folder.glob("2*"))[-1]
+    assert f"restored {newest} into" in other.cli("backup", "restore", folder).stdout
+
+
+def test_a_snapshot_of_another_users_server_is_refused(private_server, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    server = private_server()
+    server.stop()
+    os.chown(server.data_dir, 12345, -1)
+    try:
+        told = server.cli("backup", "create", tmp_path / "backups", check=False)
+        assert told.returncode == 5 and "belongs to another user (uid 12345)" in told.stderr
+    finally:
+        os.chown(server.data_dir, 0, -1)
 
 
 def test_a_snapshot_before_an_upgrade_is_of_the_old_schema(private_server, tmp_path):
@@ -249,7 +271,8 @@ def test_a_damaged_file_is_told_and_a_sound_copy_is_kept(private_server, restore
     told = server.cli("backup", "create", folder, check=False)
     assert told.returncode == 1 and "its bytes are not those that were written" in told.stderr
     assert "1 files are damaged or missing" in told.stderr
-    assert "was not copied" in server.cli("backup", "verify", folder, check=False).stdout
+    told = server.cli("backup", "verify", folder, check=False)
+    assert told.returncode == 1 and "it is missing" in told.stdout
 
     other = Server(tmp_path)
     told = other.cli("backup", "restore", folder, check=False)
@@ -411,10 +434,10 @@ def test_bad_input_is_told(server, private_server, tmp_path):
     eventually(lambda: "not an absolute path" in (api.get("/backups").json()["last"]["error"] or ""), what="the error")
     assert api.post("/backups", json={"folder": "/x"}).status_code in (400, 422)
 
-    api.post("/users", json={"name": "looker", "password": "looker-looker", "role": "editor"}).raise_for_status()
-    answer = requests.post(api.base + "/backups", json={"dir": str(tmp_path)}, auth=("looker", "looker-looker"), timeout=30)
+    api.post("/users", json={"name": "backup-looker", "password": "looker-of-backups", "role": "editor"}).raise_for_status()
+    answer = requests.post(api.base + "/backups", json={"dir": str(tmp_path)}, auth=("backup-looker", "looker-of-backups"), timeout=30)
     assert answer.status_code == 403
-    api.delete("/users/looker").raise_for_status()
+    api.delete("/users/backup-looker").raise_for_status()
 
     (tmp_path / "new").mkdir()
     create(server, tmp_path / "new")
