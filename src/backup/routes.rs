@@ -1,6 +1,6 @@
 //! Backups in our own JSON API, for administrators.
 
-use super::{Begun, Service, State, service::Wish};
+use super::service::{Begun, Service, State, Wish};
 use crate::{
     auth::{Admin, Viewer},
     kernel::http::{Json, Problem},
