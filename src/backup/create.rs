@@ -13,7 +13,7 @@ use crate::{
         error::{Error, Result},
         private, tls,
     },
-    objects::{file_page, file_totals},
+    objects::{each_file, file_totals},
     store::snapshot::{DATABASES, Snapshot, open_frozen},
 };
 use serde::Serialize;
@@ -28,8 +28,6 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Files read from a database in one go.
-pub const PAGE: usize = 1000;
 const SECRETS: &str = "secrets";
 
 /// What somebody wants to have.
@@ -154,31 +152,26 @@ impl Writing<'_> {
         self.progress.of_files.store(files, Ordering::Relaxed);
         self.progress.of_bytes.store(bytes, Ordering::Relaxed);
         let (from, to) = (self.order.data_dir.join("blobs"), self.repository.files());
-        let (mut copier, mut after) = (Copier::new(&from, &to), String::new());
-        loop {
-            let page = file_page(&objects, &after, PAGE)?;
-            for file in &page {
-                if self.stop.is_cancelled() {
-                    return Err(Error::busy("The server stops."));
-                }
-                match copier.copy(file)? {
-                    Copied::Had => {}
-                    Copied::New => {
-                        manifest.new_files += 1;
-                        manifest.new_bytes += file.size;
-                    }
-                    Copied::Damaged(why) => manifest.tell_damage(format!("{}: {why}", file.id)),
-                }
-                manifest.files += 1;
-                manifest.bytes += file.size;
-                self.progress.files.fetch_add(1, Ordering::Relaxed);
-                self.progress.bytes.fetch_add(file.size, Ordering::Relaxed);
+        let mut copier = Copier::new(&from, &to);
+        each_file(&objects, |file| {
+            if self.stop.is_cancelled() {
+                return Err(Error::busy("The server stops."));
             }
-            match page.last() {
-                Some(last) => after.clone_from(&last.id),
-                None => return copier.settle(),
+            match copier.copy(&file)? {
+                Copied::Had => {}
+                Copied::New => {
+                    manifest.new_files += 1;
+                    manifest.new_bytes += file.size;
+                }
+                Copied::Damaged(why) => manifest.tell_damage(format!("{}: {why}", file.id)),
             }
-        }
+            manifest.files += 1;
+            manifest.bytes += file.size;
+            self.progress.files.fetch_add(1, Ordering::Relaxed);
+            self.progress.bytes.fetch_add(file.size, Ordering::Relaxed);
+            Ok(())
+        })?;
+        copier.settle()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     copier::{Copied, Copier},
-    create::{PAGE, copy_private},
+    create::copy_private,
     in_words,
     manifest::Manifest,
     repository::{Repository, VOLUMES_OWN},
@@ -12,7 +12,7 @@ use crate::{
         error::{Error, Result},
         private,
     },
-    objects::file_page,
+    objects::each_file,
     store::RESTORING,
 };
 use std::{io::ErrorKind, path::Path};
@@ -83,20 +83,13 @@ fn copy_files(repository: &Repository, manifest: &Manifest, data_dir: &Path) -> 
     let objects = repository.objects(manifest)?;
     let (from, to) = (repository.files(), data_dir.join("blobs"));
     private::folder(&to)?;
-    let (mut copier, mut lost, mut after) = (Copier::new(&from, &to), Vec::new(), String::new());
-    loop {
-        let page = file_page(&objects, &after, PAGE)?;
-        for file in &page {
-            if let Copied::Damaged(why) = copier.copy(file)? {
-                lost.push(format!("{}: {why}", file.id));
-            }
+    let (mut copier, mut lost) = (Copier::new(&from, &to), Vec::new());
+    each_file(&objects, |file| {
+        if let Copied::Damaged(why) = copier.copy(&file)? {
+            lost.push(format!("{}: {why}", file.id));
         }
-        match page.last() {
-            Some(last) => after.clone_from(&last.id),
-            None => {
-                copier.settle()?;
-                return Ok(lost);
-            }
-        }
-    }
+        Ok(())
+    })?;
+    copier.settle()?;
+    Ok(lost)
 }

@@ -2,14 +2,13 @@
 
 use super::{
     copier::read_through,
-    create::PAGE,
     in_words,
     manifest::Manifest,
     repository::{Found, Repository},
 };
 use crate::{
     kernel::error::Result,
-    objects::file_page,
+    objects::each_file,
     store::snapshot::{integrity, open_frozen},
 };
 use serde::Serialize;
@@ -91,25 +90,19 @@ fn check_files(
     seen: &mut HashMap<String, bool>,
 ) -> Result<()> {
     let objects = repository.objects(manifest)?;
-    let (folder, mut buffer, mut after) = (repository.files(), vec![0; 1 << 20], String::new());
-    loop {
-        let page = file_page(&objects, &after, PAGE)?;
-        for file in &page {
-            if seen.get(&file.id) == Some(&true) {
-                continue;
-            }
-            let wrong = read_through(&folder.join(&file.id), file, &mut buffer, None)?;
-            if seen.insert(file.id.clone(), wrong.is_none()).is_none() {
-                checked.files += 1;
-                checked.bytes += file.size;
-            }
-            if let Some(wrong) = wrong {
-                checked.find(&manifest.name, &format!("file {}: {wrong}", file.id));
-            }
+    let (folder, mut buffer) = (repository.files(), vec![0; 1 << 20]);
+    each_file(&objects, |file| {
+        if seen.get(&file.id) == Some(&true) {
+            return Ok(());
         }
-        match page.last() {
-            Some(last) => after.clone_from(&last.id),
-            None => return Ok(()),
+        let wrong = read_through(&folder.join(&file.id), &file, &mut buffer, None)?;
+        if let Some(wrong) = &wrong {
+            checked.find(&manifest.name, &format!("file {}: {wrong}", file.id));
         }
-    }
+        if seen.insert(file.id, wrong.is_none()).is_none() {
+            checked.files += 1;
+            checked.bytes += file.size;
+        }
+        Ok(())
+    })
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Failure, Global,
-    client::Client,
+    client::{self, Client},
     failure::Code,
     place, print, print_json,
     settings::{Settings, effective},
@@ -127,9 +127,7 @@ struct Wish<'a> {
 }
 
 fn create(global: &Global, config: &Config, wish: &Wish<'_>, json: bool) -> Result<(), Failure> {
-    let elsewhere =
-        std::env::var("CRANNOG_URL").is_ok_and(|url| !url.is_empty()) && global.data_dir.is_none();
-    let Taken { snapshot, trouble } = if elsewhere {
+    let Taken { snapshot, trouble } = if client::is_elsewhere(global) {
         by_server(global, wish.dir.map(Path::to_owned), wish)?
     } else if lock::running(&config.data_dir).is_some() {
         by_server(global, wish.dir.map(std::path::absolute).transpose()?, wish)?

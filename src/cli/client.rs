@@ -42,6 +42,20 @@ enum Credential {
     Nothing,
 }
 
+/// Whether the command line and the environment mean a server by its address, not by its data directory.
+pub fn is_elsewhere(global: &Global) -> bool {
+    address(global).is_some()
+}
+
+/// A data directory named on the command line wins over a URL left in the environment.
+fn address(global: &Global) -> Option<String> {
+    variable("CRANNOG_URL").filter(|_| global.data_dir.is_none())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
 /// A server and the right to speak to it.
 pub struct Client {
     http: reqwest::Client,
@@ -53,14 +67,11 @@ impl Client {
     /// Finds the server for this command line and environment.
     pub fn find(global: &Global) -> Result<Self, Failure> {
         let data_dir = effective(global, &Settings::default())?.config.data_dir;
-        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         let credential = match variable("CRANNOG_TOKEN") {
             Some(token) => Credential::Token(token),
             None => Admin::read(&data_dir).map_or(Credential::Nothing, Credential::Admin),
         };
-        // A data directory named on the command line wins over a URL left in the environment.
-        let url = variable("CRANNOG_URL").filter(|_| global.data_dir.is_none());
-        let base = match url {
+        let base = match address(global) {
             Some(url) => url,
             None => lock::running(&data_dir).map(|running| running.http_url).ok_or_else(|| {
                 Failure::new(Code::Unreachable, format!("no server runs on {}", data_dir.display())).hint(
@@ -75,7 +86,6 @@ impl Client {
 
     /// Another server, an MLflow one, with the credentials its own clients would use.
     pub fn of_mlflow(url: &str) -> Result<Self, Failure> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         let credential = match (variable("MLFLOW_TRACKING_USERNAME"), variable("MLFLOW_TRACKING_TOKEN")) {
             (Some(user), _) => {
                 Credential::Password(user, variable("MLFLOW_TRACKING_PASSWORD").unwrap_or_default())

@@ -2,7 +2,7 @@
 
 use super::{
     Failure, Global,
-    client::Client,
+    client::{self, Client},
     failure::Code,
     print, print_json,
     settings::{Settings, effective},
@@ -28,9 +28,7 @@ pub struct Arguments {
 
 pub fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
     let data_dir = effective(global, &Settings::default())?.config.data_dir;
-    let elsewhere =
-        std::env::var("CRANNOG_URL").is_ok_and(|url| !url.is_empty()) && global.data_dir.is_none();
-    let report = if elsewhere || lock::running(&data_dir).is_some() {
+    let report = if client::is_elsewhere(global) || lock::running(&data_dir).is_some() {
         let client = Client::find(global)?;
         let path = format!("/api/crannog/v1/fsck?checksums={}", arguments.checksums);
         let answer = wait_for(client.post(&path, &Value::Null))?;

@@ -59,4 +59,4 @@ pub use read::ByteStream;
 pub use routes::{Address, router};
 pub use s3::{REGION, S3Door, S3Settings, is_s3_request, s3_service};
 pub use service::Service;
-pub use store::audit::{OwnedFile, file_page, file_totals, unowned};
+pub use store::audit::{OwnedFile, each_file, file_totals, unowned};

@@ -4,7 +4,7 @@ use super::super::{
     model::Extent,
     scrub::{Damage, Pass},
 };
-use super::{from_json, unsigned};
+use super::{blob::absent, from_json, unsigned};
 use crate::kernel::error::Result;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -54,29 +54,21 @@ fn blob(row: &Row<'_>) -> rusqlite::Result<BlobRow> {
     })
 }
 
-/// Files that are owned, behind `after`, in the order of their ids.
-pub fn file_page(c: &Connection, after: &str, limit: usize) -> Result<Vec<OwnedFile>> {
-    let mut statement = c.prepare_cached(
-        "SELECT id, size, crc FROM blob WHERE id > ?1 AND refs > 0 AND data IS NULL ORDER BY id LIMIT ?2",
-    )?;
-    let read = |row: &Row<'_>| {
+/// Calls `see` for every file that is owned, in the order of their ids.
+pub fn each_file(c: &Connection, mut see: impl FnMut(OwnedFile) -> Result<()>) -> Result<()> {
+    let mut statement =
+        c.prepare_cached("SELECT id, size, crc FROM blob WHERE refs > 0 AND data IS NULL ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
         let crc: Option<i64> = row.get(2)?;
-        Ok(OwnedFile { id: row.get(0)?, size: unsigned(row.get(1)?), crc: crc.map(i64::cast_unsigned) })
-    };
-    let rows = statement.query_map(params![after, limit as i64], read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        see(OwnedFile { id: row.get(0)?, size: unsigned(row.get(1)?), crc: crc.map(i64::cast_unsigned) })?;
+    }
+    Ok(())
 }
 
 /// Those of `ids` that nobody owns.
 pub fn unowned(c: &Connection, ids: Vec<String>) -> Result<Vec<String>> {
-    let mut statement = c.prepare_cached("SELECT 1 FROM blob WHERE id = ?1 AND refs > 0")?;
-    let mut unowned = Vec::new();
-    for id in ids {
-        if !statement.exists([&id])? {
-            unowned.push(id);
-        }
-    }
-    Ok(unowned)
+    absent(c, "SELECT 1 FROM blob WHERE id = ?1 AND refs > 0", ids)
 }
 
 /// How many files are owned, and bytes in them.

@@ -71,12 +71,17 @@ pub fn remove_dead(c: &Connection, ids: &[String]) -> Result<()> {
 
 /// Those of `ids` that no row names.
 pub fn unknown(c: &Connection, ids: Vec<String>) -> Result<Vec<String>> {
-    let mut statement = c.prepare_cached("SELECT 1 FROM blob WHERE id = ?1")?;
-    let mut unknown = Vec::new();
+    absent(c, "SELECT 1 FROM blob WHERE id = ?1", ids)
+}
+
+/// Those of `ids` to which the question has no answer.
+pub fn absent(c: &Connection, question: &str, ids: Vec<String>) -> Result<Vec<String>> {
+    let mut statement = c.prepare_cached(question)?;
+    let mut absent = Vec::new();
     for id in ids {
         if !statement.exists([&id])? {
-            unknown.push(id);
+            absent.push(id);
         }
     }
-    Ok(unknown)
+    Ok(absent)
 }
